@@ -1,0 +1,114 @@
+"""The model's shape: an encoder's configuration and what GAN-BERT puts on top of it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    MODEL_FOR_MASKED_LM_MAPPING,
+    AutoConfig,
+    PreTrainedConfig,
+)
+
+Pooling = Literal["cls", "pooler", "mean", "last"]
+Noise = Literal["normal", "uniform"]
+RealTerm = Literal["all", "unlabelled", "taken_for_fake"]
+FeatureMatching = Literal["sum", "mean"]
+
+
+def require_choice(name: str, value: object, choices: object) -> None:
+    """Raise `ValueError` unless `value` is one of the strings of the `Literal` type `choices`."""
+    if value not in get_args(choices):
+        raise ValueError(f"{name}={value!r}: choose one of {', '.join(get_args(choices))}")
+
+
+def default_pooling(encoder: PreTrainedConfig) -> Pooling:
+    """`last` for a causal (decoder-only) encoder, which has seen the whole text only there; else `cls` (section 3)."""
+    # BERT also appears among the causal models; only a decoder-only model is not a masked language model as well.
+    is_causal = type(encoder) in MODEL_FOR_CAUSAL_LM_MAPPING and type(encoder) not in MODEL_FOR_MASKED_LM_MAPPING
+    return "last" if is_causal else "cls"
+
+
+class GanBertConfig(PreTrainedConfig):
+    """Configuration of `GanBertForSequenceClassification`.
+
+    GanBertConfig(encoder=BertConfig(), num_labels=6)                   # the paper's model
+    GanBertConfig(encoder=..., num_labels=6, noise="uniform", feature_matching="mean")  # losses of the authors' code
+
+    Args:
+        encoder: configuration of the encoder, or its dict (with its `model_type`): anything `AutoModel` can build.
+        pooling: how token vectors become one text vector h. "cls" (paper) the first token, "pooler" (authors' code)
+            the encoder's own dense + tanh, "mean" over the attention mask, "last" the last token that is not padding.
+            "auto" is `default_pooling`; a model made from a pretrained encoder also reads that encoder's own choice.
+        adversarial: whether D has the fake class k+1. False is a plain classifier of k classes.
+        has_generator: whether the model carries G. A saved model does not: after training G is discarded (section 3).
+        noise_size: width of G's input (paper: 100).
+        noise: distribution of G's input, "normal" N(0, 1) (paper) or "uniform" U(0, 1) (authors' code).
+        dropout: after the hidden layer of D and of G (paper: 0.1).
+        input_dropout: on D's input h (paper: 0; authors' code: 0.1).
+        feature_dropout: whether f(x) is taken after D's dropout (authors' code) or before it (paper: not said).
+        real_term: which rows stand in E_real of L_D_unsup. "taken_for_fake" (paper, section 3) unlabelled rows that D
+            puts into class k+1, "unlabelled" (section 2 read narrowly) all unlabelled rows, "all" (authors' code).
+        feature_matching: "sum" (paper: squared L2 norm) or "mean" (authors' code) over the d feature dimensions.
+        joint: study variant: every parameter descends L_D + L_G, nothing detached, as in the widely copied PyTorch
+            port. Not adversarial: on fakes it settles at p_fake = 0.5.
+    """
+
+    model_type = "ganbert"
+    sub_configs = {"encoder": AutoConfig}  # noqa: RUF012 - transformers reads a plain class attribute
+    has_no_defaults_at_init = True
+    keys_to_ignore_at_inference = [  # noqa: RUF012
+        "fake_logits",
+        "loss_d_supervised",
+        "loss_d_unsupervised",
+        "loss_g_unsupervised",
+        "loss_g_feature_matching",
+        "generated_logits",
+    ]
+
+    def __init__(
+        self,
+        encoder: PreTrainedConfig | dict[str, Any] | None = None,
+        *,
+        pooling: Pooling | Literal["auto"] = "auto",
+        adversarial: bool = True,
+        has_generator: bool | None = None,
+        noise_size: int = 100,
+        noise: Noise = "normal",
+        dropout: float = 0.1,
+        input_dropout: float = 0.0,
+        feature_dropout: bool = False,
+        real_term: RealTerm = "taken_for_fake",
+        feature_matching: FeatureMatching = "sum",
+        joint: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        if encoder is None:  # transformers compares every configuration with one made without arguments
+            encoder = {"model_type": "bert"}
+        if isinstance(encoder, dict):
+            encoder = AutoConfig.for_model(**encoder)
+        self.encoder = encoder
+        self.pooling: Pooling = default_pooling(encoder) if pooling == "auto" else pooling
+        require_choice("pooling", self.pooling, Pooling)
+        require_choice("noise", noise, Noise)
+        require_choice("real_term", real_term, RealTerm)
+        require_choice("feature_matching", feature_matching, FeatureMatching)
+        self.adversarial = adversarial
+        self.has_generator = adversarial if has_generator is None else has_generator
+        if self.has_generator and not adversarial:
+            raise ValueError("has_generator=True needs adversarial=True: without a fake class there is nothing to fool")
+        self.noise_size = noise_size
+        self.noise: Noise = noise
+        self.dropout = dropout
+        self.input_dropout = input_dropout
+        self.feature_dropout = feature_dropout
+        self.real_term: RealTerm = real_term
+        self.feature_matching: FeatureMatching = feature_matching
+        self.joint = joint
+        super().__init__(**kwargs)
+
+    @property
+    def hidden_size(self) -> int:
+        """Width d of the text vector h."""
+        return int(self.encoder.hidden_size)

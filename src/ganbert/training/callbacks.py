@@ -1,0 +1,78 @@
+"""What happens beside the steps: a progress bar, a log on disk, and a clean end when the run is interrupted."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from transformers import ProgressCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+LOG_FILE = "training_log.jsonl"
+
+
+class QuietProgress(ProgressCallback):
+    """The Trainer's progress bar without its print-outs: standard output belongs to results."""
+
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:  # type: ignore[override]
+        """Show loss and, in a GAN-BERT run, how often D is fooled, at the end of the bar."""
+        logs = kwargs.get("logs") or {}
+        if self.training_bar is not None and "loss" in logs:
+            shown = {"loss": logs["loss"], "p_fake(real)": logs.get("p_fake_real"), "p_fake(G)": logs.get("p_fake_generated")}
+            self.training_bar.set_postfix({name: f"{value:.2f}" for name, value in shown.items() if value is not None})
+
+
+class LogFile(TrainerCallback):
+    """Writes every log record as a line of JSON as it comes."""
+
+    def __init__(self, output: Path) -> None:
+        self.path = output / LOG_FILE
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Begin with what a resumed run had logged up to its checkpoint, and with nothing in a new one."""
+        self.path.write_text("".join(json.dumps(record) + "\n" for record in state.log_history), encoding="utf-8")
+
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Append the newest record."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(state.log_history[-1]) + "\n")
+
+
+class StopOnSignal(TrainerCallback):
+    """Lets SIGTERM and Ctrl-C end the run after the current step, with a checkpoint; a second Ctrl-C ends it at once."""
+
+    SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self.say = say
+        self.received: int | None = None
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> StopOnSignal:
+        """Take over the signals, where this thread may."""
+        for number in self.SIGNALS:
+            try:
+                self._previous[number] = signal.signal(number, self._on_signal)
+            except ValueError:  # only the main thread may; elsewhere the host program decides
+                break
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Give the signals back."""
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self.received is not None:
+            raise KeyboardInterrupt
+        self.received = number
+        self.say(f"{signal.Signals(number).name}: saving a checkpoint after this step ...")
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Ask the Trainer for a checkpoint and the end."""
+        if self.received is not None:
+            control.should_save = True
+            control.should_training_stop = True

@@ -1,0 +1,112 @@
+"""The model card: what a model was made of and what it reached."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from ganbert.metrics import Metrics
+from ganbert.recipe import Recipe
+from ganbert.version import __version__
+
+TEMPLATE = """\
+---
+library_name: transformers
+pipeline_tag: text-classification
+tags: [ganbert, semi-supervised]
+---
+
+# Text classifier trained with ganbert
+
+`{encoder}` fine-tuned {method}.
+
+```python
+import ganbert
+from transformers import pipeline
+
+pipeline("text-classification", "{folder}", truncation=True)("a text")
+```
+
+Classes: {classes}.
+
+## Data
+
+| rows | number |
+|---|---:|
+{counts}
+
+## Figures
+
+{figures}
+
+## How it was made
+
+{steps} optimiser steps in {seconds:.0f} s, seed {seed}, {precision}, on {machine}; ganbert {version}, torch {torch},
+transformers {transformers}.
+
+| recipe | value |
+|---|---|
+{recipe}
+
+## Health of the run
+
+{warnings}
+
+`training_log.jsonl` holds the figures of the run, `losses.png` and `health.png` show them.
+"""
+
+
+def write_model_card(
+    folder: Path,
+    *,
+    label_names: Sequence[str],
+    encoder: str,
+    recipe: Recipe,
+    counts: Mapping[str, int],
+    seed: int,
+    precision: str,
+    steps: int,
+    seconds: float,
+    test: Metrics | None,
+    warnings: Sequence[str],
+) -> None:
+    """Write `README.md` into a model folder."""
+    adversarial = "on labelled and unlabelled texts (GAN-BERT, Croce et al., ACL 2020)"
+    text = TEMPLATE.format(
+        encoder=encoder,
+        method=adversarial if recipe.adversarial else "on labelled texts",
+        folder=folder.name,
+        classes=", ".join(f"`{name}`" for name in label_names),
+        counts=_table(counts),
+        figures=_figures(test),
+        steps=steps,
+        seconds=seconds,
+        seed=seed,
+        precision=precision,
+        machine=f"{torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()}",
+        version=__version__,
+        torch=torch.__version__,
+        transformers=transformers.__version__,
+        recipe=_table(dataclasses.asdict(recipe)),
+        warnings="\n".join(f"- {warning}" for warning in warnings) or "Nothing conspicuous.",
+    )
+    (folder / "README.md").write_text(text, encoding="utf-8")
+
+
+def _figures(test: Metrics | None) -> str:
+    if test is None:
+        return "Not measured: no test file was given."
+    return (
+        f"On {test.n} test rows: accuracy {test.accuracy:.3f}, macro F1 {test.macro_f1:.3f}, calibration error (ECE) "
+        f"{test.ece:.3f}. One run of one seed."
+    )
+
+
+def _table(values: Mapping[str, Any]) -> str:
+    return "\n".join(f"| {name} | {value} |" for name, value in values.items())

@@ -1,0 +1,109 @@
+"""GanBertTrainer: a `transformers.Trainer` in which encoder, D and G keep their own learning rates and gradient norms."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Sampler
+from transformers import Trainer
+
+from ganbert.model import GanBertForSequenceClassification, GanBertOutput
+from ganbert.recipe import Recipe
+from ganbert.training.health import HealthMonitor
+
+NETWORKS = ("encoder", "discriminator", "generator")
+
+
+class GanBertTrainer(Trainer):
+    """Trains all three networks with one optimiser on one loss; everything else is the Trainer's.
+
+    Args:
+        recipe: learning rates and clipping.
+        batch_sampler: yields the row numbers of each batch, over the whole run; None leaves batches to the Trainer.
+        kwargs: of `transformers.Trainer`.
+    """
+
+    def __init__(self, *, recipe: Recipe, batch_sampler: Sampler[list[int]] | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.recipe = recipe
+        self.batch_sampler = batch_sampler
+        self.health = HealthMonitor()
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """Batch the training rows as the batch sampler says."""
+        if self.batch_sampler is None:
+            return super().get_train_dataloader()  # type: ignore[no-any-return]
+        loader: DataLoader[Any] = DataLoader(
+            self.train_dataset,  # type: ignore[arg-type]
+            batch_sampler=self.batch_sampler,
+            collate_fn=self.data_collator,
+            num_workers=self.args.dataloader_num_workers,
+            pin_memory=self.args.dataloader_pin_memory and torch.cuda.is_available(),
+        )
+        return self.accelerator.prepare(loader)  # type: ignore[no-any-return]
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """Give each network its learning rate, and biases and norms no weight decay."""
+        if self.optimizer is None:
+            model = self.model if model is None else model
+            decayed = set(self.get_decay_parameter_names(model))
+            groups = [
+                {
+                    "params": [p for name, p in parameters if (name in decayed) == decays],
+                    "lr": getattr(self.recipe, f"{network}_lr"),
+                    "weight_decay": self.args.weight_decay if decays else 0.0,
+                }
+                for network, parameters in self._parameters_by_network.items()
+                for decays in (True, False)
+            ]
+            optimizer_class, kwargs = self.get_optimizer_cls_and_kwargs(self.args, model)
+            self.optimizer = optimizer_class([group for group in groups if group["params"]], **kwargs)
+        return self.optimizer
+
+    def compute_loss(
+        self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """Return L_D + L_G while training; on validation rows, where no fakes are wanted, L_D_sup."""
+        loss, outputs = super().compute_loss(model, inputs, return_outputs=True, num_items_in_batch=num_items_in_batch)
+        assert isinstance(outputs, GanBertOutput)
+        if model.training:
+            self.health.observe(outputs, inputs["labels"])
+        else:
+            loss = outputs.loss_d_supervised
+        return (loss, outputs) if return_outputs else loss
+
+    def _clip_grad_norm(self, model: nn.Module) -> torch.Tensor:
+        """Clip each network's gradient by its own norm: a wild G must not slow the encoder down."""
+        norms = {
+            network: self.accelerator.clip_grad_norm_([p for _, p in parameters], self.args.max_grad_norm)
+            for network, parameters in self._parameters_by_network.items()
+            if parameters
+        }
+        self.health.observe_gradients(norms)
+        return torch.linalg.vector_norm(torch.stack([norm.detach() for norm in norms.values()]))
+
+    @cached_property
+    def _parameters_by_network(self) -> dict[str, list[tuple[str, nn.Parameter]]]:
+        """Return the named trainable parameters of each network that the model has."""
+        children = {name: getattr(self.model, name, None) for name in NETWORKS}
+        return {
+            network: [(f"{network}.{name}", p) for name, p in child.named_parameters() if p.requires_grad]
+            for network, child in children.items()
+            if child is not None
+        }
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add the health of the steps since the last log."""
+        if "loss" in logs:
+            logs |= self.health.summarise()
+        super().log(logs, start_time)
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Save the model; a checkpoint, which training continues from, keeps G, a finished model does not."""
+        model = self.accelerator.unwrap_model(self.model)
+        assert isinstance(model, GanBertForSequenceClassification)
+        model.save_generator = _internal_call
+        super().save_model(output_dir, _internal_call=_internal_call)

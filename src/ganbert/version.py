@@ -1,0 +1,3 @@
+"""The version, read by everything that writes it down."""
+
+__version__ = "0.1.0"
