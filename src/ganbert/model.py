@@ -155,9 +155,7 @@ class GanBertForSequenceClassification(PreTrainedModel):
             h = h.to(self.discriminator.output.weight.dtype)
             features, logits = self.discriminator(h)
             k = self.config.num_labels
-            output = GanBertOutput(
-                logits=logits[:, :k], fake_logits=logits[:, k] if self.config.adversarial else None
-            )
+            output = GanBertOutput(logits=logits[:, :k], fake_logits=logits[:, k] if self.config.adversarial else None)
             if labels is None:
                 return output
             output.loss_d_supervised = losses.discriminator_supervised_loss(logits[:, :k], labels)

@@ -13,7 +13,7 @@ from ganbert.config import FeatureMatching, GanBertConfig, Noise, Pooling, RealT
 Replication = Literal["ln", "log2", "none"]
 
 
-def _option(default: Any, help: str) -> Any:  # noqa: A002 - the name argument parsers use
+def _option(default: Any, help: str) -> Any:
     return field(default=default, metadata={"help": help})
 
 
@@ -42,7 +42,9 @@ class Recipe:
     max_length: int = _option(64, "tokens kept of a text (paper: 64, 128 or 256 by task)")
     batch_size: int = _option(64, "rows a batch (the authors' code: 64)")
     unlabelled_per_labelled: float | None = _option(100.0, "use at most this many unlabelled rows per labelled row")
-    replication: Replication = _option("ln", "copies of labelled rows: ln(|U|/|L|) (paper), log2(|all|/|L|) (code), none")
+    replication: Replication = _option(
+        "ln", "copies of labelled rows: ln(|U|/|L|) (paper), log2(|all|/|L|) (code), none"
+    )
     labelled_share: float | None = _option(None, "share of every batch given to labelled rows, instead of replication")
 
     # How long, and how fast
@@ -150,7 +152,9 @@ def _parse(name: str, text: str) -> Any:
     is_text = any(kind not in (bool, int, float, type(None)) for kind in kinds)
     if type(value) in kinds or (is_text and isinstance(value, str)):
         return value
-    raise ValueError(f"{name}={text!r}: not a value of this field ({Recipe.__dataclass_fields__[name].metadata['help']})")
+    raise ValueError(
+        f"{name}={text!r}: not a value of this field ({Recipe.__dataclass_fields__[name].metadata['help']})"
+    )
 
 
 PAPER = Recipe()

@@ -23,7 +23,9 @@ class Stream:
     per_batch: int
 
 
-def batch_streams(recipe: Recipe, labelled: NDArray[np.int64], unlabelled: NDArray[np.int64], seed: int) -> list[Stream]:
+def batch_streams(
+    recipe: Recipe, labelled: NDArray[np.int64], unlabelled: NDArray[np.int64], seed: int
+) -> list[Stream]:
     """Return what every batch is made of.
 
     Args:
@@ -69,7 +71,9 @@ class BatchPlan(Sampler[list[int]]):
 
     def __iter__(self) -> Iterator[list[int]]:
         order = np.random.default_rng([self.seed, len(self.streams)])
-        windows = [self._windows(stream, np.random.default_rng([self.seed, i])) for i, stream in enumerate(self.streams)]
+        windows = [
+            self._windows(stream, np.random.default_rng([self.seed, i])) for i, stream in enumerate(self.streams)
+        ]
         for start in range(0, self.n_batches, WINDOW):
             parts = [next(window) for window in windows]
             for i in order.permutation(WINDOW)[: self.n_batches - start]:

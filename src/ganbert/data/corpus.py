@@ -133,6 +133,21 @@ def read_corpus(
     return Corpus(train, label_names, held_out["validation"], held_out["test"], n_skipped)
 
 
+def read_labelled(path: Path, options: TableOptions, label_names: Sequence[str], workspace: Path) -> Dataset:
+    """Read and check a table in which every row has a label, for classes that are already known.
+
+    Returns:
+        Columns `text`, perhaps `text_pair`, and `label`; -1 for an unknown class, if `options.allow_unseen`.
+
+    Raises:
+        InputError: something in it cannot be used; names file, row and column.
+    """
+    rows = read_rows(path, options, "required", workspace)
+    if len(rows.dataset) == 0:
+        raise InputError("has no rows", path=path)
+    return _with_label_ids(rows, label_names, unseen=UNSEEN if options.allow_unseen else None)
+
+
 def n_shared_texts(train: Dataset, other: Dataset) -> int:
     """Return how many rows of `other` have a text (or pair of texts) that also stands in `train`."""
     return int(pc.sum(pc.is_in(_whole_texts(other), value_set=_whole_texts(train))).as_py() or 0)

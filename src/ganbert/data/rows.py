@@ -91,19 +91,16 @@ def _checked_chunks(path: Path, options: TableOptions, label_use: LabelUse) -> I
     """Yield the checked columns of each chunk; a row to be skipped has the empty string as its text."""
     first_row, label_column_seen = 1, False
     for chunk in read_chunks(path, encoding=options.encoding):
-        columns = {"text": _texts(chunk, options.text_column, path, first_row, options.skip_empty)}
-        pair_column = options.text_pair_column or ("text_pair" if "text_pair" in chunk.column_names else None)
-        if pair_column is not None:
-            columns["text_pair"] = _texts(chunk, pair_column, path, first_row, options.skip_empty)
-            lone = pc.equal(columns["text_pair"], "")
-            columns["text"] = pc.if_else(lone, "", columns["text"])
+        columns = text_columns(chunk, options, path, first_row)
         if options.label_column in chunk.column_names and label_use != "ignored":
             label_column_seen = True
             columns["label"] = label_texts(chunk[options.label_column], path, first_row, options.label_column)
         else:
             columns["label"] = pa.nulls(len(chunk), pa.string())
         if label_use == "required" and label_column_seen:
-            _refuse(columns["label"].is_null(), "no label: every row here needs one", path, first_row, options.label_column)
+            _refuse(
+                columns["label"].is_null(), "no label: every row here needs one", path, first_row, options.label_column
+            )
         columns["row"] = pa.array(range(first_row, first_row + len(chunk)), pa.int64())
         yield pa.table(columns)
         first_row += len(chunk)
@@ -113,6 +110,20 @@ def _checked_chunks(path: Path, options: TableOptions, label_use: LabelUse) -> I
             path=path,
             column=options.label_column,
         )
+
+
+def text_columns(chunk: pa.Table, options: TableOptions, path: Path, first_row: int) -> dict[str, pa.ChunkedArray]:
+    """Return the column `text`, and `text_pair` if there is one; rows to be skipped have the empty string in `text`.
+
+    Raises:
+        InputError: a column is missing or holds no text, or a text is empty and `skip_empty` is not set.
+    """
+    columns = {"text": _texts(chunk, options.text_column, path, first_row, options.skip_empty)}
+    pair_column = options.text_pair_column or ("text_pair" if "text_pair" in chunk.column_names else None)
+    if pair_column is not None:
+        columns["text_pair"] = _texts(chunk, pair_column, path, first_row, options.skip_empty)
+        columns["text"] = pc.if_else(pc.equal(columns["text_pair"], ""), "", columns["text"])
+    return columns
 
 
 def _texts(chunk: pa.Table, column: str, path: Path, first_row: int, skip_empty: bool) -> pa.ChunkedArray:

@@ -379,7 +379,7 @@ class _ParquetWriter:
 
 def _cast(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
     try:
-        return column.cast(field.type)
+        return column if column.type == field.type else column.cast(field.type)
     except pa.ArrowException as error:
         raise RunError(
             f"column {field.name!r} began as {field.type} and cannot go on as {column.type}: {_one_line(error)}; "

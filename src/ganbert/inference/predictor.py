@@ -93,7 +93,9 @@ class Predictor:
         for start in range(0, len(texts), WINDOW):
             window = slice(start, start + WINDOW)
             pairs = None if text_pairs is None else list(text_pairs[window])
-            self._predict_window(list(texts[window]), pairs, probabilities[window], None if novelty is None else novelty[window])
+            self._predict_window(
+                list(texts[window]), pairs, probabilities[window], None if novelty is None else novelty[window]
+            )
         return Predictions(probabilities, novelty, self.label_names)
 
     def measure(self, dataset: Dataset, *, progress: bool = False) -> Metrics:

@@ -21,7 +21,11 @@ class QuietProgress(ProgressCallback):
         """Show loss and, in a GAN-BERT run, how often D is fooled, at the end of the bar."""
         logs = kwargs.get("logs") or {}
         if self.training_bar is not None and "loss" in logs:
-            shown = {"loss": logs["loss"], "p_fake(real)": logs.get("p_fake_real"), "p_fake(G)": logs.get("p_fake_generated")}
+            shown = {
+                "loss": logs["loss"],
+                "p_fake(real)": logs.get("p_fake_real"),
+                "p_fake(G)": logs.get("p_fake_generated"),
+            }
             self.training_bar.set_postfix({name: f"{value:.2f}" for name, value in shown.items() if value is not None})
 
 
@@ -31,7 +35,9 @@ class LogFile(TrainerCallback):
     def __init__(self, output: Path) -> None:
         self.path = output / LOG_FILE
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
         """Begin with what a resumed run had logged up to its checkpoint, and with nothing in a new one."""
         self.path.write_text("".join(json.dumps(record) + "\n" for record in state.log_history), encoding="utf-8")
 

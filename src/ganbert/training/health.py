@@ -47,7 +47,9 @@ class HealthMonitor:
             probabilities.shape[-1]
         )
         predicted = probabilities.argmax(dim=-1)
-        figures["largest_class_share"] = torch.bincount(predicted, minlength=probabilities.shape[-1]).max() / len(labels)
+        figures["largest_class_share"] = torch.bincount(predicted, minlength=probabilities.shape[-1]).max() / len(
+            labels
+        )
         figures["labelled_rows"] = (labels != UNLABELLED).sum().float()
         if outputs.generated_logits is not None and outputs.fake_logits is not None:
             real = torch.cat([outputs.logits, outputs.fake_logits.unsqueeze(-1)], dim=-1).detach()
@@ -88,9 +90,7 @@ class HealthCallback(TrainerCallback):
         self.warnings: list[str] = []
         self._bad_records = {SAME_CLASS_ADVICE: 0, CERTAIN_ADVICE: 0}
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Look for non-finite values whenever something is about to be logged, measured or saved: never save them."""
         if not (control.should_log or control.should_save or control.should_evaluate):
             return

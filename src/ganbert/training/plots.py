@@ -66,7 +66,9 @@ def _draw(panels: dict[str, tuple[str, dict[str, list[tuple[int, float]]]]], pat
         figure.subplots(lines, columns, squeeze=False).flat, panels.items(), strict=False
     ):
         for (name, points), (colour, line) in zip(series.items(), STYLES, strict=False):
-            axes.plot(*zip(*points, strict=True), line, color=colour, label=NAMES[name], marker="o" if len(points) < 3 else "")
+            axes.plot(
+                *zip(*points, strict=True), line, color=colour, label=NAMES[name], marker="o" if len(points) < 3 else ""
+            )
         axes.set(title=title, xlabel="step", ylabel=label)
         if label in ("share", "probability"):
             axes.set_ylim(-0.03, 1.03)

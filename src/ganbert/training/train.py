@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -155,8 +154,14 @@ def train(
         say(f"Resuming from {checkpoint}." if checkpoint else "No checkpoint had been saved yet: beginning anew.")
 
     arguments = training_arguments(
-        recipe, output, steps, seed=seed, bfloat16=use_bfloat16(precision),
-        validate=corpus.validation is not None, report_to=report_to, progress=progress,
+        recipe,
+        output,
+        steps,
+        seed=seed,
+        bfloat16=use_bfloat16(precision),
+        validate=corpus.validation is not None,
+        report_to=report_to,
+        progress=progress,
     )
     plan = BatchPlan(
         batch_streams(recipe, corpus.labelled, corpus.unlabelled, seed),
@@ -209,18 +214,44 @@ def train(
     tokenizer.save_pretrained(output)
     plot_training(trainer.state.log_history, output)
     result = TrainingResult(
-        output, model, tokenizer, recipe, trainer.state.global_step, seconds, n_cut, n_shared, test, tuple(health.warnings)
+        output,
+        model,
+        tokenizer,
+        recipe,
+        trainer.state.global_step,
+        seconds,
+        n_cut,
+        n_shared,
+        test,
+        tuple(health.warnings),
     )
     write_model_card(
-        output, label_names=corpus.label_names, encoder=encoder, recipe=recipe, counts=corpus.counts(), seed=seed,
-        precision=facts["precision"], steps=result.steps, seconds=seconds, test=test, warnings=result.warnings,
+        output,
+        label_names=corpus.label_names,
+        encoder=encoder,
+        recipe=recipe,
+        counts=corpus.counts(),
+        seed=seed,
+        precision=facts["precision"],
+        steps=result.steps,
+        seconds=seconds,
+        test=test,
+        warnings=result.warnings,
     )
     run_folder.finish(output)
     return result
 
 
 def training_arguments(
-    recipe: Recipe, output: Path, steps: int, *, seed: int, bfloat16: bool, validate: bool, report_to: str, progress: bool
+    recipe: Recipe,
+    output: Path,
+    steps: int,
+    *,
+    seed: int,
+    bfloat16: bool,
+    validate: bool,
+    report_to: str,
+    progress: bool,
 ) -> TrainingArguments:
     """Return a recipe in the Trainer's words. One pass over the batch plan is the run, so its epoch is the whole of it."""
     interval = math.ceil(steps / CHECKPOINTS_PER_RUN)

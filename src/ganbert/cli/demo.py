@@ -1,0 +1,105 @@
+"""`ganbert demo`: the main job on the built-in sample, beside an equally long plain fine-tune."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganbert.cli import options
+
+N_SHOWN = 10
+
+
+def command(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the model.")] = Path("demo-model"),
+    encoder: Annotated[str, typer.Option(help="Hugging Face name or folder of the encoder, or minilm.")] = "minilm",
+    max_steps: Annotated[int, typer.Option(min=1, help="Optimiser steps of each of the two runs.")] = 150,
+    seed: Annotated[int, typer.Option(help="Fixes initial weights, order, noise and dropout.")] = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Train on the built-in sample of messages to an online shop: 64 labelled, the others not, in 8 intents.
+
+    Trains twice for equally many steps, with the default recipe and with the same recipe without the adversary, and
+    shows both on the test messages. One run each proves little; it is there to show how things look.
+    """
+    options.quiet_libraries()
+    import dataclasses
+
+    from rich.console import Console
+
+    from ganbert.cli.tables import print_metrics
+    from ganbert.data import sample
+    from ganbert.data.corpus import read_corpus
+    from ganbert.data.rows import TableOptions
+    from ganbert.recipe import DEFAULT
+    from ganbert.training.run_folder import check_output
+    from ganbert.training.train import train
+
+    check_output(output, resume=False, overwrite=True)
+    console = Console(stderr=True)
+    recipe = dataclasses.replace(DEFAULT, max_steps=max_steps)
+    with tempfile.TemporaryDirectory(prefix="ganbert-", ignore_cleanup_errors=True) as workspace:
+        corpus = read_corpus([sample.TRAIN], TableOptions(), Path(workspace), test=sample.TEST)
+        counts = corpus.counts()
+        console.print(
+            f"{counts['labelled']} labelled and {counts['unlabelled']} unlabelled messages, {counts['classes']} intents, "
+            f"{counts['test']} test messages."
+        )
+        console.print(f"1/2  GAN-BERT, recipe default, {max_steps} steps")
+        gan = train(recipe, corpus, output, encoder=encoder, seed=seed, overwrite=True)
+        console.print(f"2/2  plain fine-tune of the labelled messages, {max_steps} steps")
+        plain = train(recipe.plain(), corpus, Path(workspace) / "plain", encoder=encoder, seed=seed)
+        shutil.rmtree(plain.output)
+        assert gan.test is not None
+        assert plain.test is not None
+        test = corpus.test
+        assert test is not None
+        # Evenly spaced, so that several intents are seen.
+        shown = test.select(range(0, len(test), max(1, len(test) // N_SHOWN))).select(range(min(N_SHOWN, len(test))))[:]
+    if as_json:
+        figures = {"ganbert": gan, "plain": plain}
+        options.print_json(
+            {"output": str(output)}
+            | {
+                name: {"steps": r.steps, "seconds": round(r.seconds, 2), "test": r.test.as_dict()}
+                for name, r in figures.items()
+                if r.test
+            }
+        )
+        return
+    out = Console()
+    print_metrics(
+        out,
+        {
+            "GAN-BERT (default)": (gan.test, gan.steps, gan.seconds),
+            "plain fine-tune, equal steps": (plain.test, plain.steps, plain.seconds),
+        },
+    )
+    _print_predictions(out, output, shown["text"], [corpus.label_names[i] for i in shown["label"]])
+    out.print(f"Model: {output}  (model card in {output / 'README.md'}, plots in {output / 'losses.png'}, health.png)")
+
+
+def _print_predictions(console: object, model: Path, texts: list[str], truth: list[str]) -> None:
+    """Show what the model in the folder, opened anew, makes of a few test messages."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from ganbert.inference.predictor import Predictor
+
+    assert isinstance(console, Console)
+    predictions = Predictor.load(model).predict(texts)
+    table = Table("message", "predicted", "confidence", "novelty", "true")
+    novelty = predictions.novelty if predictions.novelty is not None else [None] * len(texts)
+    for text, label, confidence, new, true in zip(
+        texts, predictions.labels, predictions.confidence, novelty, truth, strict=True
+    ):
+        colour = "green" if label == true else "red"
+        table.add_row(
+            escape(text), f"[{colour}]{label}[/]", f"{confidence:.2f}", "" if new is None else f"{new:.2f}", true
+        )
+    console.print(table)

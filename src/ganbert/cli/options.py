@@ -1,0 +1,59 @@
+"""Options that several subcommands share, and how they talk to a person."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+TextColumn = Annotated[str, typer.Option(help="Column of the texts.", rich_help_panel="Tables")]
+TextPairColumn = Annotated[
+    str | None,
+    typer.Option(
+        help="Column of second texts, for pairs; a column text_pair is taken by itself.", rich_help_panel="Tables"
+    ),
+]
+LabelColumn = Annotated[
+    str,
+    typer.Option(
+        help="Column of the labels, words or numbers; an empty cell is an unlabelled row.", rich_help_panel="Tables"
+    ),
+]
+Encoding = Annotated[str, typer.Option(help="Encoding of text files, such as latin-1.", rich_help_panel="Tables")]
+SkipEmpty = Annotated[
+    bool, typer.Option("--skip-empty", help="Drop and count rows without text.", rich_help_panel="Tables")
+]
+AllowUnseen = Annotated[
+    bool,
+    typer.Option(
+        "--allow-unseen",
+        help="Accept test and validation rows whose label no training row has: they count as errors.",
+        rich_help_panel="Tables",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output, nothing else there.")]
+Model = Annotated[Path, typer.Argument(help="Model folder that `ganbert train` left.", show_default=False)]
+
+FORMATS = "CSV, TSV, JSON Lines or Parquet, each also .gz, or a datasets folder"
+
+
+def quiet_libraries() -> None:
+    """Keep notes and progress bars of the libraries off the screen; ours say what a person needs."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    import datasets
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    datasets.utils.logging.set_verbosity_error()
+    if not sys.stderr.isatty():
+        datasets.disable_progress_bars()
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON object."""
+    print(json.dumps(value, ensure_ascii=False))

@@ -1,0 +1,183 @@
+"""`ganbert train`: tables in, a model folder out."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ganbert.cli import options
+from ganbert.errors import InputError
+
+if TYPE_CHECKING:
+    from ganbert.recipe import Recipe
+    from ganbert.training.train import TrainingResult
+
+
+def command(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help=f"Tables ({options.FORMATS}) in which unlabelled rows have an empty label.", show_default=False
+        ),
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the model.")] = Path("model"),
+    labelled: Annotated[
+        list[Path] | None, typer.Option("--labeled", "--labelled", help="Table in which every row has a label.")
+    ] = None,
+    unlabelled: Annotated[
+        list[Path] | None, typer.Option("--unlabeled", "--unlabelled", help="Table whose labels are not looked at.")
+    ] = None,
+    validation: Annotated[Path | None, typer.Option(help="Table to choose the best checkpoint by.")] = None,
+    validation_fraction: Annotated[
+        float | None, typer.Option(min=0.0, max=0.9, help="Or: this share of each class's labelled rows.")
+    ] = None,
+    test: Annotated[Path | None, typer.Option(help="Table to measure the finished model on, once.")] = None,
+    encoder: Annotated[str, typer.Option(help="Hugging Face name or folder of the encoder, or minilm.")] = "minilm",
+    recipe: Annotated[
+        str, typer.Option(help="default, paper, code (the authors' code) or bert (no adversary).")
+    ] = "default",
+    seed: Annotated[int, typer.Option(help="Fixes initial weights, order, noise and dropout.")] = 0,
+    max_steps: Annotated[
+        int | None, typer.Option(min=1, help="Optimiser steps, instead of the recipe's epochs.")
+    ] = None,
+    epochs: Annotated[float | None, typer.Option(help="Passes over the rows.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Rows a batch.")] = None,
+    max_length: Annotated[int | None, typer.Option(min=3, help="Tokens kept of a text.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate of the encoder.")] = None,
+    pooling: Annotated[str | None, typer.Option(help="Text vector: auto, cls, pooler, mean or last.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other field of the recipe; repeatable.")
+    ] = None,
+    early_stopping: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many validations without a better accuracy.")
+    ] = None,
+    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last checkpoint in the output folder.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the model or run in the output folder.")
+    ] = False,
+    report_to: Annotated[str, typer.Option(help="Tracker: tensorboard, trackio, wandb, mlflow, ...")] = "none",
+    text_column: options.TextColumn = "text",
+    text_pair_column: options.TextPairColumn = None,
+    label_column: options.LabelColumn = "label",
+    encoding: options.Encoding = "utf-8",
+    skip_empty: options.SkipEmpty = False,
+    allow_unseen: options.AllowUnseen = False,
+    as_json: options.Json = False,
+) -> None:
+    """Train a classifier on labelled and unlabelled texts.
+
+    Examples:
+
+        ganbert train messages.csv --test test.csv --output model
+
+        ganbert train --labeled few.csv --unlabeled many.jsonl.gz --validation-fraction 0.2
+
+        ganbert train data.parquet --recipe paper --encoder google-bert/bert-base-cased --set epochs=5
+
+    Stopped runs go on with `--resume`.
+    """
+    options.quiet_libraries()
+    from ganbert.data.corpus import read_corpus
+    from ganbert.data.rows import TableOptions
+    from ganbert.training.run_folder import check_output
+    from ganbert.training.train import train
+
+    if not (files or labelled):
+        raise InputError("no table: name a FILE, or --labeled FILE with --unlabeled FILE")
+    if validation is not None and validation_fraction is not None:
+        raise InputError("--validation and --validation-fraction: give one of the two")
+    if early_stopping is not None and validation is None and validation_fraction is None:
+        raise InputError("--early-stopping needs --validation or --validation-fraction")
+    if precision not in ("auto", "float32", "bfloat16"):
+        raise InputError(f"--precision {precision!r}: choose auto, float32 or bfloat16")
+    check_output(output, resume=resume, overwrite=overwrite)
+    common = {
+        "max_steps": max_steps,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "max_length": max_length,
+        "encoder_lr": learning_rate,
+        "pooling": pooling,
+    }
+    chosen = choose_recipe(recipe, {n: str(v) for n, v in common.items() if v is not None}, settings or [])
+    table_options = TableOptions(text_column, text_pair_column, label_column, encoding, skip_empty, allow_unseen)
+    with tempfile.TemporaryDirectory(prefix="ganbert-", ignore_cleanup_errors=True) as workspace:
+        corpus = read_corpus(
+            files or [],
+            table_options,
+            Path(workspace),
+            labelled=labelled or [],
+            unlabelled=unlabelled or [],
+            validation=validation,
+            test=test,
+        )
+        if validation_fraction is not None:
+            corpus = corpus.hold_out(validation_fraction, seed)
+        result = train(
+            chosen,
+            corpus,
+            output,
+            encoder=encoder,
+            seed=seed,
+            precision=precision,  # type: ignore[arg-type]
+            early_stopping=early_stopping,
+            resume=resume,
+            overwrite=overwrite,
+            report_to=report_to,
+        )
+        if as_json:
+            options.print_json(_summary(result, recipe, corpus.counts()))
+        else:
+            _print_summary(result, corpus.counts())
+
+
+def choose_recipe(name: str, common: dict[str, str], settings: list[str]) -> Recipe:
+    """Return the recipe `name` with common options and `--set` settings put in; `InputError` says what is wrong."""
+    from ganbert.recipe import RECIPES
+
+    if name not in RECIPES:
+        raise InputError(f"--recipe {name!r}: choose one of {', '.join(RECIPES)}")
+    for setting in settings:
+        if "=" not in setting:
+            raise InputError(f"--set {setting!r}: write NAME=VALUE, as in --set noise=uniform")
+    pairs = dict(setting.split("=", 1) for setting in settings)
+    try:
+        return RECIPES[name].with_settings(common | {key.strip(): value.strip() for key, value in pairs.items()})
+    except ValueError as error:
+        raise InputError(f"recipe: {error}") from error
+
+
+def _summary(result: TrainingResult, name: str, counts: dict[str, int]) -> dict[str, object]:
+    import dataclasses
+
+    summary: dict[str, object] = {
+        "output": str(result.output),
+        "steps": result.steps,
+        "seconds": round(result.seconds, 2),
+        "recipe": {"name": name, **dataclasses.asdict(result.recipe)},
+        "data": {**counts, "cut": result.n_cut, "test_in_train": result.n_test_in_train},
+        "warnings": list(result.warnings),
+    }
+    if result.test is not None:
+        summary["test"] = result.test.as_dict()
+    return summary
+
+
+def _print_summary(result: TrainingResult, counts: dict[str, int]) -> None:
+    from rich.console import Console
+
+    from ganbert.cli.tables import print_metrics, print_per_class
+
+    console = Console()
+    console.print(", ".join(f"{number} {name.replace('_', ' ')}" for name, number in counts.items()))
+    if result.test is not None:
+        print_metrics(console, {"test": (result.test, result.steps, result.seconds)})
+        print_per_class(console, result.test)
+    console.print(f"Model: {result.output}  ({result.steps} steps in {result.seconds:.0f} s)")
+    console.print(f"Next:  ganbert predict {result.output} FILE --output predictions.csv")
