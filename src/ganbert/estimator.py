@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
@@ -27,8 +28,8 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     classifier = GanBertClassifier(max_steps=200).fit(texts, labels)      # labels: None, -1 or nan where there is none
     classifier.predict(["where is my parcel?"])
 
-    A text is a string, or a pair of strings (two columns). Parameters are named as the options of `ganbert train`; those
-    that are None leave the recipe's value alone, and `settings` sets any other field of the recipe.
+    A text is a string, or a pair of strings (two columns). Parameters are named as the options of `ganbert train`;
+    those that are None leave the recipe's value alone, and `settings` sets any other field of the recipe.
 
     Attributes:
         classes_: [k], the classes, sorted.
@@ -81,17 +82,16 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             ValueError: lengths differ, fewer than two classes are labelled, or a parameter cannot be used.
         """
         texts, pairs = _texts(X)
-        labels = list(np.asarray(y, dtype=object))
-        if len(labels) != len(texts):
-            raise ValueError(f"X has {len(texts)} texts and y has {len(labels)} labels")
-        labelled = np.array([not _is_missing(label) for label in labels], dtype=bool)
-        self.classes_ = np.unique(np.array([label for label in labels if not _is_missing(label)]))
+        if self.early_stopping is not None and self.validation_fraction is None:
+            raise ValueError("early_stopping needs validation_fraction")
+        labelled, known = _known_labels(y, len(texts))
+        self.classes_ = np.unique(known)
         if len(self.classes_) < 2:
             raise ValueError(
                 f"y holds {len(self.classes_)} class(es): a classifier needs labelled texts of at least two"
             )
         ids = np.full(len(texts), UNLABELLED)
-        ids[labelled] = np.searchsorted(self.classes_, np.array([label for label in labels if not _is_missing(label)]))
+        ids[labelled] = np.searchsorted(self.classes_, known)
         corpus = corpus_of_texts(texts, ids.tolist(), [str(name) for name in self.classes_], pairs)
         if self.validation_fraction is not None:
             corpus = corpus.hold_out(self.validation_fraction, self.seed)
@@ -125,14 +125,14 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self._predictions(X).novelty
 
     def score(self, X: Sequence[Any], y: Sequence[Any], sample_weight: Any = None) -> float:  # noqa: N803
-        """Return the accuracy on the rows that have a label: cross-validation may put unlabelled ones into a test fold."""
-        labels = np.asarray(y, dtype=object)
-        rows = [i for i, label in enumerate(labels) if not _is_missing(label)]
-        if not rows:
+        """Return the accuracy on the rows that have a label: cross-validation may put others into a test fold."""
+        texts, pairs = _texts(X)
+        rows, known = _known_labels(y, len(texts))
+        if len(rows) == 0:
             raise ValueError("y holds no label: there is nothing to score")
         weights = None if sample_weight is None else np.asarray(sample_weight)[rows]
-        known = np.array([labels[i] for i in rows])
-        return float(super().score([_row(X, i) for i in rows], known, weights))
+        chosen = [texts[i] if pairs is None else (texts[i], pairs[i]) for i in rows]
+        return float(super().score(chosen, known, weights))
 
     def _predictions(self, X: Sequence[Any] | NDArray[Any]) -> Predictions:  # noqa: N803
         check_is_fitted(self, "predictor_")
@@ -142,7 +142,7 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if isinstance(self.recipe, str) and self.recipe not in RECIPES:
             raise ValueError(f"recipe={self.recipe!r}: choose one of {', '.join(RECIPES)}, or give a Recipe")
         recipe = RECIPES[self.recipe] if isinstance(self.recipe, str) else self.recipe
-        common = {
+        given: dict[str, Any] = {
             "max_steps": self.max_steps,
             "epochs": self.epochs,
             "batch_size": self.batch_size,
@@ -150,9 +150,10 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "encoder_lr": self.learning_rate,
             "pooling": self.pooling,
         }
-        return dataclasses.replace(
-            recipe, **{name: value for name, value in common.items() if value is not None}, **(self.settings or {})
-        )
+        changes = {name: value for name, value in given.items() if value is not None} | (self.settings or {})
+        if unknown := sorted(changes.keys() - {field.name for field in dataclasses.fields(Recipe)}):
+            raise ValueError(f"settings: {', '.join(unknown)}: no field of a recipe")
+        return dataclasses.replace(recipe, **changes)
 
     def __sklearn_tags__(self) -> Any:
         """Tell scikit-learn that X holds strings."""
@@ -163,15 +164,23 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def _is_missing(label: Any) -> bool:
-    """Whether a label says "no label": None, nan, or the number -1."""
-    if label is None:
+    """Whether a label says "no label": None, nan (pandas: NA), or the number -1."""
+    if label is None or label is pd.NA:
         return True
     is_number = isinstance(label, (int, float, np.number)) and not isinstance(label, (bool, np.bool_))
     return is_number and (label == -1 or label != label)
 
 
-def _row(X: Any, i: int) -> Any:  # noqa: N803
-    return X.iloc[i] if hasattr(X, "iloc") else X[i]
+def _known_labels(y: Any, n: int) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """Return the positions of the rows that have a label, and their labels in the dtype of `y` if it has one."""
+    labels = np.asarray(y, dtype=object)
+    if len(labels) != n:
+        raise ValueError(f"X has {n} texts and y has {len(labels)} labels")
+    rows = np.array([i for i, label in enumerate(labels) if not _is_missing(label)], dtype=np.int64)
+    dtype = getattr(y, "dtype", None)
+    # Lists, object arrays and the dtypes of pandas: whatever NumPy makes of the labels themselves.
+    keeps_dtype = isinstance(dtype, np.dtype) and dtype.kind != "O"
+    return rows, np.array(list(labels[rows]), dtype=dtype if keeps_dtype else None)
 
 
 def _texts(X: Sequence[Any] | NDArray[Any]) -> tuple[list[str], list[str] | None]:  # noqa: N803

@@ -1,8 +1,8 @@
-"""The four losses of GAN-BERT (Croce et al. 2020, section 2; Salimans et al. 2016): pure functions of logits and features.
+"""The four losses of GAN-BERT (Croce et al. 2020, section 2): pure functions of logits and features.
 
-D's k+1 logits, the fake class last, hold two classifiers: which of the k classes, and real or fake. The second is one
-number per row, s = l_(k+1) - logsumexp(l_1 .. l_k), with p(k+1 | x) = sigmoid(s). Written in s, every loss is a softplus
-or a cross-entropy: in log space throughout, finite for any finite logits, never log(p + eps).
+D's k+1 logits, the fake class last, hold two classifiers: which of the k classes, and real or fake. The second is
+one number per row, s = l_(k+1) - logsumexp(l_1 .. l_k), with p(k+1 | x) = sigmoid(s). Written in s, every loss is a
+softplus or a cross-entropy: in log space throughout, finite for any finite logits, never log(p + eps).
 
 Everything is computed in float32, whatever the dtype of the input.
 """

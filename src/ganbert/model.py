@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, PreTrainedModel
-from transformers.utils import ModelOutput
+from transformers.utils.generic import ModelOutput
 
 from ganbert import losses
 from ganbert.config import GanBertConfig
@@ -30,13 +31,15 @@ class Generator(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Return the text vectors [b, d] that G makes of `z` [b, noise_size]."""
-        return self.output(self.dropout(self.activation(self.hidden(z))))
+        h: Tensor = self.output(self.dropout(self.activation(self.hidden(z))))
+        return h
 
     def sample(self, n: int) -> Tensor:
         """Return `n` invented text vectors, [n, d]."""
         weight = self.hidden.weight
         z = torch.empty(n, self.noise_size, device=weight.device, dtype=weight.dtype)
-        return self(z.normal_() if self.noise == "normal" else z.uniform_())
+        h: Tensor = self(z.normal_() if self.noise == "normal" else z.uniform_())
+        return h
 
 
 class Discriminator(nn.Module):
@@ -49,7 +52,7 @@ class Discriminator(nn.Module):
         self.hidden = nn.Linear(config.hidden_size, config.hidden_size)
         self.activation = nn.LeakyReLU(0.2)
         self.dropout = nn.Dropout(config.dropout)
-        self.output = nn.Linear(config.hidden_size, config.num_labels + config.adversarial)
+        self.output = nn.Linear(config.hidden_size, len(config.label_names) + config.adversarial)
 
     def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:
         """Return the features f(x) [b, d] and the logits [b, k+1] of `h` [b, d]."""
@@ -97,7 +100,7 @@ class GanBertForSequenceClassification(PreTrainedModel):
     _supports_flex_attn = True
     _supports_attention_backend = True
     save_generator = False
-    """Whether `save_pretrained` keeps G: a checkpoint that training continues from needs it, a finished model does not."""
+    """Whether `save_pretrained` keeps G: a checkpoint to continue from needs it, a finished model does not."""
 
     def __init__(self, config: GanBertConfig, encoder: PreTrainedModel | None = None) -> None:
         super().__init__(config)
@@ -186,11 +189,10 @@ class GanBertForSequenceClassification(PreTrainedModel):
         output.loss_g_feature_matching = losses.feature_matching_loss(
             features, generated_features, config.feature_matching
         )
-        output.loss = (
-            output.loss_d_supervised
-            + output.loss_d_unsupervised
-            + output.loss_g_unsupervised
-            + output.loss_g_feature_matching
+        output.loss = sum(
+            loss
+            for name, loss in output.items()
+            if name.startswith("loss_")  # the four parts, with equal weights as in the paper
         )
 
     def _pool(
@@ -214,31 +216,33 @@ class GanBertForSequenceClassification(PreTrainedModel):
         if self._takes_position_ids:
             inputs["position_ids"] = self._position_ids(mask)
         outputs = self.encoder(**inputs)
+        tokens_out: Tensor = outputs.last_hidden_state
         match self.config.pooling:
             case "pooler":
-                return outputs.pooler_output
+                pooled: Tensor = outputs.pooler_output
+                return pooled
             case "mean":
-                weights = mask.to(outputs.last_hidden_state.dtype).unsqueeze(-1)
-                return (outputs.last_hidden_state * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+                weights = mask.to(tokens_out.dtype).unsqueeze(-1)
+                return (tokens_out * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
             case "last":
                 position = (mask * torch.arange(mask.shape[1], device=mask.device)).argmax(dim=1)
             case _:  # "cls": the first token that is not padding
                 position = mask.argmax(dim=1)
-        return outputs.last_hidden_state[torch.arange(len(mask), device=mask.device), position]
+        return tokens_out[torch.arange(len(mask), device=mask.device), position]
 
     def _position_ids(self, mask: Tensor) -> Tensor:
         """Count positions from the first real token, so that padding on the left changes nothing."""
         # RoBERTa's family begins at padding_idx + 1, all others at 0.
-        embeddings = getattr(self.encoder, "embeddings", None)
+        embeddings: Any = getattr(self.encoder, "embeddings", None)
         first = embeddings.padding_idx + 1 if hasattr(embeddings, "create_position_ids_from_input_ids") else 0
         return (mask.long().cumsum(dim=1) - 1 + first).clamp(min=0)
 
     def discard_generator(self) -> None:
-        """Drop G: what is left is the classifier that is saved and used (section 3: "After training, G is discarded")."""
+        """Drop G; what is left is the classifier that is used (section 3: "After training, G is discarded")."""
         self.generator = None
         self.config.has_generator = False
 
-    def save_pretrained(self, save_directory: Any, **kwargs: Any) -> None:
+    def save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
         """Save as every transformers model does, and without G unless `save_generator` is set."""
         generator, had_generator = self.generator, self.config.has_generator
         if not self.save_generator:
@@ -246,7 +250,7 @@ class GanBertForSequenceClassification(PreTrainedModel):
             if kwargs.get("state_dict") is not None:
                 kwargs["state_dict"] = {k: v for k, v in kwargs["state_dict"].items() if "generator." not in k}
         try:
-            super().save_pretrained(save_directory, **kwargs)
+            super().save_pretrained(save_directory, *args, **kwargs)
         finally:
             self.generator, self.config.has_generator = generator, had_generator
 
@@ -262,7 +266,7 @@ def _drop_unused_parts(encoder: PreTrainedModel, config: GanBertConfig) -> None:
     if config.pooling == "pooler" and pooler is None:
         raise ValueError(f"{config.encoder.model_type} has no pooler: choose pooling cls, mean or last")
     if config.pooling != "pooler" and pooler is not None:
-        encoder.pooler = None
+        encoder.pooler = None  # type: ignore[assignment]
     if hasattr(encoder.config, "use_cache"):  # keys and values are kept for generating text, which nobody does here
         encoder.config.use_cache = False
 

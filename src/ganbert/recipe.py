@@ -67,16 +67,16 @@ class Recipe:
         require_choice("feature_matching", self.feature_matching, FeatureMatching)
         require_choice("replication", self.replication, Replication)
         for name in ("noise_size", "max_length", "batch_size", "epochs", "max_grad_norm", "adam_epsilon"):
-            _require(name, getattr(self, name), getattr(self, name) > 0, "above 0")
+            _require(name, getattr(self, name), 0 < getattr(self, name) < math.inf, "above 0 and finite")
         for name in ("encoder_lr", "discriminator_lr", "generator_lr", "weight_decay"):
-            _require(name, getattr(self, name), getattr(self, name) >= 0, "0 or above")
+            _require(name, getattr(self, name), 0 <= getattr(self, name) < math.inf, "0 or above and finite")
         for name in ("dropout", "input_dropout"):
             _require(name, getattr(self, name), 0 <= getattr(self, name) < 1, "at least 0 and below 1")
         _require("warmup", self.warmup, 0 <= self.warmup <= 1, "between 0 and 1")
         _require("max_steps", self.max_steps, self.max_steps is None or self.max_steps > 0, "above 0")
         share, cap = self.labelled_share, self.unlabelled_per_labelled
         _require("labelled_share", share, share is None or 0 < share <= 1, "above 0 and at most 1")
-        _require("unlabelled_per_labelled", cap, cap is None or cap >= 0, "0 or above")
+        _require("unlabelled_per_labelled", cap, cap is None or 0 <= cap < math.inf, "0 or above and finite")
         _require("batch_size", self.batch_size, share is None or self.batch_size > 1, "above 1 with labelled_share")
 
     def plain(self) -> Self:
@@ -127,7 +127,7 @@ class Recipe:
         return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != getattr(other, f.name)}
 
     def with_settings(self, settings: dict[str, str]) -> Self:
-        """Return this recipe with fields set from text, as in `--set noise=uniform`; `ValueError` names what is wrong."""
+        """Return this recipe with fields set from text, as in `--set noise=uniform`; `ValueError` if they cannot be."""
         known = {f.name for f in fields(self)}
         for name in settings:
             if name not in known:
@@ -150,6 +150,8 @@ def _parse(name: str, text: str) -> Any:
     if isinstance(value, int) and not isinstance(value, bool) and float in kinds:
         return float(value)
     is_text = any(kind not in (bool, int, float, type(None)) for kind in kinds)
+    if value is None and is_text:  # replication=none
+        value = text.lower()
     if type(value) in kinds or (is_text and isinstance(value, str)):
         return value
     raise ValueError(
@@ -171,8 +173,8 @@ CODE = Recipe(
     replication="log2",
     adam_epsilon=1e-6,
 )
-"""The authors' TensorFlow code, without what is plainly a slip in it (a 51st class for "no label", the fake class first,
-a schedule that ends before training does)."""
+"""The authors' TensorFlow code, without what is plainly a slip in it (an extra class for "no label", a schedule that
+ends before training does)."""
 
 BERT = PAPER.plain()
 """The paper's encoder and settings without the adversary, for as many steps as GAN-BERT takes."""

@@ -296,7 +296,7 @@ def test_parquet_refuses_what_does_not_fit(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"a{ending}"
     with pytest.raises(RunError, match=r"column 'i' began as int64 and cannot go on as string: .*; a \.jsonl file"):
         write(path, pa.table({"i": [1]}), pa.table({"i": ["x"]}))
-    with pytest.raises(RunError, match="this format cannot hold the table"):
+    with pytest.raises(RunError, match="cannot be written: Cannot write struct type"):
         write(path, pa.Table.from_pylist([{"a": {}}]))
     assert list(tmp_path.iterdir()) == []
 
@@ -434,6 +434,16 @@ def test_no_table_is_no_file(tmp_path: Path, ending: str) -> None:
 def test_paths_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be written: No such file or directory"):
         write(tmp_path / "missing" / "a.csv", pa.table({"a": [1]}))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+@pytest.mark.parametrize("rows", [1, 100_000])
+def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    path_open = Path.open
+    monkeypatch.setattr(Path, "open", lambda self, mode: path_open(Path("/dev/full"), "wb"))
+    with pytest.raises(RunError, match=r"a\.csv: cannot be written: No space left on device"):
+        write(tmp_path / "a.csv", pa.table({"a": ["text"] * rows}))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_columns_that_turn_up_later(tmp_path: Path) -> None:

@@ -46,8 +46,8 @@ def command(
         corpus = read_corpus([sample.TRAIN], TableOptions(), Path(workspace), test=sample.TEST)
         counts = corpus.counts()
         console.print(
-            f"{counts['labelled']} labelled and {counts['unlabelled']} unlabelled messages, {counts['classes']} intents, "
-            f"{counts['test']} test messages."
+            f"{counts['labelled']} labelled and {counts['unlabelled']} unlabelled messages, "
+            f"{counts['classes']} intents, {counts['test']} test messages."
         )
         console.print(f"1/2  GAN-BERT, recipe default, {max_steps} steps")
         gan = train(recipe, corpus, output, encoder=encoder, seed=seed, overwrite=True)

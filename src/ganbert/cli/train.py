@@ -13,7 +13,7 @@ from ganbert.errors import InputError
 
 if TYPE_CHECKING:
     from ganbert.recipe import Recipe
-    from ganbert.training.train import TrainingResult
+    from ganbert.training.result import TrainingResult
 
 
 def command(
@@ -132,9 +132,9 @@ def command(
             report_to=report_to,
         )
         if as_json:
-            options.print_json(_summary(result, recipe, corpus.counts()))
+            options.print_json(_summary(result, recipe))
         else:
-            _print_summary(result, corpus.counts())
+            _print_summary(result)
 
 
 def choose_recipe(name: str, common: dict[str, str], settings: list[str]) -> Recipe:
@@ -153,7 +153,7 @@ def choose_recipe(name: str, common: dict[str, str], settings: list[str]) -> Rec
         raise InputError(f"recipe: {error}") from error
 
 
-def _summary(result: TrainingResult, name: str, counts: dict[str, int]) -> dict[str, object]:
+def _summary(result: TrainingResult, name: str) -> dict[str, object]:
     import dataclasses
 
     summary: dict[str, object] = {
@@ -161,7 +161,7 @@ def _summary(result: TrainingResult, name: str, counts: dict[str, int]) -> dict[
         "steps": result.steps,
         "seconds": round(result.seconds, 2),
         "recipe": {"name": name, **dataclasses.asdict(result.recipe)},
-        "data": {**counts, "cut": result.n_cut, "test_in_train": result.n_test_in_train},
+        "data": {**result.counts, "cut": result.n_cut, "test_in_train": result.n_test_in_train},
         "warnings": list(result.warnings),
     }
     if result.test is not None:
@@ -169,15 +169,16 @@ def _summary(result: TrainingResult, name: str, counts: dict[str, int]) -> dict[
     return summary
 
 
-def _print_summary(result: TrainingResult, counts: dict[str, int]) -> None:
+def _print_summary(result: TrainingResult) -> None:
     from rich.console import Console
 
     from ganbert.cli.tables import print_metrics, print_per_class
 
     console = Console()
-    console.print(", ".join(f"{number} {name.replace('_', ' ')}" for name, number in counts.items()))
+    console.print(", ".join(f"{number} {name.replace('_', ' ')}" for name, number in result.counts.items()))
     if result.test is not None:
         print_metrics(console, {"test": (result.test, result.steps, result.seconds)})
         print_per_class(console, result.test)
-    console.print(f"Model: {result.output}  ({result.steps} steps in {result.seconds:.0f} s)")
-    console.print(f"Next:  ganbert predict {result.output} FILE --output predictions.csv")
+    # Not by rich, which breaks long lines and takes what stands in brackets for markup.
+    print(f"Model: {result.output}  ({result.steps} steps in {result.seconds:.0f} s)")
+    print(f"Next:  ganbert predict {result.output} FILE --output predictions.csv")

@@ -12,7 +12,7 @@ from torch.utils.data import Sampler
 from ganbert.recipe import Recipe
 
 WINDOW = 32
-"""Batches among which rows are sorted by length: enough to make a batch nearly free of padding, few enough to shuffle."""
+"""Batches among which rows are sorted by length: enough for batches nearly free of padding, few enough to shuffle."""
 
 
 @dataclass(frozen=True)
@@ -70,25 +70,27 @@ class BatchPlan(Sampler[list[int]]):
         return self.n_batches
 
     def __iter__(self) -> Iterator[list[int]]:
-        order = np.random.default_rng([self.seed, len(self.streams)])
-        windows = [
-            self._windows(stream, np.random.default_rng([self.seed, i])) for i, stream in enumerate(self.streams)
-        ]
-        for start in range(0, self.n_batches, WINDOW):
-            parts = [next(window) for window in windows]
-            for i in order.permutation(WINDOW)[: self.n_batches - start]:
-                yield np.concatenate([part[i] for part in parts]).tolist()
+        parts = [self._parts(stream, np.random.default_rng([self.seed, i])) for i, stream in enumerate(self.streams)]
+        for batch in zip(*parts, strict=True):
+            yield np.concatenate(batch).tolist()
 
-    def _windows(self, stream: Stream, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-        """Yield [WINDOW, per_batch] rows, each line of similar length, forever."""
-        size = WINDOW * stream.per_batch
-        waiting = np.empty(0, dtype=np.int64)
-        while True:
-            while len(waiting) < size:
-                waiting = np.concatenate([waiting, rng.permutation(stream.rows)])
-            window, waiting = waiting[:size], waiting[size:]
-            # In a stream shorter than the window a row comes up more than once: sorting would gather its copies in one
-            # batch. Such a stream, the labelled rows above all, stays in random order.
-            if len(stream.rows) >= size:
+    def _parts(self, stream: Stream, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+        """Yield what the stream gives to each batch: [per_batch] rows, of similar length where there are many."""
+        per_batch = stream.per_batch
+        # In a stream shorter than a window a row comes up more than once there: sorting would gather its copies in one
+        # batch. Such a stream, the labelled rows above all, stays in random order.
+        sort = len(stream.rows) >= WINDOW * per_batch
+        order = np.random.default_rng([self.seed, len(self.streams)])  # the same for all: long rows meet long rows
+        waiting = np.empty(0, dtype=np.int64)  # positions in stream.rows, each once before any a second time
+        for start in range(0, self.n_batches, WINDOW):
+            n = min(WINDOW, self.n_batches - start)
+            while len(waiting) < n * per_batch:
+                # Where one pass ends and the next begins, a row must not meet itself in a batch.
+                again = rng.permutation(len(stream.rows))
+                met = np.isin(again, waiting if sort else waiting[len(waiting) - len(waiting) % per_batch :])
+                waiting = np.concatenate([waiting, again[~met], again[met]])
+            window, waiting = stream.rows[waiting[: n * per_batch]], waiting[n * per_batch :]
+            if sort:
                 window = window[np.argsort(self.lengths[window], kind="stable")]
-            yield window.reshape(WINDOW, stream.per_batch)
+            parts = window.reshape(n, per_batch)
+            yield from parts[order.permutation(n)] if sort else parts

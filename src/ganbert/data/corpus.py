@@ -118,7 +118,7 @@ def read_corpus(
     tables = [read_rows(path, options, use, workspace) for path, use in uses]
     _require_same_columns(tables)
     label_names = _label_names(tables)
-    train = concatenate_datasets([_with_label_ids(table, label_names, unseen=None) for table in tables])
+    train = concatenate_datasets([_with_label_ids(table, label_names, options.label_column) for table in tables])
     held_out: dict[str, Dataset | None] = {"validation": None, "test": None}
     n_skipped = sum(table.n_skipped for table in tables)
     for name, path in (("validation", validation), ("test", test)):
@@ -128,7 +128,7 @@ def read_corpus(
         _require_same_columns([tables[0], rows])
         if len(rows.dataset) == 0:
             raise InputError(f"the {name} file has no rows", path=path)
-        held_out[name] = _with_label_ids(rows, label_names, unseen=UNSEEN if options.allow_unseen else None)
+        held_out[name] = _with_label_ids(rows, label_names, options.label_column, options.allow_unseen)
         n_skipped += rows.n_skipped
     return Corpus(train, label_names, held_out["validation"], held_out["test"], n_skipped)
 
@@ -145,7 +145,7 @@ def read_labelled(path: Path, options: TableOptions, label_names: Sequence[str],
     rows = read_rows(path, options, "required", workspace)
     if len(rows.dataset) == 0:
         raise InputError("has no rows", path=path)
-    return _with_label_ids(rows, label_names, unseen=UNSEEN if options.allow_unseen else None)
+    return _with_label_ids(rows, label_names, options.label_column, options.allow_unseen)
 
 
 def n_shared_texts(train: Dataset, other: Dataset) -> int:
@@ -175,27 +175,27 @@ def _label_names(tables: Sequence[Rows]) -> tuple[str, ...]:
     if len(found) == 1:
         raise InputError(f"one class only, {found.pop()!r}: a classifier needs labelled rows of at least two")
     try:
-        return tuple(sorted(found, key=float))
+        return tuple(sorted(sorted(found), key=float))  # "1" and "1.0" too have one order
     except ValueError:
         return tuple(sorted(found))
 
 
-def _with_label_ids(rows: Rows, label_names: Sequence[str], unseen: int | None) -> Dataset:
-    """Replace label names by class ids, null by -100, and names unknown to training by `unseen` (None refuses them)."""
+def _with_label_ids(rows: Rows, label_names: Sequence[str], column: str, allow_unseen: bool = False) -> Dataset:
+    """Replace label names by class ids, null by -100, and names unknown to training, if they may be, by -1."""
     names = pa.array(label_names, pa.string())
 
     def convert(table: pa.Table) -> pa.Table:
         label = table["label"]
         ids = pc.index_in(label, value_set=names)
         strange = pc.and_(pc.is_null(ids), pc.is_valid(label))
-        if unseen is None and (index := pc.index(strange, True).as_py()) >= 0:
+        if not allow_unseen and (index := pc.index(strange, True).as_py()) >= 0:
             raise InputError(
                 f"label {label[index].as_py()!r} is in no training row (--allow-unseen counts such rows as errors)",
                 path=rows.path,
                 row=table["row"][index].as_py(),
-                column="label",
+                column=column,
             )
-        ids = pc.if_else(strange, unseen, pc.fill_null(ids, UNLABELLED)).cast(pa.int64())
+        ids = pc.if_else(strange, UNSEEN, pc.fill_null(ids, UNLABELLED)).cast(pa.int64())
         return table.drop_columns(["label", "row"]).append_column("label", ids)
 
     if len(rows.dataset) == 0:

@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase
 def tokenize(
     tokenizer: PreTrainedTokenizerBase, texts: list[str], text_pairs: list[str] | None, max_length: int
 ) -> dict[str, list[list[int]]]:
-    """Return the tokenizer's columns (`input_ids`, `attention_mask`, ...) without padding, cut at `max_length` tokens."""
+    """Return the tokenizer's columns (`input_ids`, `attention_mask`, ...), unpadded and cut at `max_length` tokens."""
     return dict(tokenizer(texts, text_pairs, truncation=True, max_length=max_length, padding=False))
 
 

@@ -93,6 +93,8 @@ def _checked_chunks(path: Path, options: TableOptions, label_use: LabelUse) -> I
     for chunk in read_chunks(path, encoding=options.encoding):
         columns = text_columns(chunk, options, path, first_row)
         if options.label_column in chunk.column_names and label_use != "ignored":
+            if label_use == "required" and not label_column_seen and first_row > 1:  # JSON Lines without it so far
+                raise InputError("no label: every row here needs one", path=path, row=1, column=options.label_column)
             label_column_seen = True
             columns["label"] = label_texts(chunk[options.label_column], path, first_row, options.label_column)
         else:
@@ -146,8 +148,8 @@ def label_texts(cells: pa.ChunkedArray, path: Path, first_row: int, column: str)
         raise InputError(f"a label is one word or number, not {cells.type}", path=path, row=first_row, column=column)
     if pa.types.is_floating(cells.type):  # whole numbers that became floats because some rows have none
         cells = pc.if_else(pc.is_nan(cells), None, cells)
-        whole = pc.all(pc.equal(cells, pc.floor(cells))).as_py()
-        cells = cells.cast(pa.int64()) if whole is not False else cells
+        whole = pc.and_(pc.equal(cells, pc.floor(cells)), pc.less(pc.abs(cells), 2.0**53))
+        cells = cells.cast(pa.int64()) if pc.all(whole).as_py() is not False else cells
     texts = pc.utf8_trim_whitespace(cells.cast(pa.string()))
     return pc.if_else(pc.equal(texts, ""), None, texts)
 

@@ -112,18 +112,16 @@ class TableWriter:
             raise RunError(f"{self.path}: more than one column is named {name!r}")
         try:
             self._writer.write(chunk)
-        except pa.ArrowException as error:
-            raise RunError(f"{self.path}: this format cannot hold the table: {_one_line(error)}") from error
+        except (OSError, RunError, pa.ArrowException) as error:
+            raise RunError(f"{self.path}: cannot be written: {_one_line(error)}") from error
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Move the file to the target, or remove it if there was an error."""
+        keep_first_error = nullcontext() if kind is None else suppress(Exception)
         try:
-            with (
-                self._file,
-                nullcontext() if kind is None else suppress(Exception),
-            ):  # the first error is the one to see
+            with keep_first_error, self._file:
                 if self._started:
                     self._writer.close()
                 self._bytes.close()
@@ -131,6 +129,8 @@ class TableWriter:
                 raise RunError(f"{self.path}: not written, there was no table to write")
             if kind is None:
                 os.replace(self._part, self.path)
+        except OSError as failure:
+            raise RunError(f"{self.path}: cannot be written: {_one_line(failure)}") from failure
         finally:
             self._part.unlink(missing_ok=True)
 
@@ -184,6 +184,7 @@ class _Source:
 
 
 def _read_delimited(source: _Source, delimiter: str) -> Iterator[pa.Table]:
+    csv.field_size_limit(max(csv.field_size_limit(), _CELL_CHARACTERS))  # the default is too little for a long text
     records = _records(source, delimiter)
     header = next(records, None)
     if header is None:
@@ -209,24 +210,21 @@ def _records(source: _Source, delimiter: str) -> Iterator[list[str]]:
             yield last
         last = ""
 
-    csv.field_size_limit(max(csv.field_size_limit(), _CELL_CHARACTERS))  # the default is too little for a long text
     reader = csv.reader(lines(), delimiter=delimiter)
     row, width, line = 0, 0, 1  # row 0 is the header
-    while True:
-        try:
-            if (cells := next(reader, None)) is None:
-                return
-        except csv.Error as error:
-            raise source.error(f"{error}: is a quote left open? (line {line})", row=row or None) from None
-        if cells and not last:
-            raise source.error(f"a quote is opened and never closed (line {line})", row=row or None)
-        if len(cells) > 1 or last.strip(_BLANK):  # pandas skips blank lines too, but not a blank cell in quotes
-            width = width or len(cells)
-            if len(cells) != width:
-                raise source.error(f"the header has {width} fields, this row {len(cells)} (line {line})", row=row)
-            yield cells
-            row += 1
-        line = reader.line_num + 1
+    try:
+        for cells in reader:
+            if cells and not last:
+                raise source.error(f"a quote is opened and never closed (line {line})", row=row or None)
+            if len(cells) > 1 or last.strip(_BLANK):  # pandas skips blank lines too, but not a blank cell in quotes
+                width = width or len(cells)
+                if len(cells) != width:
+                    raise source.error(f"the header has {width} fields, this row {len(cells)} (line {line})", row=row)
+                yield cells
+                row += 1
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise source.error(f"{error}: is a quote left open? (line {line})", row=row or None) from None
 
 
 def _read_json_lines(source: _Source) -> Iterator[pa.Table]:

@@ -12,8 +12,10 @@ import torch
 from datasets import Dataset
 from numpy.typing import NDArray
 from rich.progress import track
+from safetensors import SafetensorError
 from transformers import PreTrainedTokenizerBase
 
+from ganbert.config import GanBertConfig
 from ganbert.data.encode import tokenize
 from ganbert.encoders import load_tokenizer
 from ganbert.errors import InputError
@@ -47,7 +49,8 @@ class Predictions:
     @property
     def confidence(self) -> NDArray[np.float32]:
         """[n] probability of that class."""
-        return self.probabilities.max(axis=1)
+        highest: NDArray[np.float32] = self.probabilities.max(axis=1)
+        return highest
 
 
 class Predictor:
@@ -64,10 +67,9 @@ class Predictor:
     def __init__(
         self, model: GanBertForSequenceClassification, tokenizer: PreTrainedTokenizerBase, batch_size: int = 64
     ) -> None:
-        self.model, self.tokenizer, self.batch_size = model.eval(), tokenizer, batch_size
-        id2label = model.config.id2label
-        assert id2label is not None
-        self.label_names = tuple(id2label[i] for i in range(len(id2label)))
+        self.model, self.tokenizer, self.batch_size = model, tokenizer, batch_size
+        model.train(False)
+        self.label_names = model.config.label_names
 
     @classmethod
     def load(cls, folder: Path, batch_size: int = 64) -> Self:
@@ -79,11 +81,16 @@ class Predictor:
         if not (folder / "config.json").is_file():
             raise InputError("is no model folder: it has no config.json", path=folder)
         try:
+            kind = GanBertConfig.get_config_dict(folder)[0].get("model_type")
+            if kind != GanBertConfig.model_type:
+                raise ValueError(f"its model_type is {kind}: an encoder, perhaps, for ganbert train --encoder")
             model = GanBertForSequenceClassification.from_pretrained(folder)
-        except (OSError, ValueError, KeyError) as error:
-            raise InputError(f"cannot be opened as a ganbert model ({error})", path=folder) from error
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"cannot be opened as a ganbert model ({reason})", path=folder) from error
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        return cls(model.to(device), load_tokenizer(str(folder)), batch_size)
+        torch.nn.Module.to(model, device)
+        return cls(model, load_tokenizer(str(folder)), batch_size)
 
     def predict(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> Predictions:
         """Classify texts, or pairs of texts, in any number; the order of the results is that of the input."""

@@ -48,7 +48,7 @@ class LogFile(TrainerCallback):
 
 
 class StopOnSignal(TrainerCallback):
-    """Lets SIGTERM and Ctrl-C end the run after the current step, with a checkpoint; a second Ctrl-C ends it at once."""
+    """Lets SIGTERM and Ctrl-C end the run after this step, with a checkpoint; a second Ctrl-C ends it at once."""
 
     SIGNALS = (signal.SIGTERM, signal.SIGINT)
 

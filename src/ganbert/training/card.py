@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import platform
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 import transformers
 
 from ganbert.metrics import Metrics
-from ganbert.recipe import Recipe
+from ganbert.training.result import TrainingResult
 from ganbert.version import __version__
 
 TEMPLATE = """\
@@ -62,41 +61,28 @@ transformers {transformers}.
 """
 
 
-def write_model_card(
-    folder: Path,
-    *,
-    label_names: Sequence[str],
-    encoder: str,
-    recipe: Recipe,
-    counts: Mapping[str, int],
-    seed: int,
-    precision: str,
-    steps: int,
-    seconds: float,
-    test: Metrics | None,
-    warnings: Sequence[str],
-) -> None:
-    """Write `README.md` into a model folder."""
+def write_model_card(result: TrainingResult) -> None:
+    """Write `README.md` into the model folder of a finished run."""
     adversarial = "on labelled and unlabelled texts (GAN-BERT, Croce et al., ACL 2020)"
     text = TEMPLATE.format(
-        encoder=encoder,
-        method=adversarial if recipe.adversarial else "on labelled texts",
-        folder=folder.name,
-        classes=", ".join(f"`{name}`" for name in label_names),
-        counts=_table(counts),
-        figures=_figures(test),
-        steps=steps,
-        seconds=seconds,
-        seed=seed,
-        precision=precision,
+        encoder=result.encoder,
+        method=adversarial if result.recipe.adversarial else "on labelled texts",
+        folder=result.output.name,
+        classes=", ".join(f"`{name}`" for name in result.model.config.label_names),
+        counts=_table(result.counts),
+        figures=_figures(result.test),
+        steps=result.steps,
+        seconds=result.seconds,
+        seed=result.seed,
+        precision=result.precision,
         machine=f"{torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()}",
         version=__version__,
         torch=torch.__version__,
         transformers=transformers.__version__,
-        recipe=_table(dataclasses.asdict(recipe)),
-        warnings="\n".join(f"- {warning}" for warning in warnings) or "Nothing conspicuous.",
+        recipe=_table(dataclasses.asdict(result.recipe)),
+        warnings="\n".join(f"- {warning}" for warning in result.warnings) or "Nothing conspicuous.",
     )
-    (folder / "README.md").write_text(text, encoding="utf-8")
+    (result.output / "README.md").write_text(text, encoding="utf-8")
 
 
 def _figures(test: Metrics | None) -> str:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 import transformers
 from transformers import (
     DataCollatorWithPadding,
@@ -33,16 +30,14 @@ from ganbert.metrics import Metrics, classification_metrics
 from ganbert.model import GanBertForSequenceClassification
 from ganbert.recipe import Recipe
 from ganbert.training import run_folder
+from ganbert.training.arguments import training_arguments
 from ganbert.training.callbacks import LogFile, QuietProgress, StopOnSignal
 from ganbert.training.card import write_model_card
 from ganbert.training.device import Precision, use_bfloat16
 from ganbert.training.health import HealthCallback
 from ganbert.training.plots import plot_training
+from ganbert.training.result import TrainingResult
 from ganbert.training.trainer import GanBertTrainer
-
-CHECKPOINTS_PER_RUN = 10
-RECORDS_PER_RUN = 50
-SELECTION_METRIC = "accuracy"
 
 
 def say_on_stderr(message: str) -> None:
@@ -50,40 +45,12 @@ def say_on_stderr(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-class Interrupted(RunError):
+class InterruptedRunError(RunError):
     """The run was asked to stop, saved a checkpoint and can be resumed."""
 
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
         self.signal_number = signal_number
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """A finished run.
-
-    Attributes:
-        output: the model folder.
-        model, tokenizer: what it holds.
-        recipe: what was trained, as it was trained.
-        steps: optimiser steps.
-        seconds: of the steps of this call, without reading, loading and testing.
-        n_cut: training rows longer than the maximum length.
-        n_test_in_train: test rows whose text also stands in the training rows.
-        test: figures on the test rows, read once, after training.
-        warnings: what the health watch had to say.
-    """
-
-    output: Path
-    model: GanBertForSequenceClassification
-    tokenizer: PreTrainedTokenizerBase
-    recipe: Recipe
-    steps: int
-    seconds: float
-    n_cut: int
-    n_test_in_train: int
-    test: Metrics | None
-    warnings: tuple[str, ...]
 
 
 def train(
@@ -122,69 +89,41 @@ def train(
     Raises:
         InputError: encoder or output folder cannot be used; nothing has been written.
         RunError: losses are no longer finite.
-        Interrupted: SIGTERM or Ctrl-C came; a checkpoint has been saved.
+        InterruptedRunError: SIGTERM or Ctrl-C came; a checkpoint has been saved.
     """
     run_folder.check_output(output, resume=resume, overwrite=overwrite)
     if recipe.adversarial and len(corpus.unlabelled) == 0:
-        say("All rows are labelled: there is nothing to learn from unlabelled text, so this is plain fine-tuning.")
+        say("All rows are labelled: there is no unlabelled text to learn from, so this is plain fine-tuning.")
         recipe = recipe.plain()
     transformers.set_seed(seed)
-    tokenizer = load_tokenizer(encoder)
-    names = dict(enumerate(corpus.label_names))
-    model = GanBertForSequenceClassification.from_encoder(
-        encoder, id2label=names, label2id={name: i for i, name in names.items()}, **recipe.config_fields()
-    )
-    model.config.pad_token_id = tokenizer.pad_token_id
-    max_length = usable_length(tokenizer, model.config.encoder, recipe.max_length)
-    tokenizer.model_max_length = max_length  # saved with the model, so that every reader cuts where training did
-    rows, n_cut = encode(corpus.train, tokenizer, max_length, progress=progress)
-    if n_cut:
-        say(f"{n_cut} of {len(rows)} training texts are longer than {max_length} tokens and were cut (--max-length).")
-
+    model, tokenizer = _build(encoder, corpus, recipe)
     steps = recipe.n_steps(len(corpus.labelled), len(corpus.unlabelled))
-    facts = {
-        "recipe": dataclasses.asdict(recipe),
-        "encoder": encoder,
-        "seed": seed,
-        "precision": "bfloat16" if use_bfloat16(precision) else "float32",
-        "data": run_folder.fingerprint(corpus),
-    }
-    checkpoint = run_folder.begin(output, facts, resume=resume)
-    if resume:
-        say(f"Resuming from {checkpoint}." if checkpoint else "No checkpoint had been saved yet: beginning anew.")
-
+    bfloat16 = use_bfloat16(precision)
     arguments = training_arguments(
         recipe,
         output,
         steps,
         seed=seed,
-        bfloat16=use_bfloat16(precision),
+        bfloat16=bfloat16,
         validate=corpus.validation is not None,
         report_to=report_to,
         progress=progress,
     )
-    plan = BatchPlan(
-        batch_streams(recipe, corpus.labelled, corpus.unlabelled, seed),
-        np.asarray(rows["length"]),
-        steps * arguments.gradient_accumulation_steps * arguments.world_size,
-        seed,
-    )
-    tokenizer.deprecation_warnings["Asking-to-pad-a-fast-tokenizer"] = True
-    trainer = GanBertTrainer(
-        recipe=recipe,
-        batch_sampler=plan,
-        model=model,
-        args=arguments,
-        train_dataset=rows.remove_columns("length"),
-        eval_dataset=None
-        if corpus.validation is None
-        else encode(corpus.validation, tokenizer, max_length)[0].remove_columns("length"),
-        data_collator=DataCollatorWithPadding(tokenizer),
-        processing_class=tokenizer,
-        compute_metrics=_selection_metrics(corpus.label_names),
-    )
-    for unwanted in (PrinterCallback, ProgressCallback):
-        trainer.remove_callback(unwanted)
+    trainer, n_cut = _trainer(model, tokenizer, arguments, recipe, corpus)
+    if n_cut:
+        longest = tokenizer.model_max_length
+        say(f"{n_cut} of {len(corpus.train)} training texts exceed {longest} tokens and were cut (--max-length).")
+
+    facts = {
+        "recipe": dataclasses.asdict(recipe),
+        "encoder": encoder,
+        "seed": seed,
+        "precision": "bfloat16" if bfloat16 else "float32",
+        "data": run_folder.fingerprint(corpus),
+    }
+    checkpoint = run_folder.begin(output, facts, resume=resume)
+    if resume:
+        say(f"Resuming from {checkpoint}." if checkpoint else "No checkpoint had been saved yet: beginning anew.")
     health = HealthCallback(trainer.health, output, say)
     trainer.add_callback(health)
     trainer.add_callback(LogFile(output))
@@ -192,101 +131,99 @@ def train(
         trainer.add_callback(QuietProgress())
     if early_stopping is not None:
         trainer.add_callback(EarlyStoppingCallback(early_stopping))
-
-    began = time.perf_counter()
-    with StopOnSignal(say) as stop:
-        trainer.add_callback(stop)
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    seconds = time.perf_counter() - began
-    if stop.received is not None and trainer.state.global_step < steps:
-        raise Interrupted(
-            f"Stopped at step {trainer.state.global_step} of {steps}; a checkpoint is saved. "
-            "The same command with --resume goes on from there.",
-            stop.received,
-        )
+    seconds = _run(trainer, checkpoint, steps, say)
 
     model.discard_generator()
-    model.eval()
     test, n_shared = _test(corpus, Predictor(model, tokenizer), progress)
     if n_shared:
         say(f"{n_shared} of {len(corpus.test or ())} test rows have a text that also stands in the training rows.")
+    result = TrainingResult(
+        output=output,
+        model=model,
+        tokenizer=tokenizer,
+        recipe=recipe,
+        encoder=encoder,
+        seed=seed,
+        precision=str(facts["precision"]),
+        counts=corpus.counts(),
+        steps=trainer.state.global_step,
+        seconds=seconds,
+        n_cut=n_cut,
+        n_test_in_train=n_shared,
+        test=test,
+        warnings=tuple(health.warnings),
+    )
     model.save_pretrained(output)
     tokenizer.save_pretrained(output)
     plot_training(trainer.state.log_history, output)
-    result = TrainingResult(
-        output,
-        model,
-        tokenizer,
-        recipe,
-        trainer.state.global_step,
-        seconds,
-        n_cut,
-        n_shared,
-        test,
-        tuple(health.warnings),
-    )
-    write_model_card(
-        output,
-        label_names=corpus.label_names,
-        encoder=encoder,
-        recipe=recipe,
-        counts=corpus.counts(),
-        seed=seed,
-        precision=facts["precision"],
-        steps=result.steps,
-        seconds=seconds,
-        test=test,
-        warnings=result.warnings,
-    )
+    write_model_card(result)
     run_folder.finish(output)
     return result
 
 
-def training_arguments(
-    recipe: Recipe,
-    output: Path,
-    steps: int,
-    *,
-    seed: int,
-    bfloat16: bool,
-    validate: bool,
-    report_to: str,
-    progress: bool,
-) -> TrainingArguments:
-    """Return a recipe in the Trainer's words. One pass over the batch plan is the run, so its epoch is the whole of it."""
-    interval = math.ceil(steps / CHECKPOINTS_PER_RUN)
-    return TrainingArguments(
-        output_dir=str(output),
-        max_steps=steps,
-        per_device_train_batch_size=recipe.batch_size,
-        per_device_eval_batch_size=recipe.batch_size,
-        learning_rate=recipe.encoder_lr,
-        weight_decay=recipe.weight_decay,
-        adam_epsilon=recipe.adam_epsilon,
-        max_grad_norm=recipe.max_grad_norm,
-        warmup_steps=math.ceil(recipe.warmup * steps),
-        lr_scheduler_type="linear",
-        optim="adamw_torch_fused",
-        bf16=bfloat16,
-        use_cpu=not torch.accelerator.is_available(),
-        seed=seed,
-        data_seed=seed,
-        logging_steps=min(50, max(1, steps // RECORDS_PER_RUN)),
-        logging_nan_inf_filter=False,  # it waits for the device at every step; HealthCallback looks instead
-        save_strategy="steps",
-        save_steps=interval,
-        # The best checkpoint and the last one, which a resumed run goes on from.
-        save_total_limit=2 if validate else 1,
-        eval_strategy="steps" if validate else "no",
-        eval_steps=interval if validate else None,
-        load_best_model_at_end=validate,
-        metric_for_best_model=SELECTION_METRIC if validate else None,
-        greater_is_better=True if validate else None,
-        report_to=report_to,
-        disable_tqdm=not progress,
-        label_names=["labels"],
-        remove_unused_columns=False,
+def _build(
+    encoder: str, corpus: Corpus, recipe: Recipe
+) -> tuple[GanBertForSequenceClassification, PreTrainedTokenizerBase]:
+    """Return new heads on the encoder, and its tokenizer set to cut where training does."""
+    tokenizer = load_tokenizer(encoder)
+    names = dict(enumerate(corpus.label_names))
+    model = GanBertForSequenceClassification.from_encoder(
+        encoder, id2label=names, label2id={name: i for i, name in names.items()}, **recipe.config_fields()
     )
+    model.config.pad_token_id = tokenizer.pad_token_id
+    # Saved with the model, so that whoever reads it cuts texts where training did.
+    tokenizer.model_max_length = usable_length(tokenizer, model.config.encoder, recipe.max_length)
+    return model, tokenizer
+
+
+def _trainer(
+    model: GanBertForSequenceClassification,
+    tokenizer: PreTrainedTokenizerBase,
+    arguments: TrainingArguments,
+    recipe: Recipe,
+    corpus: Corpus,
+) -> tuple[GanBertTrainer, int]:
+    """Return a trainer over the tokenised corpus, and how many training rows were cut."""
+    progress = not arguments.disable_tqdm
+    rows, n_cut = encode(corpus.train, tokenizer, tokenizer.model_max_length, progress=progress)
+    validation = None
+    if corpus.validation is not None:
+        validation = encode(corpus.validation, tokenizer, tokenizer.model_max_length)[0].remove_columns("length")
+    plan = BatchPlan(
+        batch_streams(recipe, corpus.labelled, corpus.unlabelled, arguments.seed),
+        np.asarray(rows.with_format("numpy")["length"][:]),
+        arguments.max_steps * arguments.gradient_accumulation_steps * arguments.world_size,
+        arguments.seed,
+    )
+    trainer = GanBertTrainer(
+        recipe=recipe,
+        batch_sampler=plan,
+        model=model,
+        args=arguments,
+        train_dataset=rows.remove_columns("length"),
+        eval_dataset=validation,
+        data_collator=DataCollatorWithPadding(tokenizer),
+        processing_class=tokenizer,
+        compute_metrics=_selection_metrics(corpus.label_names),
+    )
+    for unwanted in (PrinterCallback, ProgressCallback):  # standard output belongs to results
+        trainer.remove_callback(unwanted)
+    return trainer, n_cut
+
+
+def _run(trainer: GanBertTrainer, checkpoint: Path | None, steps: int, say: Callable[[str], None]) -> float:
+    """Take the steps that are left and return the seconds they took; `InterruptedRunError` if asked to stop before."""
+    began = time.perf_counter()
+    with StopOnSignal(say) as stop:
+        trainer.add_callback(stop)
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if stop.received is not None and trainer.state.global_step < steps:
+        raise InterruptedRunError(
+            f"stopped at step {trainer.state.global_step} of {steps}; a checkpoint is saved. "
+            "The same command with --resume goes on from there.",
+            stop.received,
+        )
+    return time.perf_counter() - began
 
 
 def _selection_metrics(label_names: tuple[str, ...]) -> Callable[[EvalPrediction], dict[str, float]]:

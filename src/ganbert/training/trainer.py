@@ -1,4 +1,4 @@
-"""GanBertTrainer: a `transformers.Trainer` in which encoder, D and G keep their own learning rates and gradient norms."""
+"""GanBertTrainer: a `transformers.Trainer` in which encoder, D and G have their own learning rates and norms."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class GanBertTrainer(Trainer):
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Batch the training rows as the batch sampler says."""
         if self.batch_sampler is None:
-            return super().get_train_dataloader()  # type: ignore[no-any-return]
+            return super().get_train_dataloader()
         loader: DataLoader[Any] = DataLoader(
             self.train_dataset,  # type: ignore[arg-type]
             batch_sampler=self.batch_sampler,
@@ -48,8 +48,8 @@ class GanBertTrainer(Trainer):
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """Give each network its learning rate, and biases and norms no weight decay."""
         if self.optimizer is None:
-            model = self.model if model is None else model
-            decayed = set(self.get_decay_parameter_names(model))
+            assert self.model is not None
+            decayed = set(self.get_decay_parameter_names(self.model))
             groups = [
                 {
                     "params": [p for name, p in parameters if (name in decayed) == decays],
@@ -59,9 +59,10 @@ class GanBertTrainer(Trainer):
                 for network, parameters in self._parameters_by_network.items()
                 for decays in (True, False)
             ]
-            optimizer_class, kwargs = self.get_optimizer_cls_and_kwargs(self.args, model)
+            optimizer_class, kwargs = self.get_optimizer_cls_and_kwargs(self.args)
             self.optimizer = optimizer_class([group for group in groups if group["params"]], **kwargs)
-        return self.optimizer
+        optimizer: torch.optim.Optimizer = self.optimizer
+        return optimizer
 
     def compute_loss(
         self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
@@ -83,7 +84,8 @@ class GanBertTrainer(Trainer):
             if parameters
         }
         self.health.observe_gradients(norms)
-        return torch.linalg.vector_norm(torch.stack([norm.detach() for norm in norms.values()]))
+        total: torch.Tensor = torch.linalg.vector_norm(torch.stack([norm.detach() for norm in norms.values()]))
+        return total
 
     @cached_property
     def _parameters_by_network(self) -> dict[str, list[tuple[str, nn.Parameter]]]:

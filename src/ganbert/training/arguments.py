@@ -1,0 +1,63 @@
+"""A recipe in the words of `transformers.TrainingArguments`."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import torch
+from transformers import TrainingArguments
+
+from ganbert.recipe import Recipe
+
+CHECKPOINTS_PER_RUN = 10
+RECORDS_PER_RUN = 50
+SELECTION_METRIC = "accuracy"
+"""What the best checkpoint is chosen by, on validation rows."""
+
+
+def training_arguments(
+    recipe: Recipe,
+    output: Path,
+    steps: int,
+    *,
+    seed: int,
+    bfloat16: bool,
+    validate: bool,
+    report_to: str,
+    progress: bool,
+) -> TrainingArguments:
+    """Return a recipe in the Trainer's words; one pass over the batch plan is the run, so its epoch is all of it."""
+    interval = math.ceil(steps / CHECKPOINTS_PER_RUN)
+    return TrainingArguments(
+        output_dir=str(output),
+        max_steps=steps,
+        per_device_train_batch_size=recipe.batch_size,
+        per_device_eval_batch_size=recipe.batch_size,
+        learning_rate=recipe.encoder_lr,
+        weight_decay=recipe.weight_decay,
+        adam_epsilon=recipe.adam_epsilon,
+        max_grad_norm=recipe.max_grad_norm,
+        warmup_steps=math.ceil(recipe.warmup * steps),
+        lr_scheduler_type="linear",
+        optim="adamw_torch_fused",
+        bf16=bfloat16,
+        use_cpu=not torch.accelerator.is_available(),
+        seed=seed,
+        data_seed=seed,
+        logging_steps=min(50, max(1, steps // RECORDS_PER_RUN)),
+        logging_nan_inf_filter=False,  # it waits for the device at every step; HealthCallback looks instead
+        save_strategy="steps",
+        save_steps=interval,
+        # The best checkpoint and the last one, which a resumed run goes on from.
+        save_total_limit=2 if validate else 1,
+        eval_strategy="steps" if validate else "no",
+        eval_steps=interval if validate else None,
+        load_best_model_at_end=validate,
+        metric_for_best_model=SELECTION_METRIC if validate else None,
+        greater_is_better=True if validate else None,
+        report_to=report_to,
+        disable_tqdm=not progress,
+        label_names=["labels"],
+        remove_unused_columns=False,
+    )

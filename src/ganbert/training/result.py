@@ -1,0 +1,46 @@
+"""What a finished run leaves behind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from transformers import PreTrainedTokenizerBase
+
+from ganbert.metrics import Metrics
+from ganbert.model import GanBertForSequenceClassification
+from ganbert.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """A finished run.
+
+    Attributes:
+        output: the model folder.
+        model, tokenizer: what it holds.
+        recipe: what was trained, as it was trained.
+        encoder, seed, precision: the other choices of the run.
+        counts: numbers of labelled and unlabelled rows, classes, and so on.
+        steps: optimiser steps.
+        seconds: of the steps taken in this call, without reading, loading and testing.
+        n_cut: training rows longer than the maximum length.
+        n_test_in_train: test rows whose text also stands in the training rows.
+        test: figures on the test rows, measured once, after training.
+        warnings: what the health watch had to say.
+    """
+
+    output: Path
+    model: GanBertForSequenceClassification
+    tokenizer: PreTrainedTokenizerBase
+    recipe: Recipe
+    encoder: str
+    seed: int
+    precision: str
+    counts: dict[str, int]
+    steps: int
+    seconds: float
+    n_cut: int
+    n_test_in_train: int
+    test: Metrics | None
+    warnings: tuple[str, ...]

@@ -1,0 +1,108 @@
+"""What tests of the commands share: a way to run a command in this process, and one small trained model."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ganbert.cli import main
+from ganbert.data.corpus import read_corpus
+from ganbert.data.rows import TableOptions
+from ganbert.recipe import DEFAULT, Recipe
+from ganbert.training.train import train
+from tests.conftest import toy_rows
+
+torch.set_num_threads(1)  # a batch of a tiny encoder is too little work to share
+
+# Learns the toy classes well, but not without errors.
+LEARNS = ("--pooling", "mean", "--batch-size", "16", "--learning-rate", "0.01", "--precision", "float32")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left on the screen, and its exit status."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """Standard output, which must be one JSON object and nothing else."""
+        value = json.loads(self.out)
+        assert isinstance(value, dict)
+        return value
+
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Return a function that runs `ganbert` with arguments as the installed command does."""
+
+    def command(*arguments: object) -> Outcome:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["ganbert", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        captured = capsys.readouterr()
+        return Outcome(int(stop.value.code or 0), captured.out, captured.err)
+
+    return command
+
+
+@pytest.fixture
+def train_briefly(run: Run, tiny_encoder: str, tmp_path: Path) -> Run:
+    """Return a function that runs `ganbert train` for two steps into `tmp_path / "model"` and expects success."""
+
+    def command(*arguments: object) -> Outcome:
+        steps = () if "--max-steps" in arguments or "--epochs" in arguments else ("--max-steps", 2)
+        fixed = ("--encoder", tiny_encoder, "--output", tmp_path / "model", "--json")
+        outcome = run("train", *fixed, *steps, *arguments)
+        assert outcome.status == 0, outcome.err
+        return outcome
+
+    return command
+
+
+def write_toy(path: Path, n: int, labelled: int, first: int = 0) -> Path:
+    """Write a CSV of n toy rows, the first `labelled` of them with a label."""
+    rows = (f"{text},{name if i < labelled else ''}" for i, (text, name) in enumerate(toy_rows(n, first=first)))
+    path.write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def train_toy_model(encoder: str, folder: Path, recipe: Recipe = DEFAULT) -> Path:
+    """Train on 24 labelled and 36 unlabelled toy rows, and return the model folder."""
+    settings = {"max_steps": "12", "pooling": "mean", "batch_size": "16", "encoder_lr": "0.01"}
+    corpus = read_corpus([write_toy(folder / "train.csv", 60, 24)], TableOptions(), folder)
+    result = train(
+        recipe.with_settings(settings),
+        corpus,
+        folder / "model",
+        encoder=encoder,
+        precision="float32",
+        progress=False,
+        say=lambda message: None,
+    )
+    return result.output
+
+
+@pytest.fixture(scope="session")
+def trained(tiny_encoder: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder of the default recipe, right on about three of four toy rows."""
+    return train_toy_model(tiny_encoder, tmp_path_factory.mktemp("trained"))
+
+
+@pytest.fixture(scope="session")
+def trained_plain(tiny_encoder: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder of a run without the adversary."""
+    return train_toy_model(tiny_encoder, tmp_path_factory.mktemp("plain"), DEFAULT.plain())

@@ -1,0 +1,84 @@
+"""Figures against what one works out by hand."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from ganbert.metrics import classification_metrics, expected_calibration_error
+
+NAMES = ["a", "b", "c"]
+
+
+def sure_of(*classes: int, k: int = 3) -> NDArray[np.float64]:
+    """Probabilities of a model that puts all its trust in these classes."""
+    return np.eye(k)[list(classes)]
+
+
+def test_figures_match_hand_calculation() -> None:
+    metrics = classification_metrics(np.array([0, 0, 1, 1, 2]), sure_of(0, 1, 1, 1, 0), NAMES)
+    assert metrics.accuracy == pytest.approx(3 / 5)
+    assert metrics.micro_f1 == pytest.approx(3 / 5)
+    assert metrics.macro_f1 == pytest.approx((0.5 + 0.8 + 0) / 3)
+    assert (metrics.n, metrics.n_unseen) == (5, 0)
+    assert metrics.per_class["a"] == pytest.approx({"precision": 1 / 2, "recall": 1 / 2, "f1": 1 / 2, "support": 2})
+    assert metrics.per_class["b"] == pytest.approx({"precision": 2 / 3, "recall": 1, "f1": 4 / 5, "support": 2})
+    assert metrics.per_class["c"] == pytest.approx({"precision": 0, "recall": 0, "f1": 0, "support": 1})
+
+
+def test_an_unseen_label_counts_as_an_error() -> None:
+    metrics = classification_metrics(np.array([0, 0, 1, 1, 2, -1]), sure_of(0, 1, 1, 1, 0, 2), NAMES)
+    assert metrics.n_unseen == 1
+    assert metrics.accuracy == metrics.micro_f1 == pytest.approx(3 / 6)
+    assert metrics.macro_f1 == pytest.approx((0.5 + 0.8 + 0 + 0) / 4)  # the unseen class is a class with F1 0
+    assert metrics.ece == pytest.approx(1 / 2)  # sure of everything and right half the time
+    assert metrics.per_class["c"]["support"] == 1
+    assert list(metrics.per_class) == NAMES
+
+
+def test_an_unseen_row_predicted_as_the_last_class_is_wrong() -> None:
+    assert classification_metrics(np.array([-1]), sure_of(2), NAMES).accuracy == 0
+
+
+def test_a_class_that_never_occurs_is_left_out_of_macro_f1() -> None:
+    metrics = classification_metrics(np.array([0, 1]), sure_of(0, 1), NAMES)
+    assert metrics.macro_f1 == 1
+    assert metrics.per_class["c"] == {"precision": 0, "recall": 0, "f1": 0, "support": 0}
+
+
+def test_ece_matches_hand_calculation() -> None:
+    correct, confidence = np.array([True, False, True, False]), np.array([0.9, 0.9, 0.8, 0.6])
+    # three bins: two rows with |0.5 - 0.9|, one with |1 - 0.8|, one with |0 - 0.6|
+    assert expected_calibration_error(correct, confidence) == pytest.approx(0.5 * 0.4 + 0.25 * 0.2 + 0.25 * 0.6)
+
+
+def test_ece_bins_are_closed_above() -> None:
+    correct, confidence = np.array([True, False]), np.array([0.25, 0.5])  # (0, 1/2] is one bin
+    assert expected_calibration_error(correct, confidence, bins=2) == pytest.approx(abs(1 - 0.75) / 2)
+
+
+def test_ece_bins_hold_zero_and_one() -> None:
+    assert expected_calibration_error(np.array([False, True]), np.array([0.0, 1.0])) == 0
+
+
+def test_a_perfectly_calibrated_model_has_no_calibration_error() -> None:
+    correct = np.array([True, True, True, True, False] + [True, False])
+    assert expected_calibration_error(correct, np.array([0.8] * 5 + [0.5] * 2)) == pytest.approx(0, abs=1e-12)
+
+
+def test_ece_is_that_of_the_predicted_class() -> None:
+    metrics = classification_metrics(np.array([1, 0]), np.array([[0.3, 0.7, 0.0], [0.3, 0.7, 0.0]]), NAMES)
+    assert metrics.ece == pytest.approx(0.7 - 0.5)
+
+
+def test_no_rows_are_refused() -> None:
+    with pytest.raises(ValueError, match="no rows"):
+        classification_metrics(np.array([], dtype=np.int64), np.empty((0, 3)), NAMES)
+
+
+def test_figures_can_be_written_as_json() -> None:
+    metrics = classification_metrics(np.array([0, -1]), sure_of(0, 1).astype(np.float32), NAMES)
+    assert json.loads(json.dumps(metrics.as_dict())) == metrics.as_dict()
