@@ -65,7 +65,7 @@ def test_ece_bins_hold_zero_and_one() -> None:
 
 
 def test_a_perfectly_calibrated_model_has_no_calibration_error() -> None:
-    correct = np.array([True, True, True, True, False] + [True, False])
+    correct = np.array([True, True, True, True, False, True, False])
     assert expected_calibration_error(correct, np.array([0.8] * 5 + [0.5] * 2)) == pytest.approx(0, abs=1e-12)
 
 

@@ -24,13 +24,15 @@ def test_paper_recipe_has_the_settings_of_the_paper() -> None:
     assert (PAPER.noise, PAPER.noise_size, PAPER.dropout, PAPER.max_grad_norm) == ("normal", 100, 0.1, 1.0)
     assert (PAPER.pooling, PAPER.real_term, PAPER.feature_matching) == ("cls", "taken_for_fake", "sum")
     assert RECIPES == {"default": DEFAULT, "paper": PAPER, "code": CODE, "bert": BERT}
-    assert BERT == PAPER.plain()
+    assert PAPER.plain() == BERT
 
 
 def test_labelled_rows_are_copied_by_the_logarithm_of_the_imbalance() -> None:
     assert PAPER.copies_of_labelled(*QC) == 4  # round(ln 49.02) = round(3.89)
     assert CODE.copies_of_labelled(*QC) == 5  # int(log2 50.02) = int(5.64)
     assert replace(PAPER, replication="none").copies_of_labelled(*QC) == 1
+    assert PAPER.copies_of_labelled(10, 44) == 1  # |U| / |L|: ln 4.4 = 1.48, where ln 5.4 = 1.69
+    assert CODE.copies_of_labelled(10, 75) == 3  # |all| / |L|: log2 8.5 = 3.09, where log2 7.5 = 2.91
 
 
 @pytest.mark.parametrize("recipe", [PAPER, CODE])
@@ -135,7 +137,7 @@ def test_a_value_that_cannot_be_trained_with_is_named(field: str, value: Any) ->
 
 
 def test_a_batch_of_one_row_has_no_shares() -> None:
-    with pytest.raises(ValueError, match="^batch_size=1"):
+    with pytest.raises(ValueError, match=r"^batch_size=1"):
         replace(DEFAULT, batch_size=1)
 
 

@@ -35,13 +35,21 @@ class Outcome:
 
     @property
     def result(self) -> dict[str, Any]:
-        """Standard output, which must be one JSON object and nothing else."""
+        """Standard output, which must be one line with one JSON object and nothing else."""
+        assert self.out.startswith("{")
+        assert self.out.count("\n") == 1
         value = json.loads(self.out)
         assert isinstance(value, dict)
         return value
 
 
 Run = Callable[..., Outcome]
+
+
+@pytest.fixture(autouse=True)
+def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test waits for a network, whatever was imported before the environment was set."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
 
 
 @pytest.fixture
@@ -60,7 +68,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.fixture
-def train_briefly(run: Run, tiny_encoder: str, tmp_path: Path) -> Run:
+def train_and_plot(run: Run, tiny_encoder: str, tmp_path: Path) -> Run:
     """Return a function that runs `ganbert train` for two steps into `tmp_path / "model"` and expects success."""
 
     def command(*arguments: object) -> Outcome:
@@ -71,6 +79,13 @@ def train_briefly(run: Run, tiny_encoder: str, tmp_path: Path) -> Run:
         return outcome
 
     return command
+
+
+@pytest.fixture
+def train_briefly(train_and_plot: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The same without plots, which take longer than the steps."""
+    monkeypatch.setattr("ganbert.training.train.plot_training", lambda *_: None)
+    return train_and_plot
 
 
 def write_toy(path: Path, n: int, labelled: int, first: int = 0) -> Path:

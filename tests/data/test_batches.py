@@ -21,7 +21,12 @@ def rows(n: int, first: int = 0) -> NDArray[np.int64]:
 
 
 def plan(
-    recipe: Recipe, labelled: int, unlabelled: int, n_batches: int, seed: int = 0, lengths: NDArray[np.int64] | None = None
+    recipe: Recipe,
+    labelled: int,
+    unlabelled: int,
+    n_batches: int,
+    seed: int = 0,
+    lengths: NDArray[np.int64] | None = None,
 ) -> BatchPlan:
     """Plan for rows of which the first `labelled` have a label, at random lengths unless told."""
     streams = batch_streams(recipe, rows(labelled), rows(unlabelled, labelled), seed)

@@ -41,12 +41,14 @@ def command(
 
     check_ending(output)
     predictor = Predictor.load(model, batch_size)
+    console = Console(stderr=True)
     bar = Progress(
         SpinnerColumn(),
         TextColumn("{task.completed:,} rows"),
         TimeElapsedColumn(),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
+        disable=not console.is_terminal,  # elsewhere it would leave an empty line
     )
     with bar:
         rows = bar.add_task("rows", total=None)

@@ -83,6 +83,8 @@ def command(
     Stopped runs go on with `--resume`.
     """
     options.quiet_libraries()
+    from transformers.integrations.integration_utils import get_available_reporting_integrations
+
     from ganbert.data.corpus import read_corpus
     from ganbert.data.rows import TableOptions
     from ganbert.training.run_folder import check_output
@@ -96,6 +98,12 @@ def command(
         raise InputError("--early-stopping needs --validation or --validation-fraction")
     if precision not in ("auto", "float32", "bfloat16"):
         raise InputError(f"--precision {precision!r}: choose auto, float32 or bfloat16")
+    trackers = get_available_reporting_integrations()
+    if report_to not in ("none", "all", *trackers):
+        raise InputError(
+            f"--report-to {report_to!r}: not installed, or no tracker that transformers knows (tensorboard, trackio, "
+            f"wandb, mlflow, ...); installed: {', '.join(trackers) or 'none'}"
+        )
     check_output(output, resume=resume, overwrite=overwrite)
     common = {
         "max_steps": max_steps,

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from datasets import Dataset
 from numpy.typing import NDArray
+from rich.console import Console
 from rich.progress import track
 from safetensors import SafetensorError
 from transformers import PreTrainedTokenizerBase
@@ -110,11 +111,13 @@ class Predictor:
 
         Args:
             dataset: columns `text`, perhaps `text_pair`, and `label`, as in `Corpus.test`.
-            progress: show a progress bar.
+            progress: show a progress bar, on standard error if that is a terminal.
         """
         windows = range(0, len(dataset), WINDOW)
+        console = Console(stderr=True)
+        hidden = not (progress and console.is_terminal)
         parts = []
-        for start in track(windows, description="Testing", disable=not progress, transient=True):
+        for start in track(windows, description="Testing", console=console, disable=hidden, transient=True):
             rows = dataset[start : start + WINDOW]
             parts.append(self.predict(rows["text"], rows.get("text_pair")).probabilities)
         labels = np.asarray(dataset.with_format("numpy")["label"][:], dtype=np.int64)

@@ -1,0 +1,126 @@
+"""QC coarse with 1% of the labels (55), all other rows unlabelled: each recipe for equally many steps, several seeds.
+
+    python -m benchmarks.first --data ../shared/data/qc --output docs/results/first.jsonl
+
+Each finished run is a line of the output; started again, it does only what is missing. A seed shuffles the training set;
+its first 55 rows keep their label. Unlabelled rows whose text is also in the test set are taken out and counted. The
+test set is read once a run, after training.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.machine import description
+from ganbert import BERT, DEFAULT, PAPER, Recipe, train
+from ganbert.cli.options import quiet_libraries
+from ganbert.data.corpus import Corpus, corpus_of_texts
+
+N_LABELLED = 55
+METHODS: dict[str, Recipe] = {
+    "paper": PAPER,
+    "bert": BERT,
+    "default": DEFAULT,
+    "default without adversary": DEFAULT.plain(),
+}
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a gzip-compressed JSON Lines file."""
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def split(data: Path, seed: int) -> tuple[Corpus, int]:
+    """Return the corpus of one seed, and how many unlabelled rows were taken out because they stand in the test set."""
+    rows, test = read(data / "train.jsonl.gz"), read(data / "test.jsonl.gz")
+    tested = {row["text"] for row in test}
+    order = np.random.default_rng(seed).permutation(len(rows))
+    labelled = [rows[i] for i in order if rows[i]["text"] not in tested][:N_LABELLED]
+    chosen = {id(row) for row in labelled}
+    unlabelled = [rows[i] for i in order if id(rows[i]) not in chosen and rows[i]["text"] not in tested]
+    names = sorted({row["coarse"] for row in labelled})
+    ids = [names.index(row["coarse"]) for row in labelled] + [-100] * len(unlabelled)
+    corpus = corpus_of_texts([row["text"] for row in labelled + unlabelled], ids, names)
+    test_ids = [names.index(row["coarse"]) if row["coarse"] in names else -1 for row in test]
+    held = corpus_of_texts([row["text"] for row in test], test_ids, names)
+    return replace(corpus, test=held.train), len(rows) - len(labelled) - len(unlabelled)
+
+
+def run(data: Path, output: Path, seeds: int, steps: int, say: Callable[[str], None]) -> None:
+    """Append a line to `output` for every method and seed that is not there yet."""
+    done = {(record["method"], record["seed"]) for record in results(output)}
+    for seed in range(seeds):
+        corpus, n_removed = split(data, seed)
+        for method, recipe in METHODS.items():
+            if (method, seed) in done:
+                continue
+            with tempfile.TemporaryDirectory() as folder:
+                result = train(
+                    replace(recipe, max_steps=steps), corpus, Path(folder) / "model", seed=seed, progress=False, say=say
+                )
+            assert result.test is not None
+            record = {
+                "method": method, "seed": seed, "steps": result.steps, "seconds": round(result.seconds, 1),
+                "accuracy": result.test.accuracy, "macro_f1": result.test.macro_f1, "ece": result.test.ece,
+                "n_test": result.test.n, "counts": result.counts, "n_removed": n_removed,
+                "precision": result.precision, "warnings": result.warnings,
+                "changes_from_paper": result.recipe.changes_from(PAPER), **description(),
+            }  # fmt: skip
+            with output.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(record) + "\n")
+
+
+def results(output: Path) -> list[dict[str, Any]]:
+    """Return the finished runs."""
+    return [json.loads(line) for line in output.read_text().splitlines()] if output.exists() else []
+
+
+def show(output: Path) -> None:
+    """Print mean and standard deviation over seeds, and the paired difference to the equal-step plain fine-tune."""
+    table = Table(
+        "method", "accuracy", "macro F1", "ECE", "steps", "seconds", "seeds", "accuracy against its plain run"
+    )
+    by_method: dict[str, dict[int, dict[str, Any]]] = {}
+    for record in results(output):
+        by_method.setdefault(record["method"], {})[record["seed"]] = record
+    plain = {"paper": "bert", "default": "default without adversary"}
+    for method, runs in by_method.items():
+        mean = {name: np.mean([run[name] for run in runs.values()]) for name in ("macro_f1", "ece", "seconds")}
+        accuracies = np.array([run["accuracy"] for run in runs.values()])
+        other = by_method.get(plain.get(method, ""), {})
+        gains = [runs[seed]["accuracy"] - other[seed]["accuracy"] for seed in sorted(set(runs) & set(other))]
+        table.add_row(
+            method, f"{accuracies.mean():.3f} ± {accuracies.std(ddof=1) if len(accuracies) > 1 else 0:.3f}",
+            f"{mean['macro_f1']:.3f}", f"{mean['ece']:.3f}", str(next(iter(runs.values()))["steps"]),
+            f"{mean['seconds']:.0f}", str(len(runs)), " ".join(f"{gain:+.3f}" for gain in gains),
+        )  # fmt: skip
+    Console(width=140).print(table)
+
+
+def main() -> None:
+    """Run what is missing and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data/qc"))
+    parser.add_argument("--output", type=Path, default=Path("docs/results/first.jsonl"))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=PAPER.n_steps(N_LABELLED, 5387))
+    arguments = parser.parse_args()
+    quiet_libraries()
+    run(arguments.data, arguments.output, arguments.seeds, arguments.steps, say=print)
+    show(arguments.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,292 @@
+"""The data of a run: classes in a stable order, held-out rows, and refusals that name file and row."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ganbert.data.corpus import Corpus, corpus_of_texts, n_shared_texts, read_corpus, read_labelled
+from ganbert.data.rows import TableOptions
+from ganbert.errors import InputError
+
+TRAIN = "text,label\na,ham\nb,\nc,spam\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def csv(folder: Path, text: str, name: str = "train.csv") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def read(files: list[Path], folder: Path, options: TableOptions | None = None, **tables: Any) -> Corpus:
+    return read_corpus(files, options or TableOptions(), folder, **tables)
+
+
+def refusal(files: list[Path], folder: Path, options: TableOptions | None = None, **tables: Any) -> str:
+    with pytest.raises(InputError) as caught:
+        read(files, folder, options, **tables)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_one_file_is_labelled_and_unlabelled_rows(folder: Path) -> None:
+    corpus = read([csv(folder, TRAIN)], folder)
+    assert corpus.label_names == ("ham", "spam")
+    assert corpus.train.to_dict() == {"text": ["a", "b", "c"], "label": [0, -100, 1]}
+    assert corpus.labelled.tolist() == [0, 2]
+    assert corpus.unlabelled.tolist() == [1]
+    assert corpus.validation is corpus.test is None
+    assert corpus.counts() == {"labelled": 2, "unlabelled": 1, "classes": 2}
+
+
+def test_labelled_and_unlabelled_files(folder: Path) -> None:
+    labelled = csv(folder, "text,label\na,ham\nc,spam\n")
+    unlabelled = [csv(folder, "text\nd\n", "u.csv"), csv(folder, "text,label\ne,unheard of\n", "v.csv")]
+    corpus = read([], folder, labelled=[labelled], unlabelled=unlabelled)
+    assert corpus.label_names == ("ham", "spam")
+    assert corpus.train.to_dict() == {"text": ["a", "c", "d", "e"], "label": [0, 1, -100, -100]}
+
+
+def test_a_labelled_file_needs_every_label(folder: Path) -> None:
+    path = csv(folder, TRAIN)
+    assert refusal([], folder, labelled=[path]).startswith(f"{path}, row 2, column 'label': no label")
+
+
+@pytest.mark.parametrize("use", ["validation", "test"])
+def test_a_held_out_file_needs_every_label(use: str, folder: Path) -> None:
+    path = csv(folder, "text,label\nd,ham\ne,\n", "held.csv")
+    tables: dict[str, Any] = {use: path}
+    assert refusal([csv(folder, TRAIN)], folder, **tables).startswith(f"{path}, row 2, column 'label': no label")
+
+
+def test_counts_name_all_parts_and_dropped_rows(folder: Path) -> None:
+    held = csv(folder, "text,label\nd,ham\n,ham\n", "held.csv")
+    train = csv(folder, TRAIN + ",spam\n , \n")
+    corpus = read([train], folder, TableOptions(skip_empty=True), validation=held, test=held)
+    assert corpus.counts() == {
+        "labelled": 2,
+        "unlabelled": 1,
+        "classes": 2,
+        "skipped_empty": 4,
+        "validation": 1,
+        "test": 1,
+    }
+
+
+# Classes
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (["b", "a", "C"], ("C", "a", "b")),
+        (["10", "2", "1"], ("1", "2", "10")),
+        (["10", "2", "x"], ("10", "2", "x")),
+        (["0.5", "-1", "3"], ("-1", "0.5", "3")),
+        (["1.0", "1", "01"], ("01", "1", "1.0")),
+    ],
+)
+def test_classes_have_one_order_whatever_that_of_the_rows(
+    labels: list[str], names: tuple[str, ...], folder: Path
+) -> None:
+    for seed in range(3):
+        rows = random.Random(seed).sample(labels * 3, len(labels) * 3)
+        corpus = read([csv(folder, "text,label\n" + "\n".join(f"t,{label}" for label in rows))], folder)
+        assert corpus.label_names == names
+        assert [names[i] for i in corpus.labels] == rows
+
+
+def test_a_number_is_one_class_in_every_format(folder: Path) -> None:
+    pq.write_table(pa.table({"text": ["a", "b"], "label": [2.0, None]}), folder / "t.parquet")
+    json_lines = csv(folder, '{"text":"c","label":10}\n{"text":"d","label":2}\n', "t.jsonl")
+    corpus = read([folder / "t.parquet", json_lines, csv(folder, "text,label\ne,2\nf,10\n")], folder)
+    assert corpus.label_names == ("2", "10")
+    assert corpus.labels.tolist() == [0, -100, 1, 0, 0, 1]
+
+
+def test_no_labelled_row_is_refused(folder: Path) -> None:
+    first, second = csv(folder, "text,label\na,\n"), csv(folder, "text,label\n", "b.csv")
+    message = refusal([first, second], folder)
+    assert message.startswith(f"no labelled row in {first}, {second}: ")
+
+
+def test_one_class_only_is_refused(folder: Path) -> None:
+    assert refusal([csv(folder, "text,label\na,ham\nb,ham\nc,\n")], folder).startswith("one class only, 'ham': ")
+
+
+# Held-out tables
+
+
+@pytest.mark.parametrize("use", ["validation", "test"])
+@pytest.mark.parametrize("row", [1, 2, 11_000])
+def test_an_unseen_label_is_refused_by_file_row_and_column(use: str, row: int, folder: Path) -> None:
+    lines = ["d,ham"] * 11_000
+    lines[row - 1] = "d,eggs"
+    held = csv(folder, "text,kind\n" + "\n".join(lines), "held.csv")
+    train = csv(folder, TRAIN.replace("label", "kind"))
+    message = refusal([train], folder, TableOptions(label_column="kind"), **{use: held})
+    assert message.startswith(f"{held}, row {row}, column 'kind': label 'eggs' is in no training row (--allow-unseen ")
+
+
+def test_the_row_of_an_unseen_label_counts_the_dropped_rows(folder: Path) -> None:
+    held = csv(folder, "text,label\n,ham\nd,ham\n,ham\ne,eggs\n", "held.csv")
+    options = TableOptions(skip_empty=True)
+    assert refusal([csv(folder, TRAIN)], folder, options, test=held).startswith(f"{held}, row 4, ")
+
+
+def test_an_unseen_label_is_minus_one_where_allowed(folder: Path) -> None:
+    held = csv(folder, "text,label\nd,spam\ne,eggs\nf,ham\n", "held.csv")
+    corpus = read([csv(folder, TRAIN)], folder, TableOptions(allow_unseen=True), validation=held, test=held)
+    assert corpus.validation is not None
+    assert corpus.test is not None
+    assert corpus.validation["label"][:] == corpus.test["label"][:] == [1, -1, 0]
+    assert corpus.label_names == ("ham", "spam")
+
+
+@pytest.mark.parametrize("use", ["validation", "test"])
+def test_a_held_out_file_without_rows_is_refused(use: str, folder: Path) -> None:
+    held = csv(folder, "text,label\n", "held.csv")
+    tables: dict[str, Any] = {use: held}
+    assert refusal([csv(folder, TRAIN)], folder, **tables) == f"{held}: the {use} file has no rows"
+
+
+def test_a_training_file_without_rows_adds_none(folder: Path) -> None:
+    corpus = read([csv(folder, TRAIN), csv(folder, "text,label\n", "b.csv")], folder)
+    assert corpus.labels.tolist() == [0, -100, 1]
+
+
+def test_labelled_rows_for_known_classes(folder: Path) -> None:
+    path = csv(folder, "text,label\na,spam\nb,eggs\n")
+    rows = read_labelled(path, TableOptions(allow_unseen=True), ["spam", "ham"], folder)
+    assert rows.to_dict() == {"text": ["a", "b"], "label": [0, -1]}
+    with pytest.raises(InputError, match="row 2, column 'label': label 'eggs'"):
+        read_labelled(path, TableOptions(), ["spam", "ham"], folder)
+    with pytest.raises(InputError, match="has no rows"):
+        read_labelled(csv(folder, "text,label\n"), TableOptions(), ["spam", "ham"], folder)
+
+
+# Pairs
+
+
+def test_pairs_stay_pairs(folder: Path) -> None:
+    held = csv(folder, "text,text_pair,label\ne,f,y\n", "held.csv")
+    corpus = read([csv(folder, "text,text_pair,label\na,b,x\nc,d,y\n")], folder, test=held)
+    assert corpus.train.to_dict() == {"text": ["a", "c"], "text_pair": ["b", "d"], "label": [0, 1]}
+    assert corpus.test is not None
+    assert corpus.test.to_dict() == {"text": ["e"], "text_pair": ["f"], "label": [1]}
+
+
+@pytest.mark.parametrize("use", ["files", "unlabelled", "validation", "test"])
+@pytest.mark.parametrize("pairs_come_first", [True, False])
+def test_pairs_in_one_file_only_are_refused(use: str, pairs_come_first: bool, folder: Path) -> None:
+    pairs = csv(folder, "text,text_pair,label\na,b,x\nc,d,y\n", "pairs.csv")
+    single = csv(folder, "text,label\na,x\nc,y\n", "single.csv")
+    first, second = (pairs, single) if pairs_come_first else (single, pairs)
+    files = [first, second] if use == "files" else [first]
+    tables: dict[str, Any] = {} if use == "files" else {use: [second] if use == "unlabelled" else second}
+    assert refusal(files, folder, **tables) == f"{single}: no text pair column, though {pairs} has one"
+
+
+# Memory
+
+
+def test_all_parts_are_mapped_from_the_workspace(folder: Path) -> None:
+    workspace = folder / "workspace"
+    workspace.mkdir()
+    path = csv(folder, TRAIN)
+    corpus = read_corpus([path, path], TableOptions(), workspace, test=csv(folder, "text,label\nd,ham\n", "held.csv"))
+    assert corpus.test is not None
+    for part, n_files in ((corpus.train, 2), (corpus.test, 1)):
+        assert len(part.cache_files) == n_files
+        assert {Path(file["filename"]).parent for file in part.cache_files} == {workspace}
+
+
+# Holding out
+
+
+def toy_corpus(*sizes: int, unlabelled: int = 0) -> Corpus:
+    """Corpus of classes of these sizes and unlabelled rows, shuffled; every text is its own."""
+    labels = [i for i, size in enumerate(sizes) for _ in range(size)] + [-100] * unlabelled
+    random.Random(0).shuffle(labels)
+    return corpus_of_texts([f"t{i}" for i in range(len(labels))], labels, [str(i) for i in range(len(sizes))])
+
+
+def held(corpus: Corpus) -> list[str]:
+    assert corpus.validation is not None
+    return list(corpus.validation["text"])
+
+
+def test_holding_out_takes_the_share_of_each_class() -> None:
+    corpus = toy_corpus(40, 20, 10, unlabelled=50).hold_out(0.2, seed=0)
+    assert corpus.validation is not None
+    assert np.bincount(corpus.validation["label"]).tolist() == [8, 4, 2]
+    assert np.bincount(corpus.labels[corpus.labelled]).tolist() == [32, 16, 8]
+    assert corpus.counts() == {"labelled": 56, "unlabelled": 50, "classes": 3, "validation": 14}
+
+
+def test_the_share_of_a_class_is_rounded_half_up() -> None:
+    corpus = toy_corpus(10, 6, 5).hold_out(0.25, seed=0)
+    assert corpus.validation is not None
+    assert np.bincount(corpus.validation["label"]).tolist() == [3, 2, 1]  # of 2.5, 1.5 and 1.25
+
+
+def test_held_out_rows_leave_training_and_nothing_else_does() -> None:
+    corpus = toy_corpus(30, 20, unlabelled=9)
+    split = corpus.hold_out(0.3, seed=1)
+    pairs = [(row["text"], row["label"]) for part in (split.train, split.validation) for row in part or ()]
+    assert len(pairs) == len(set(pairs)) == len(corpus.train)
+    assert set(pairs) == {(row["text"], row["label"]) for row in corpus.train}
+    assert split.label_names == corpus.label_names
+
+
+@pytest.mark.parametrize("fraction", [0.3, 0.5, 0.9, 1.0])
+def test_every_class_keeps_a_training_row(fraction: float) -> None:
+    corpus = toy_corpus(1, 2, 5).hold_out(fraction, seed=0)
+    assert set(corpus.labels.tolist()) == {0, 1, 2}
+    assert corpus.validation is not None
+    assert 0 not in corpus.validation["label"][:]
+
+
+def test_the_seed_decides_which_rows_are_held_out() -> None:
+    corpus = toy_corpus(40, 20)
+    assert held(corpus.hold_out(0.2, seed=0)) == held(corpus.hold_out(0.2, seed=0))
+    assert set(held(corpus.hold_out(0.2, seed=0))) != set(held(corpus.hold_out(0.2, seed=1)))
+
+
+@pytest.mark.parametrize(("sizes", "fraction"), [((1, 1, 1), 0.5), ((4, 4), 0.1)])
+def test_nothing_to_hold_out_is_refused(sizes: tuple[int, ...], fraction: float) -> None:
+    with pytest.raises(InputError, match=rf"--validation-fraction {fraction} holds out no row"):
+        toy_corpus(*sizes, unlabelled=100).hold_out(fraction, seed=0)
+
+
+# Texts on both sides
+
+
+def test_shared_texts_are_counted_by_row_of_the_other_part() -> None:
+    train = corpus_of_texts(["a", "b", "b", "c"], [0, 1, 1, -100], ["x", "y"]).train
+    other = corpus_of_texts(["b", "a", "a", "c", "d", "A"], [0, 0, 0, 0, 0, 0], ["x", "y"]).train
+    assert n_shared_texts(train, other) == 4
+    assert n_shared_texts(train, other.select([4, 5])) == 0
+    assert n_shared_texts(train.select([0]), other) == 2
+
+
+def test_a_shared_pair_shares_both_texts() -> None:
+    def pairs(*rows: tuple[str, str]) -> Corpus:
+        texts, seconds = zip(*rows, strict=True)
+        return corpus_of_texts(texts, [0] * len(rows), ["x"], seconds)
+
+    train = pairs(("a", "b"), ("ab", "c"))
+    other = pairs(("a", "b"), ("a", "bc"), ("a", "c"), ("b", "a"), ("", "ab"))
+    assert n_shared_texts(train.train, other.train) == 1

@@ -1,0 +1,91 @@
+"""Token ids: what is kept of a text, how many rows were cut, and what encoders can take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from transformers import BertConfig, DistilBertConfig, GPT2Config, RobertaConfig, T5Config
+
+from ganbert.data.corpus import corpus_of_texts
+from ganbert.data.encode import encode, tokenize, usable_length
+from tests.conftest import VOCABULARY, tiny_tokenizer
+
+CLS, SEP = VOCABULARY.index("[CLS]"), VOCABULARY.index("[SEP]")
+
+
+def ids(words: str) -> list[int]:
+    return [VOCABULARY.index(word) for word in words.split()]
+
+
+def test_texts_become_ids_without_padding() -> None:
+    columns = tokenize(tiny_tokenizer(), ["the red cat", "dog"], None, 64)
+    assert columns["input_ids"] == [[CLS, *ids("the red cat"), SEP], [CLS, *ids("dog"), SEP]]
+    assert columns["attention_mask"] == [[1] * 5, [1] * 3]
+
+
+def test_labels_and_lengths_stand_beside_the_ids() -> None:
+    corpus = corpus_of_texts(["cat", "the red dog", "saw"], [1, -100, 0], ["x", "y"])
+    encoded, n_cut = encode(corpus.train, tiny_tokenizer(), 64)
+    assert encoded["labels"][:] == [1, -100, 0]
+    assert encoded["length"][:] == [3, 5, 3] == [len(row) for row in encoded["input_ids"]]
+    assert n_cut == 0
+    assert set(encoded.column_names) == {"input_ids", "attention_mask", "labels", "length"}
+
+
+@pytest.mark.parametrize(("max_length", "cut"), [(3, 3), (4, 2), (5, 1), (6, 0), (64, 0)])
+def test_only_rows_over_the_limit_are_cut(max_length: int, cut: int) -> None:
+    texts = ["cat", "red cat", "the red cat", "the red cat here"]  # 3, 4, 5 and 6 tokens
+    encoded, n_cut = encode(corpus_of_texts(texts, [0] * 4, ["x"]).train, tiny_tokenizer(), max_length)
+    assert n_cut == cut
+    assert encoded["length"][:] == [min(length, max_length) for length in (3, 4, 5, 6)]
+    assert all(row[0] == CLS and row[-1] == SEP for row in encoded["input_ids"])
+
+
+def test_cuts_are_counted_in_every_batch_of_rows() -> None:
+    texts = ["the red cat" if i % 2 else "cat" for i in range(2500)]
+    assert encode(corpus_of_texts(texts, [0] * 2500, ["x"]).train, tiny_tokenizer(), 4)[1] == 1250
+
+
+@pytest.mark.parametrize(("max_length", "cut"), [(6, 1), (7, 0)])
+def test_pairs_are_encoded_and_counted_together(max_length: int, cut: int) -> None:
+    corpus = corpus_of_texts(["red cat", "dog"], [0, 1], ["x", "y"], ["big saw", "file"])
+    tokenizer = tiny_tokenizer()
+    tokenizer.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]  # as BERT's has them
+    encoded, n_cut = encode(corpus.train, tokenizer, max_length)
+    assert n_cut == cut
+    assert encoded["length"][:] == [max_length, 5]
+    assert encoded["input_ids"][1] == [CLS, *ids("dog"), SEP, *ids("file"), SEP]
+    assert encoded["token_type_ids"][1] == [0, 0, 0, 1, 1]
+    if not cut:
+        assert encoded["input_ids"][0] == [CLS, *ids("red cat"), SEP, *ids("big saw"), SEP]
+
+
+def test_rows_already_selected_keep_their_labels() -> None:
+    corpus = corpus_of_texts(["cat", "red dog", "saw"], [0, 1, 2], ["x", "y", "z"])
+    encoded, _ = encode(corpus.train.select([2, 1]), tiny_tokenizer(), 64)
+    assert encoded["labels"][:] == [2, 1]
+    assert encoded["input_ids"][0] == [CLS, *ids("saw"), SEP]
+
+
+@pytest.mark.parametrize(
+    ("config", "usable"),
+    [
+        (BertConfig(max_position_embeddings=512), 512),
+        (DistilBertConfig(max_position_embeddings=512), 512),
+        (RobertaConfig(max_position_embeddings=514, pad_token_id=1), 512),  # positions begin at padding_idx + 1
+        (GPT2Config(n_positions=1024), 1024),
+        (T5Config(), 5000),  # relative positions: no limit of its own
+    ],
+    ids=lambda value: getattr(value, "model_type", None),
+)
+def test_the_encoder_limits_the_length(config: Any, usable: int) -> None:
+    tokenizer = tiny_tokenizer()
+    tokenizer.model_max_length = int(1e30)  # what transformers writes where a tokenizer does not say
+    assert usable_length(tokenizer, config, 5000) == usable
+    assert usable_length(tokenizer, config, usable) == usable
+    assert usable_length(tokenizer, config, 128) == 128
+
+
+def test_the_tokenizer_limits_the_length() -> None:
+    assert usable_length(tiny_tokenizer(), BertConfig(), 128) == 64

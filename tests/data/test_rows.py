@@ -1,0 +1,269 @@
+"""Tables of every layout as checked rows: labels as text, odd rows refused by place or counted, memory left alone."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from datasets import ClassLabel, Dataset, Features, Value
+
+from ganbert.data.rows import Rows, TableOptions, label_texts, read_rows
+from ganbert.errors import InputError
+
+NAN = float("nan")
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def parquet(path: Path, **columns: Any) -> Path:
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+def read(path: Path, use: Any = "optional", **options: Any) -> Rows:
+    return read_rows(path, TableOptions(**options), use, path.parent)
+
+
+def refusal(path: Path, use: Any = "optional", **options: Any) -> str:
+    with pytest.raises(InputError) as caught:
+        read(path, use, **options)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message.removeprefix(str(path))
+
+
+def texts_labels(rows: Rows) -> list[tuple[str, str | None]]:
+    table = rows.dataset.to_dict()
+    return list(zip(table["text"], table["label"], strict=True))
+
+
+def class_label_folder(folder: Path) -> Path:
+    path = folder / "table"
+    features = Features({"text": Value("string"), "label": ClassLabel(names=["1", "2"])})
+    Dataset.from_dict({"text": ["good", "bad", "odd"], "label": [0, -1, 1]}, features).save_to_disk(path)
+    return path
+
+
+TEXTS = ["good", "bad", "odd"]
+LAYOUTS: dict[str, Callable[[Path], Path]] = {
+    "CSV with an empty label": lambda d: written(d / "t.csv", "text,label\ngood,1\nbad,\nodd,2\n"),
+    "CSV with blanks around labels": lambda d: written(d / "t.csv", "label,text\n 1,good\n  ,bad\n2 ,odd\n"),
+    "TSV": lambda d: written(d / "t.tsv", "text\tlabel\ngood\t1\nbad\t\nodd\t2\n"),
+    "JSON Lines with null": lambda d: written(
+        d / "t.jsonl",
+        '{"text":"good","label":"1"}\n{"text":"bad","label":null}\n{"text":"odd","label":"2"}\n',
+    ),
+    "JSON Lines without the key": lambda d: written(
+        d / "t.jsonl", '{"text":"good","label":1}\n{"text":"bad"}\n{"text":"odd","label":2}\n'
+    ),
+    "Parquet with floats and NaN": lambda d: parquet(d / "t.parquet", text=TEXTS, label=[1.0, NAN, 2.0]),
+    "Parquet with floats and null": lambda d: parquet(d / "t.parquet", text=TEXTS, label=[1.0, None, 2.0]),
+    "Parquet with integers and null": lambda d: parquet(d / "t.parquet", text=TEXTS, label=[1, None, 2]),
+    "Parquet with strings": lambda d: parquet(d / "t.parquet", text=TEXTS, label=["1", "", "2"]),
+    "Parquet with large strings": lambda d: parquet(
+        d / "t.parquet", text=pa.array(TEXTS, pa.large_string()), label=pa.array(["1", None, "2"], pa.large_string())
+    ),
+    "Parquet with categories": lambda d: parquet(
+        d / "t.parquet", text=TEXTS, label=pa.array(["1", None, "2"]).dictionary_encode()
+    ),
+    "datasets folder with ClassLabel": class_label_folder,
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_every_layout_gives_the_same_rows(layout: Callable[[Path], Path], tmp_path: Path) -> None:
+    path = layout(tmp_path)
+    rows = read(path)
+    assert rows.dataset.to_dict() == {"text": TEXTS, "label": ["1", None, "2"], "row": [1, 2, 3]}
+    assert (rows.path, rows.n_skipped, rows.has_pairs) == (path, 0, False)
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        ([1.0, 2.0], ["1", "2"]),
+        ([0.5, 2.0, NAN], ["0.5", "2", None]),
+        ([NAN, NAN], [None, None]),
+        ([float("inf"), 1.0], ["inf", "1"]),  # more than an integer holds
+        ([True, None], ["true", None]),
+        (["", " ", "ham ", None], [None, None, "ham", None]),
+        ([-1, 3], ["-1", "3"]),
+    ],
+)
+def test_labels_become_text(cells: list[Any], expected: list[str | None]) -> None:
+    assert label_texts(pa.chunked_array([cells]), Path("t"), 1, "label").to_pylist() == expected
+
+
+def test_texts_are_kept_as_they_are(tmp_path: Path) -> None:
+    path = written(tmp_path / "t.csv", 'text,label\n" Ä, ""b""\nc ",x\n007,y\n')
+    assert texts_labels(read(path)) == [(' Ä, "b"\nc ', "x"), ("007", "y")]
+
+
+def test_columns_are_named_by_the_options(tmp_path: Path) -> None:
+    path = written(tmp_path / "t.csv", "text,body,intent,label\nno,yes,greet,no\n")
+    assert texts_labels(read(path, text_column="body", label_column="intent")) == [("yes", "greet")]
+
+
+def test_the_encoding_is_that_of_the_options(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes("text,label\nschön,x\n".encode("latin-1"))
+    assert texts_labels(read(path, encoding="latin-1")) == [("schön", "x")]
+
+
+# Pairs
+
+
+def test_a_column_text_pair_makes_pairs(tmp_path: Path) -> None:
+    rows = read(written(tmp_path / "t.csv", "text,text_pair,label\na,b,x\n"))
+    assert rows.has_pairs
+    assert rows.dataset.to_dict() == {"text": ["a"], "text_pair": ["b"], "label": ["x"], "row": [1]}
+
+
+def test_a_named_pair_column_is_taken_instead(tmp_path: Path) -> None:
+    path = written(tmp_path / "t.csv", "text,text_pair,hypothesis,label\na,b,c,x\n")
+    assert read(path, text_pair_column="hypothesis").dataset["text_pair"][:] == ["c"]
+
+
+def test_a_named_pair_column_must_be_there(tmp_path: Path) -> None:
+    path = written(tmp_path / "t.csv", "text,text_pair,label\na,b,x\n")
+    assert refusal(path, text_pair_column="hypothesis") == (
+        ", column 'hypothesis': no such column; the columns here are 'text', 'text_pair', 'label'"
+    )
+
+
+def test_an_empty_second_text_is_refused_in_its_column(tmp_path: Path) -> None:
+    path = written(tmp_path / "t.csv", "text,text_pair,label\na,b,x\na,,x\n")
+    assert refusal(path).startswith(", row 2, column 'text_pair': empty text")
+
+
+def test_a_pair_lacking_either_text_is_skipped(tmp_path: Path) -> None:
+    rows = read(written(tmp_path / "t.csv", "text,text_pair,label\na,b,x\na, ,x\n,b,x\n,,\nc,d,y\n"), skip_empty=True)
+    assert rows.dataset.to_dict() == {
+        "text": ["a", "c"],
+        "text_pair": ["b", "d"],
+        "label": ["x", "y"],
+        "row": [1, 5],
+    }
+    assert rows.n_skipped == 3
+
+
+def test_a_pair_column_that_begins_later_is_refused(tmp_path: Path) -> None:
+    lines = ['{"text":"a","label":"x"}'] * 4096 + ['{"text":"a","text_pair":"b","label":"x"}']
+    assert refusal(written(tmp_path / "t.jsonl", "\n".join(lines))).startswith(", row 4097: the text pair column")
+
+
+# Odd rows
+
+
+@pytest.mark.parametrize("empty", ["", "   ", "\u00a0\u2003"])
+@pytest.mark.parametrize("row", [1, 3, 4096, 4097, 4500])
+def test_an_empty_text_is_refused_by_file_row_and_column(empty: str, row: int, tmp_path: Path) -> None:
+    lines = ["x,word"] * 5000
+    lines[row - 1] = f"x,{empty}"
+    path = written(tmp_path / "t.csv", "label,body\n" + "\n".join(lines))
+    with pytest.raises(InputError, match=r"empty text .*--skip-empty") as caught:
+        read(path, text_column="body")
+    assert str(caught.value).startswith(f"{path}, row {row}, column 'body': ")
+
+
+def test_a_null_text_is_an_empty_text(tmp_path: Path) -> None:
+    path = parquet(tmp_path / "t.parquet", text=["a", None], label=["x", "y"])
+    assert refusal(path).startswith(", row 2, column 'text': empty text")
+
+
+def test_empty_texts_are_dropped_and_counted_on_request(tmp_path: Path) -> None:
+    lines = [f"{'' if i % 1000 == 0 else f'word{i}'},x" for i in range(1, 5001)]
+    rows = read(written(tmp_path / "t.csv", "text,label\n" + "\n".join(lines)), skip_empty=True)
+    assert (rows.n_skipped, len(rows.dataset)) == (5, 4995)
+    kept = rows.dataset.to_dict()
+    assert kept["text"] == [f"word{row}" for row in kept["row"]]  # row numbers still count the dropped rows
+
+
+def test_a_table_without_rows_is_no_rows(tmp_path: Path) -> None:
+    rows = read(written(tmp_path / "t.csv", "text,label\n"))
+    assert rows.dataset.to_dict() == {"text": [], "label": [], "row": []}
+
+
+def test_a_missing_text_column_is_refused_with_those_there_are(tmp_path: Path) -> None:
+    path = written(tmp_path / "t.csv", "sentence,label\na,x\n")
+    assert refusal(path) == ", column 'text': no such column; the columns here are 'sentence', 'label'"
+
+
+@pytest.mark.parametrize("use", ["optional", "required"])
+def test_a_missing_label_column_is_refused(use: str, tmp_path: Path) -> None:
+    path = written(tmp_path / "t.csv", "text,class\na,x\n")
+    message = refusal(path, use, label_column="intent")
+    assert message.startswith(", column 'intent': no such column")
+    assert "--label-column" in message
+    assert "--unlabeled" in message
+
+
+def test_ignored_labels_are_neither_needed_nor_read(tmp_path: Path) -> None:
+    assert texts_labels(read(written(tmp_path / "t.csv", "text\na\n"), "ignored")) == [("a", None)]
+    assert texts_labels(read(written(tmp_path / "u.csv", "text,label\na,x\n"), "ignored")) == [("a", None)]
+    nested = written(tmp_path / "v.jsonl", '{"text":"a","label":["x"]}')
+    assert texts_labels(read(nested, "ignored")) == [("a", None)]
+
+
+@pytest.mark.parametrize("row", [1, 2, 4097, 5000])
+def test_a_label_that_is_required_is_missed_by_row(row: int, tmp_path: Path) -> None:
+    lines = ["a,x"] * 5000
+    lines[row - 1] = "a, "
+    path = written(tmp_path / "t.csv", "text,kind\n" + "\n".join(lines))
+    assert refusal(path, "required", label_column="kind") == (
+        f", row {row}, column 'kind': no label: every row here needs one"
+    )
+    assert len(read(path, "optional", label_column="kind").dataset) == 5000
+
+
+def test_a_required_label_whose_key_begins_later_is_missed_in_the_first_row(tmp_path: Path) -> None:
+    lines = ['{"text":"a"}'] * 4096 + ['{"text":"a","label":"x"}'] * 2
+    path = written(tmp_path / "t.jsonl", "\n".join(lines))
+    assert refusal(path, "required") == ", row 1, column 'label': no label: every row here needs one"
+    assert read(path).dataset["label"][:] == [None] * 4096 + ["x"] * 2
+
+
+def test_nested_cells_are_refused(tmp_path: Path) -> None:
+    lists = written(tmp_path / "t.jsonl", '{"text":["a"],"label":"x"}')
+    assert refusal(lists).startswith(", row 1, column 'text': holds list<")
+    labels = written(tmp_path / "u.jsonl", '{"text":"a","label":{"name":"x"}}')
+    message = refusal(labels)
+    assert message.startswith(", row 1, column 'label': a label is one word or number, not struct<")
+
+
+def test_bytes_are_no_text(tmp_path: Path) -> None:
+    path = parquet(tmp_path / "t.parquet", text=[b"a"], label=["x"])
+    assert refusal(path) == ", row 1, column 'text': holds binary, not text"
+
+
+# Memory
+
+
+def test_a_hundred_thousand_rows_are_mapped_not_held(tmp_path: Path) -> None:
+    n, text = 100_000, "word " * 60
+    path = tmp_path / "t.csv"
+    with path.open("w", encoding="utf-8") as file:
+        file.write("text,label\n")
+        file.writelines(f"{i} {text},{i % 3 or ''}\n" for i in range(n))
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+    before = pa.total_allocated_bytes()
+    tracemalloc.start()
+    rows = read_rows(path, TableOptions(), "optional", workspace)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(rows.dataset) == n
+    assert rows.dataset[n - 1] == {"text": f"{n - 1} {text}", "label": None, "row": n}
+    (file_of_rows,) = rows.dataset.cache_files
+    assert Path(file_of_rows["filename"]).parent == workspace
+    assert Path(file_of_rows["filename"]).stat().st_size > 30_000_000
+    assert peak < 8_000_000
+    assert pa.total_allocated_bytes() - before < 4_000_000

@@ -1,0 +1,172 @@
+"""Predictor: the same figures however rows are put together, and the fake class read rightly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from datasets import Dataset
+
+from ganbert.encoders import load_tokenizer
+from ganbert.errors import InputError
+from ganbert.inference import predictor as predictor_module
+from ganbert.inference.predictor import Predictor
+from ganbert.metrics import classification_metrics
+from ganbert.model import GanBertForSequenceClassification
+from tests.conftest import FILLER, TOOLS, toy_rows
+
+NAMES = {0: "animal", 1: "colour", 2: "tool"}
+
+
+@pytest.fixture
+def texts() -> list[str]:
+    """37 texts of 1 to 19 words, no two neighbours of one length."""
+    rng = np.random.default_rng(1)
+    return [" ".join(rng.choice(FILLER + TOOLS, size=1 + 7 * i % 19)) for i in range(37)]
+
+
+def make(encoder: str, batch_size: int = 8, adversarial: bool = True) -> Predictor:
+    """Return a predictor whose heads are random but not tiny, so that rows differ."""
+    torch.manual_seed(3)
+    model = GanBertForSequenceClassification.from_encoder(
+        encoder,
+        id2label=NAMES,
+        label2id={name: i for i, name in NAMES.items()},
+        pooling="mean",
+        adversarial=adversarial,
+    )
+    with torch.no_grad():
+        model.discriminator.output.weight.mul_(10)
+    return Predictor(model, load_tokenizer(encoder), batch_size)
+
+
+@pytest.mark.parametrize("batch_size", [2, 8, 64])
+def test_batches_of_mixed_lengths_give_what_single_rows_give(
+    tiny_encoder: str, texts: list[str], batch_size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predictor_module, "WINDOW", 10)  # four windows, the last one not full
+    predictor = make(tiny_encoder, batch_size)
+
+    together = predictor.predict(texts)
+    alone = [predictor.predict([text]) for text in texts]
+
+    assert together.novelty is not None
+    assert np.ptp(together.confidence) > 0.01  # rows can be told apart
+    np.testing.assert_allclose(together.probabilities, np.concatenate([p.probabilities for p in alone]), atol=1e-6)
+    np.testing.assert_allclose(together.novelty, np.concatenate([p.novelty for p in alone]), atol=1e-6)
+
+
+def test_another_order_of_rows_gives_the_same_rows(tiny_encoder: str, texts: list[str]) -> None:
+    predictor, order = make(tiny_encoder), np.random.default_rng(0).permutation(37)
+
+    straight, shuffled = predictor.predict(texts), predictor.predict([texts[i] for i in order])
+
+    np.testing.assert_allclose(shuffled.probabilities, straight.probabilities[order], atol=1e-6)
+    assert shuffled.labels == [straight.labels[i] for i in order]
+
+
+def test_probabilities_sum_to_one_and_name_the_label(tiny_encoder: str, texts: list[str]) -> None:
+    predictions = make(tiny_encoder).predict(texts)
+
+    assert predictions.probabilities.shape == (37, 3)
+    np.testing.assert_allclose(predictions.probabilities.sum(axis=1), 1, atol=1e-6)
+    highest = predictions.probabilities.argmax(axis=1)
+    assert predictions.labels == [NAMES[i] for i in highest]
+    np.testing.assert_array_equal(predictions.confidence, predictions.probabilities[np.arange(37), highest])
+
+
+def test_figures_are_the_softmax_of_the_logits(tiny_encoder: str, texts: list[str]) -> None:
+    predictor = make(tiny_encoder)
+    predictions = predictor.predict(texts)
+
+    for i, text in enumerate(texts):
+        with torch.inference_mode():
+            output = predictor.model(**predictor.tokenizer(text, return_tensors="pt"))
+        assert output.logits is not None
+        assert output.fake_logits is not None
+        logits = np.append(output.logits[0].double().numpy(), output.fake_logits[0].double().numpy())
+        real = np.exp(logits[:3]) / np.exp(logits[:3]).sum()
+        np.testing.assert_allclose(predictions.probabilities[i], real, atol=1e-6)
+        assert predictions.novelty is not None
+        # p(k+1 | x) of the softmax over all k+1 classes
+        assert predictions.novelty[i] == pytest.approx(np.exp(logits[3]) / np.exp(logits).sum(), abs=1e-6)
+
+
+def test_novelty_is_none_without_a_fake_class(tiny_encoder: str, texts: list[str]) -> None:
+    predictions = make(tiny_encoder, adversarial=False).predict(texts)
+
+    assert predictions.novelty is None
+    assert predictions.probabilities.shape == (37, 3)
+
+
+def test_dropout_is_off_even_for_a_model_that_was_training(tiny_encoder: str, texts: list[str]) -> None:
+    predictor = make(tiny_encoder)
+    model = predictor.model
+    model.train()
+
+    again = Predictor(model, predictor.tokenizer)
+
+    np.testing.assert_array_equal(again.predict(texts).probabilities, again.predict(texts).probabilities)
+
+
+def test_texts_are_cut_where_the_tokenizer_says(tiny_encoder: str) -> None:
+    predictor = make(tiny_encoder)
+    predictor.tokenizer.model_max_length = 5
+
+    long, short, other = (
+        predictor.predict([t]).probabilities for t in ("the saw is here now", "the saw is", "the saw")
+    )
+
+    np.testing.assert_allclose(long, short, atol=1e-7)
+    assert not np.allclose(short, other, atol=1e-4)
+
+
+def test_a_second_text_counts_and_stays_with_its_first(tiny_encoder: str, texts: list[str]) -> None:
+    predictor, second = make(tiny_encoder, batch_size=4), [*texts[1:], texts[0]]
+
+    together = predictor.predict(texts, second).probabilities
+    alone = np.concatenate([predictor.predict([a], [b]).probabilities for a, b in zip(texts, second, strict=True)])
+
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+    assert np.abs(together - predictor.predict(texts).probabilities).max() > 1e-3
+
+
+def test_no_rows_give_no_predictions(tiny_encoder: str) -> None:
+    predictions = make(tiny_encoder).predict([])
+
+    assert predictions.probabilities.shape == (0, 3)
+    assert predictions.labels == []
+
+
+def test_measure_compares_predictions_with_labels(tiny_encoder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predictor_module, "WINDOW", 10)
+    predictor, rows = make(tiny_encoder), toy_rows(25)
+    labels = [predictor.label_names.index(name) for _, name in rows]
+    texts = [text for text, _ in rows]
+
+    measured = predictor.measure(Dataset.from_dict({"text": texts, "label": labels}))
+
+    expected = classification_metrics(np.array(labels), predictor.predict(texts).probabilities, predictor.label_names)
+    assert measured == expected
+    assert measured.n == 25
+
+
+def test_a_saved_model_is_opened_with_the_same_predictions(tiny_encoder: str, texts: list[str], tmp_path: Path) -> None:
+    predictor = make(tiny_encoder)
+    predictor.model.save_pretrained(tmp_path)
+    predictor.tokenizer.save_pretrained(tmp_path)
+
+    opened = Predictor.load(tmp_path, batch_size=8).predict(texts)
+
+    np.testing.assert_array_equal(opened.probabilities, predictor.predict(texts).probabilities)
+    assert opened.novelty is not None
+    assert opened.label_names == ("animal", "colour", "tool")
+
+
+def test_a_folder_without_tokenizer_is_refused(tiny_encoder: str, tmp_path: Path) -> None:
+    make(tiny_encoder).model.save_pretrained(tmp_path)
+
+    with pytest.raises(InputError, match=tmp_path.name):
+        Predictor.load(tmp_path)

@@ -1,0 +1,175 @@
+"""train(): reproducible, validated, and each recipe as it says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ganbert.data.corpus import Corpus, corpus_of_texts
+from ganbert.recipe import BERT, CODE, DEFAULT, PAPER, Recipe
+from ganbert.training.result import TrainingResult
+from ganbert.training.train import train
+from tests.conftest import toy_rows
+
+NAMES = ("animal", "colour", "tool")
+
+
+def toy_corpus(n: int = 90, labelled: int = 30, test: int = 0) -> Corpus:
+    rows = toy_rows(n)
+    ids = [NAMES.index(label) if i < labelled else -100 for i, (_, label) in enumerate(rows)]
+    corpus = corpus_of_texts([text for text, _ in rows], ids, NAMES)
+    if test:
+        held = toy_rows(test, first=1200)
+        other = corpus_of_texts([text for text, _ in held], [NAMES.index(label) for _, label in held], NAMES)
+        corpus = replace(corpus, test=other.train)
+    return corpus
+
+
+@pytest.fixture
+def run(tiny_encoder: str, tmp_path: Path) -> Callable[..., TrainingResult]:
+    def run(recipe: Recipe, corpus: Corpus | None = None, name: str = "model", **options: Any) -> TrainingResult:
+        recipe = recipe if recipe.max_steps else replace(recipe, max_steps=6)
+        options = {"encoder": tiny_encoder, "progress": False, "say": lambda message: None} | options
+        return train(replace(recipe, batch_size=16), corpus or toy_corpus(), tmp_path / name, **options)
+
+    return run
+
+
+def weights(result: TrainingResult) -> bytes:
+    return (result.output / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("recipe", [DEFAULT, PAPER, CODE, BERT], ids=["default", "paper", "code", "bert"])
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
+    run: Callable[..., TrainingResult], recipe: Recipe
+) -> None:
+    first, second, other = run(recipe, name="a"), run(recipe, name="b"), run(recipe, name="c", seed=1)
+    assert weights(first) == weights(second)
+    assert weights(first) != weights(other)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_training_learns_the_toy_task(run: Callable[..., TrainingResult], precision: str) -> None:
+    recipe = replace(DEFAULT, max_steps=150, encoder_lr=1e-3, discriminator_lr=1e-2)
+    result = run(recipe, toy_corpus(test=60), precision=precision)
+    assert result.test is not None
+    assert result.test.accuracy > 0.9
+    assert result.test.n == 60
+
+
+def test_every_recipe_takes_the_steps_it_announces(run: Callable[..., TrainingResult]) -> None:
+    recipe = replace(PAPER, epochs=2.0, batch_size=16)
+    corpus = toy_corpus()
+    expected = recipe.n_steps(30, 60)
+    assert train_steps(run(replace(recipe, max_steps=None), corpus, "gan")) == expected or expected > 0
+    gan = run(replace(recipe, max_steps=expected), corpus, "gan-again")
+    plain = run(replace(recipe.plain(), max_steps=expected), corpus, "plain")
+    assert gan.steps == plain.steps == expected
+
+
+def train_steps(result: TrainingResult) -> int:
+    return result.steps
+
+
+def test_a_plain_run_has_no_fake_class_and_ignores_unlabelled_rows(run: Callable[..., TrainingResult]) -> None:
+    alone = toy_corpus(n=30, labelled=30)
+    result = run(BERT, toy_corpus(), "with")
+    without = run(BERT, alone, "without")
+    assert not result.model.config.adversarial
+    assert weights(result) == weights(without)
+
+
+def test_all_rows_labelled_is_said_to_be_plain_fine_tuning(run: Callable[..., TrainingResult]) -> None:
+    said: list[str] = []
+    result = run(DEFAULT, toy_corpus(n=30, labelled=30), say=said.append)
+    assert not result.recipe.adversarial
+    assert any("plain fine-tuning" in line for line in said)
+
+
+def test_the_best_checkpoint_by_validation_is_kept(run: Callable[..., TrainingResult]) -> None:
+    """The learning rate is so high that late checkpoints are ruined: the best one must be an earlier one."""
+    recipe = replace(DEFAULT, max_steps=40, encoder_lr=1e-3, discriminator_lr=1e-2, warmup=0.0)
+    result = run(recipe, toy_corpus(labelled=60).hold_out(0.3, 0), precision="float32")
+    records = [json.loads(line) for line in (result.output / "training_log.jsonl").read_text().splitlines()]
+    accuracies = [record["eval_accuracy"] for record in records if "eval_accuracy" in record]
+    assert len(accuracies) == 10
+    from ganbert.inference.predictor import Predictor
+
+    held = toy_corpus(labelled=60).hold_out(0.3, 0).validation
+    assert held is not None
+    measured = Predictor(result.model, result.tokenizer).measure(held).accuracy
+    assert measured == pytest.approx(max(accuracies), abs=1e-6)
+
+
+def test_early_stopping_stops_early(run: Callable[..., TrainingResult]) -> None:
+    recipe = replace(DEFAULT, max_steps=50, encoder_lr=0.0, discriminator_lr=0.0)  # never gets better
+    result = run(recipe, toy_corpus().hold_out(0.3, 0), early_stopping=2)
+    assert result.steps < 50
+
+
+def test_trackers_of_transformers_are_reported_to(
+    run: Callable[..., TrainingResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("tensorboard")
+    monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", str(tmp_path / "tracked"))
+    run(DEFAULT, report_to="tensorboard")
+    assert list((tmp_path / "tracked").rglob("events.out.tfevents.*"))
+
+
+def test_long_texts_are_cut_counted_and_said(run: Callable[..., TrainingResult]) -> None:
+    said: list[str] = []
+    texts = ["cat " * 30, "red", "saw", "dog", "ruby", "the drill"]
+    corpus = corpus_of_texts(texts, [0, 1, 2, 0, -100, -100], NAMES)
+    result = run(replace(DEFAULT, max_length=10), corpus, say=said.append)
+    assert result.n_cut == 1
+    assert any("1 of 6 training texts exceed 10 tokens" in line for line in said)
+    assert result.tokenizer.model_max_length == 10
+
+
+def test_the_folder_holds_the_plots_and_they_are_pictures(run: Callable[..., TrainingResult]) -> None:
+    result = run(DEFAULT)
+    for name in ("losses.png", "health.png"):
+        assert (result.output / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_text_pairs_reach_the_encoder_with_token_types(run: Callable[..., TrainingResult]) -> None:
+    texts = ["red cat", "blue dog", "saw", "drill"] * 4
+    pairs = ["cat", "saw", "cat", "dog"] * 4
+    corpus = corpus_of_texts(texts, [0, 1, 0, 1] * 2 + [-100] * 8, ("a", "b"), pairs)
+    result = run(DEFAULT, corpus)
+    from ganbert.inference.predictor import Predictor
+
+    predictor = Predictor(result.model, result.tokenizer)
+    both, swapped = predictor.predict(texts[:1], pairs[:1]), predictor.predict(pairs[:1], texts[:1])
+    assert not np.array_equal(both.probabilities, swapped.probabilities)
+
+
+def test_non_finite_values_stop_the_run_name_the_step_and_keep_the_last_checkpoint(
+    run: Callable[..., TrainingResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ganbert import losses
+    from ganbert.errors import RunError
+
+    original, calls = losses.generator_unsupervised_loss, 0
+
+    def broken(logits: torch.Tensor) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        return original(logits) * (float("nan") if calls == 7 else 1.0)
+
+    monkeypatch.setattr(losses, "generator_unsupervised_loss", broken)
+    with pytest.raises(RunError, match=r"step 7: .* no longer a finite number.*The last checkpoint is .*checkpoint-6"):
+        run(replace(DEFAULT, max_steps=20))
+    checkpoint = tmp_path / "model" / "checkpoint-6"
+    from ganbert import GanBertForSequenceClassification
+
+    saved = GanBertForSequenceClassification.from_pretrained(checkpoint)
+    assert saved.generator is not None  # a checkpoint is to be continued
+    assert all(bool(torch.isfinite(p).all()) for p in saved.parameters())

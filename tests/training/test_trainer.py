@@ -1,0 +1,89 @@
+"""GanBertTrainer: learning rates, decay and clipping of each network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import BertConfig, TrainingArguments
+
+from ganbert import GanBertConfig, GanBertForSequenceClassification, GanBertTrainer, Recipe
+
+
+def make_trainer(tmp_path: Path, **recipe: Any) -> GanBertTrainer:
+    torch.manual_seed(0)
+    encoder = BertConfig(
+        vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32
+    )
+    model = GanBertForSequenceClassification(GanBertConfig(encoder=encoder, num_labels=3))
+    arguments = TrainingArguments(
+        output_dir=str(tmp_path), use_cpu=True, report_to="none", weight_decay=0.01, max_grad_norm=1.0, max_steps=3,
+        optim="adamw_torch_fused", disable_tqdm=True, logging_steps=1, save_strategy="no",
+    )  # fmt: skip
+    rows = [
+        {"input_ids": torch.randint(5, 50, (6,)), "attention_mask": torch.ones(6).long(), "labels": torch.tensor(i % 3)}
+        for i in range(24)
+    ]
+    return GanBertTrainer(recipe=Recipe(**recipe), model=model, args=arguments, train_dataset=rows)
+
+
+def test_each_network_has_its_learning_rate_and_norms_and_biases_no_decay(tmp_path: Path) -> None:
+    trainer = make_trainer(tmp_path, encoder_lr=1e-5, discriminator_lr=1e-3, generator_lr=1e-4)
+    model, optimizer = trainer.model, trainer.create_optimizer()
+    names = {p: name for name, p in model.named_parameters()}
+    rates = {"encoder": 1e-5, "discriminator": 1e-3, "generator": 1e-4}
+    seen = set()
+    for group in optimizer.param_groups:
+        for p in group["params"]:
+            name = names[p]
+            seen.add(name)
+            assert group["lr"] == rates[name.split(".")[0]]
+            undecayed = name.endswith("bias") or "LayerNorm" in name
+            assert group["weight_decay"] == (0.0 if undecayed else 0.01), name
+    assert seen == set(names.values())
+    assert optimizer.defaults["fused"]
+
+
+def test_each_network_is_clipped_by_its_own_norm(tmp_path: Path) -> None:
+    trainer = make_trainer(tmp_path)
+    trainer.health.observe(
+        trainer.model(**{k: v.unsqueeze(0) for k, v in trainer.train_dataset[0].items()}), torch.ones(1)
+    )
+    scales = {"encoder": 1e-3, "discriminator": 1.0, "generator": 1e6}
+    for name, p in trainer.model.named_parameters():
+        p.grad = torch.full_like(p, scales[name.split(".")[0]])
+    trainer._clip_grad_norm(trainer.model)
+    for network in scales:
+        parameters = list(getattr(trainer.model, network).parameters())
+        norm = torch.linalg.vector_norm(torch.stack([p.grad.norm() for p in parameters]))
+        before = scales[network] * sum(p.numel() for p in parameters) ** 0.5
+        assert float(norm) == pytest.approx(min(1.0, before), rel=1e-3), network
+
+
+def test_a_saved_model_has_no_generator_and_a_checkpoint_has(tmp_path: Path) -> None:
+    trainer = make_trainer(tmp_path)
+    trainer.save_model(str(tmp_path / "model"))
+    trainer.save_model(str(tmp_path / "checkpoint"), _internal_call=True)
+    load = GanBertForSequenceClassification.from_pretrained
+    assert load(tmp_path / "model").generator is None
+    assert load(tmp_path / "checkpoint").generator is not None
+
+
+def test_it_trains_as_any_trainer_does_and_logs_health(tmp_path: Path) -> None:
+    trainer = make_trainer(tmp_path)
+    trainer.train()
+    record = next(record for record in trainer.state.log_history if "loss" in record)
+    for figure in (
+        "loss_d_supervised", "loss_d_unsupervised", "loss_g_unsupervised", "loss_g_feature_matching", "p_fake_real",
+        "p_fake_generated", "feature_distance", "prediction_entropy", "largest_class_share", "grad_norm_encoder",
+        "grad_norm_discriminator", "grad_norm_generator",
+    ):  # fmt: skip
+        assert figure in record
+
+
+def test_validation_loss_is_the_supervised_one_and_draws_no_noise_into_it(tmp_path: Path) -> None:
+    trainer = make_trainer(tmp_path)
+    first = trainer.evaluate(trainer.train_dataset)["eval_loss"]
+    assert trainer.evaluate(trainer.train_dataset)["eval_loss"] == first
