@@ -2,8 +2,8 @@
 
     python -m benchmarks.first --data ../shared/data/qc --output docs/results/first.jsonl
 
-Each finished run is a line of the output; started again, it does only what is missing. A seed shuffles the training set;
-its first 55 rows keep their label. Unlabelled rows whose text is also in the test set are taken out and counted. The
+Each finished run is a line of the output; started again, it does only what is missing. A seed shuffles the training
+set; its first 55 rows keep their label. Unlabelled rows whose text is also in the test set are taken out and counted. The
 test set is read once a run, after training.
 """
 
