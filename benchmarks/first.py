@@ -3,7 +3,7 @@
     python -m benchmarks.first --data ../shared/data/qc --output docs/results/first.jsonl
 
 Each finished run is a line of the output; started again, it does only what is missing. A seed shuffles the training
-set; its first 55 rows keep their label. Unlabelled rows whose text is also in the test set are taken out and counted. The
+set; the first 55 rows keep their label. Rows whose text is also in the test set are taken out first and counted. The
 test set is read once a run, after training.
 """
 

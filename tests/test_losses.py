@@ -92,10 +92,13 @@ def test_extreme_logits_stay_finite_and_right(classes: int, sign: float) -> None
     real[:, -1] = 80.0 * sign
     fake = -real
     labels = np.array([-100, 0])
-    for term, counted in (("all", np.array([True, True])), ("unlabelled", np.array([True, False]))):
+    terms: list[tuple[Any, Array]] = [("all", np.array([True, True])), ("unlabelled", np.array([True, False]))]
+    for term, counted in terms:
         logits, generated = torch.tensor(real, requires_grad=True), torch.tensor(fake, requires_grad=True)
-        loss = losses.discriminator_unsupervised_loss(logits, generated, torch.tensor(labels), term)  # type: ignore[arg-type]
-        assert float(loss.detach()) == pytest.approx(expected_unsupervised(real, fake, counted), rel=RELATIVE, abs=1e-30)
+        loss = losses.discriminator_unsupervised_loss(logits, generated, torch.tensor(labels), term)
+        assert float(loss.detach()) == pytest.approx(
+            expected_unsupervised(real, fake, counted), rel=RELATIVE, abs=1e-30
+        )
         loss.backward()
         assert logits.grad is not None
         assert generated.grad is not None

@@ -257,7 +257,7 @@ def test_joint_lets_every_loss_move_every_network() -> None:
 def test_the_adversary_learns_from_the_parts_it_is_given() -> None:
     """A few hundred steps on G alone make its mean features those of the real rows; on D alone, fakes are found out."""
     model, inputs = build(dropout=0.0).eval(), batch()
-    generator = torch.optim.Adam(model.generator.parameters(), 1e-2)  # type: ignore[union-attr]
+    generator = torch.optim.Adam(model.generator.parameters(), 1e-2)
     before = float(model(**inputs).loss_g_feature_matching.detach())
     for _ in range(100):
         generator.zero_grad()
@@ -313,8 +313,9 @@ def test_a_generator_without_a_fake_class_is_refused() -> None:
 
 @pytest.mark.parametrize("field", ["pooling", "noise", "real_term", "feature_matching"])
 def test_an_unknown_choice_names_field_and_choices(field: str) -> None:
+    choice: dict[str, Any] = {field: "nonsense"}
     with pytest.raises(ValueError, match=rf"{field}='nonsense': choose one of "):
-        GanBertConfig(encoder=FAMILIES["bert"], num_labels=2, **{field: "nonsense"})
+        GanBertConfig(encoder=FAMILIES["bert"], num_labels=2, **choice)
 
 
 def test_a_saved_model_holds_no_generator_and_the_model_in_hand_keeps_it(tmp_path: Path) -> None:
@@ -353,7 +354,7 @@ def test_inference_costs_one_column_of_logits_more_than_bert_for_sequence_classi
     """Multiply-adds of all matrix products. BERT has a d x d pooler where D has its d x d hidden layer; the
     fake class is one column of d multiply-adds a row, and the pooler costs nothing where it is not read."""
     rows, tokens, classes, width = 8, 32, 6, 32
-    encoder = BertConfig(**SIZE, num_labels=classes)
+    encoder = BertConfig(**SIZE, id2label={i: str(i) for i in range(classes)})
     inputs = {"input_ids": torch.randint(5, 100, (rows, tokens)), "attention_mask": torch.ones(rows, tokens).long()}
 
     def multiply_adds(model: torch.nn.Module) -> int:

@@ -10,6 +10,7 @@ import torch
 from transformers import BertConfig, TrainingArguments
 
 from ganbert import GanBertConfig, GanBertForSequenceClassification, GanBertTrainer, Recipe
+from ganbert.model import GanBertOutput
 
 
 def make_trainer(tmp_path: Path, **recipe: Any) -> GanBertTrainer:
@@ -32,6 +33,7 @@ def make_trainer(tmp_path: Path, **recipe: Any) -> GanBertTrainer:
 def test_each_network_has_its_learning_rate_and_norms_and_biases_no_decay(tmp_path: Path) -> None:
     trainer = make_trainer(tmp_path, encoder_lr=1e-5, discriminator_lr=1e-3, generator_lr=1e-4)
     model, optimizer = trainer.model, trainer.create_optimizer()
+    assert model is not None
     names = {p: name for name, p in model.named_parameters()}
     rates = {"encoder": 1e-5, "discriminator": 1e-3, "generator": 1e-4}
     seen = set()
@@ -48,9 +50,8 @@ def test_each_network_has_its_learning_rate_and_norms_and_biases_no_decay(tmp_pa
 
 def test_each_network_is_clipped_by_its_own_norm(tmp_path: Path) -> None:
     trainer = make_trainer(tmp_path)
-    trainer.health.observe(
-        trainer.model(**{k: v.unsqueeze(0) for k, v in trainer.train_dataset[0].items()}), torch.ones(1)
-    )
+    trainer.health.observe(GanBertOutput(logits=torch.zeros(1, 3)), torch.ones(1))
+    assert trainer.model is not None
     scales = {"encoder": 1e-3, "discriminator": 1.0, "generator": 1e6}
     for name, p in trainer.model.named_parameters():
         p.grad = torch.full_like(p, scales[name.split(".")[0]])
