@@ -61,11 +61,11 @@ def split(data: Path, seed: int) -> tuple[Corpus, int]:
 def run(data: Path, output: Path, seeds: int, steps: int, say: Callable[[str], None]) -> None:
     """Append a line to `output` for every method and seed that is not there yet."""
     done = {(record["method"], record["seed"]) for record in results(output)}
-    for seed in range(seeds):
-        corpus, n_removed = split(data, seed)
-        for method, recipe in METHODS.items():
+    for method, recipe in METHODS.items():
+        for seed in range(seeds):
             if (method, seed) in done:
                 continue
+            corpus, n_removed = split(data, seed)
             with tempfile.TemporaryDirectory() as folder:
                 result = train(
                     replace(recipe, max_steps=steps), corpus, Path(folder) / "model", seed=seed, progress=False, say=say

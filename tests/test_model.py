@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -128,13 +129,13 @@ def test_pooling_reads_what_its_name_says(pooling: Any) -> None:
         model(**inputs)
         encoded = model.encoder(**inputs)
     tokens = encoded.last_hidden_state
-    expected = {
+    by_name: dict[str, Callable[[], Tensor]] = {
         "cls": lambda: tokens[:, 0],
         "pooler": lambda: encoded.pooler_output,
         "mean": lambda: torch.stack([tokens[0].mean(0), tokens[1, :6].mean(0)]),
         "last": lambda: torch.stack([tokens[0, 8], tokens[1, 5]]),
-    }[pooling]()
-    assert torch.allclose(seen[0], expected, atol=1e-6)
+    }
+    assert torch.allclose(seen[0], by_name[pooling](), atol=1e-6)
 
 
 def test_pooler_without_a_pooler_is_refused() -> None:

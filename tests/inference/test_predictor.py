@@ -123,7 +123,10 @@ def test_texts_are_cut_where_the_tokenizer_says(tiny_encoder: str) -> None:
     assert not np.allclose(short, other, atol=1e-4)
 
 
-def test_a_second_text_counts_and_stays_with_its_first(tiny_encoder: str, texts: list[str]) -> None:
+def test_a_second_text_counts_and_stays_with_its_first(
+    tiny_encoder: str, texts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predictor_module, "WINDOW", 10)
     predictor, second = make(tiny_encoder, batch_size=4), [*texts[1:], texts[0]]
 
     together = predictor.predict(texts, second).probabilities
