@@ -59,7 +59,7 @@ def _series(log_history: Sequence[dict[str, Any]], names: Sequence[str]) -> dict
 
 
 def _draw(panels: dict[str, tuple[str, dict[str, list[tuple[int, float]]]]], path: Path) -> None:
-    columns = min(2, len(panels))
+    columns = len(panels) if len(panels) <= 3 else 2
     lines = -(-len(panels) // columns)
     figure = Figure(figsize=(5 * columns, 3.2 * lines), layout="constrained")
     for axes, (title, (label, series)) in zip(
