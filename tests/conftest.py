@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before transformers is imported: tests never wait for a network
+
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-os.environ.setdefault("HF_HUB_OFFLINE", "1")  # tests never wait for a network
+torch.set_num_threads(1)  # more threads make tiny models several times slower
 
 REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
 

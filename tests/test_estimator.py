@@ -198,7 +198,10 @@ def test_pairs_of_texts_are_read_alike(make: Make) -> None:
     classifier = make().fit(pairs, SOME)
 
     expected = classifier.predict_proba(pairs)
-    assert np.abs(expected - classifier.predict_proba(TEXTS)).max() > 1e-4  # the second text counts
+    other = [(text, TEXTS[0]) for text in TEXTS]
+    assert np.abs(expected - classifier.predict_proba(other)).max() > 1e-4  # the second text counts
+    with pytest.raises(ValueError, match="trained on pairs"):
+        classifier.predict_proba(TEXTS)
     for same in (np.array(pairs, dtype=object), [list(pair) for pair in pairs], frame):
         np.testing.assert_array_equal(classifier.predict_proba(same), expected)  # type: ignore[arg-type]
     assert classifier.score(frame, SOME) == classifier.score(pairs, SOME)  # type: ignore[arg-type]

@@ -51,6 +51,7 @@ class GanBertConfig(PreTrainedConfig):
         real_term: which rows stand in E_real of L_D_unsup. "taken_for_fake" (paper, section 3) unlabelled rows that D
             puts into class k+1, "unlabelled" (section 2 read narrowly) all unlabelled rows, "all" (authors' code).
         feature_matching: "sum" (paper: squared L2 norm) or "mean" (authors' code) over the d feature dimensions.
+        text_pairs: whether an input is a pair of texts; recorded so that predictions are asked for pairs as well.
         joint: study variant: every parameter descends L_D + L_G, nothing detached, as in the widely copied PyTorch
             port. Not adversarial: on fakes it settles at p_fake = 0.5.
     """
@@ -81,6 +82,7 @@ class GanBertConfig(PreTrainedConfig):
         feature_dropout: bool = False,
         real_term: RealTerm = "taken_for_fake",
         feature_matching: FeatureMatching = "sum",
+        text_pairs: bool = False,
         joint: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -105,6 +107,7 @@ class GanBertConfig(PreTrainedConfig):
         self.feature_dropout = feature_dropout
         self.real_term: RealTerm = real_term
         self.feature_matching: FeatureMatching = feature_matching
+        self.text_pairs = text_pairs
         self.joint = joint
         super().__init__(**kwargs)
 

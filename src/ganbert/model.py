@@ -124,10 +124,10 @@ class GanBertForSequenceClassification(PreTrainedModel):
         Raises:
             InputError: there is no such encoder, or it is not in the local cache and the Hub is out of reach.
         """
+        encoder_config = load_encoder_config(name)  # first: it tells soonest that there is no such encoder
         pooling = config.pop("pooling", "auto")
         if pooling == "auto":
             pooling = recorded_pooling(name) or "auto"
-        encoder_config = load_encoder_config(name)
         return cls(
             GanBertConfig(encoder=encoder_config, pooling=pooling, **config),
             encoder=load_pretrained_encoder(name, encoder_config),

@@ -87,7 +87,6 @@ BAD_TABLES: list[Any] = [
         "text,label\na cat,animal\nthe saw,\n",
         ["one class only", "'animal'"],
         id="one class",
-        marks=pytest.mark.xfail(reason="ganbert.data.corpus does not name the file"),
     ),
     pytest.param(
         "a.jsonl", '{"text": ["a"], "label": "b"}\n', ["row 1", "column 'text'", "not text"], id="list as text"
@@ -162,14 +161,12 @@ def test_an_output_that_is_a_file_is_left_alone(refused: Callable[..., str], toy
     assert refused(table, "--output", table) == f"{table}: is a file; --output names a folder"
 
 
-@pytest.mark.xfail(reason="ganbert.training.run_folder: NotADirectoryError")
 def test_an_output_under_a_file_is_refused(refused: Callable[..., str], toy_table: Toy) -> None:
     table = toy_table()
 
     assert str(table) in refused(table, "--output", table / "model")
 
 
-@pytest.mark.xfail(reason="ganbert.training.run_folder: JSONDecodeError, AttributeError")
 def test_an_output_folder_with_a_config_of_something_else_is_left_alone(
     refused: Callable[..., str], toy_table: Toy, tmp_path: Path
 ) -> None:
@@ -314,7 +311,6 @@ def test_a_model_file_cut_short_is_refused(run: Run, toy_table: Toy, tmp_path: P
     assert line.startswith(f"{folder}: cannot be opened as a ganbert model")
 
 
-@pytest.mark.xfail(reason="ganbert.training.train leaves the progress bar open, so its line goes on")
 def test_a_run_whose_numbers_explode_is_exit_status_1(
     run: Run, toy_table: Toy, tiny_encoder: str, tmp_path: Path
 ) -> None:

@@ -269,7 +269,6 @@ def test_allow_unseen_counts_such_test_rows_as_errors(train_and_plot: Run, toy_t
     assert result["test"]["n_unseen"] == result["test"]["n"] == 2
 
 
-@pytest.mark.xfail(reason="ganbert.training.train: cross_entropy refuses the label -1 of validation rows")
 def test_allow_unseen_counts_such_validation_rows_as_errors(
     train_and_plot: Run, toy_table: Toy, tmp_path: Path
 ) -> None:

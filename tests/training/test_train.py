@@ -13,6 +13,8 @@ import pytest
 import torch
 
 from ganbert.data.corpus import Corpus, corpus_of_texts
+from ganbert.errors import InputError, RunError
+from ganbert.inference.predictor import Predictor
 from ganbert.recipe import BERT, CODE, DEFAULT, PAPER, Recipe
 from ganbert.training.result import TrainingResult
 from ganbert.training.train import train
@@ -97,8 +99,6 @@ def test_the_best_checkpoint_by_validation_is_kept(run: Callable[..., TrainingRe
     records = [json.loads(line) for line in (result.output / "training_log.jsonl").read_text().splitlines()]
     accuracies = [record["eval_accuracy"] for record in records if "eval_accuracy" in record]
     assert len(accuracies) == 10
-    from ganbert.inference.predictor import Predictor
-
     held = toy_corpus(labelled=60).hold_out(0.3, 0).validation
     assert held is not None
     measured = Predictor(result.model, result.tokenizer).measure(held).accuracy
@@ -141,18 +141,17 @@ def test_text_pairs_reach_the_encoder_with_token_types(run: Callable[..., Traini
     pairs = ["cat", "saw", "cat", "dog"] * 4
     corpus = corpus_of_texts(texts, [0, 1, 0, 1] * 2 + [-100] * 8, ("a", "b"), pairs)
     result = run(DEFAULT, corpus)
-    from ganbert.inference.predictor import Predictor
-
     predictor = Predictor(result.model, result.tokenizer)
     both, swapped = predictor.predict(texts[:1], pairs[:1]), predictor.predict(pairs[:1], texts[:1])
     assert not np.array_equal(both.probabilities, swapped.probabilities)
+    with pytest.raises(InputError, match="was trained on pairs of texts"):
+        Predictor.load(result.output).predict(texts[:1])
 
 
 def test_non_finite_values_stop_the_run_name_the_step_and_keep_the_last_checkpoint(
     run: Callable[..., TrainingResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ganbert import losses
-    from ganbert.errors import RunError
 
     original, calls = losses.generator_unsupervised_loss, 0
 

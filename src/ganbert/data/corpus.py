@@ -169,11 +169,13 @@ def _require_same_columns(tables: Sequence[Rows]) -> None:
 def _label_names(tables: Sequence[Rows]) -> tuple[str, ...]:
     """Return the classes in a stable order: by number if all are numbers, else alphabetical."""
     found = {label for table in tables for label in pc.unique(table.dataset.data["label"]).to_pylist()} - {None}
+    places = ", ".join(str(table.path) for table in tables)
     if not found:
-        places = ", ".join(str(table.path) for table in tables)
         raise InputError(f"no labelled row in {places}: label at least two rows of different classes")
     if len(found) == 1:
-        raise InputError(f"one class only, {found.pop()!r}: a classifier needs labelled rows of at least two")
+        raise InputError(
+            f"one class only in {places}, {found.pop()!r}: a classifier needs labelled rows of at least two"
+        )
     try:
         return tuple(sorted(sorted(found), key=float))  # "1" and "1.0" too have one order
     except ValueError:

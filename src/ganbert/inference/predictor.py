@@ -94,7 +94,13 @@ class Predictor:
         return cls(model, load_tokenizer(str(folder)), batch_size)
 
     def predict(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> Predictions:
-        """Classify texts, or pairs of texts, in any number; the order of the results is that of the input."""
+        """Classify texts, or pairs of texts, in any number; the order of the results is that of the input.
+
+        Raises:
+            InputError: the model was trained on pairs of texts and gets single ones.
+        """
+        if self.model.config.text_pairs and text_pairs is None:
+            raise InputError("this model was trained on pairs of texts, and here are single ones (--text-pair-column)")
         k = len(self.label_names)
         probabilities = np.empty((len(texts), k), dtype=np.float32)
         novelty = np.empty(len(texts), dtype=np.float32) if self.model.config.adversarial else None

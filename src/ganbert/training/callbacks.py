@@ -28,6 +28,12 @@ class QuietProgress(ProgressCallback):
             }
             self.training_bar.set_postfix({name: f"{value:.2f}" for name, value in shown.items() if value is not None})
 
+    def close(self) -> None:
+        """End the bars of a run that ended in an error, so that the next line on the screen is its own."""
+        for bar in (self.prediction_bar, self.training_bar):
+            if bar is not None:
+                bar.close()
+
 
 class LogFile(TrainerCallback):
     """Writes every log record as a line of JSON as it comes."""

@@ -21,8 +21,9 @@ def check_output(output: Path, *, resume: bool, overwrite: bool) -> None:
     Raises:
         InputError: it is a file, or a folder with a finished model, an unfinished run, or something else.
     """
-    if output.exists() and not output.is_dir():
-        raise InputError("is a file; --output names a folder", path=output)
+    for place in (output, *output.parents):
+        if place.exists() and not place.is_dir():
+            raise InputError("is a file; --output names a folder", path=place)
     if not output.exists() or not any(output.iterdir()):
         return
     if (output / RUN_FILE).exists():
@@ -81,7 +82,10 @@ def fingerprint(corpus: Corpus) -> str:
 
 def _is_model(folder: Path) -> bool:
     config = folder / "config.json"
-    return config.is_file() and json.loads(config.read_text(encoding="utf-8")).get("model_type") == "ganbert"
+    try:
+        return bool(json.loads(config.read_text(encoding="utf-8"))["model_type"] == "ganbert")
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
 
 
 def _last_whole_checkpoint(output: Path) -> Path | None:

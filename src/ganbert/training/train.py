@@ -6,6 +6,7 @@ import dataclasses
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,8 @@ from ganbert.data.encode import encode, usable_length
 from ganbert.encoders import load_tokenizer
 from ganbert.errors import RunError
 from ganbert.inference.predictor import Predictor
-from ganbert.metrics import Metrics, classification_metrics
+from ganbert.losses import UNLABELLED
+from ganbert.metrics import UNSEEN, Metrics, classification_metrics
 from ganbert.model import GanBertForSequenceClassification
 from ganbert.recipe import Recipe
 from ganbert.training import run_folder
@@ -127,11 +129,12 @@ def train(
     health = HealthCallback(trainer.health, output, say)
     trainer.add_callback(health)
     trainer.add_callback(LogFile(output))
+    bar = QuietProgress()
     if progress:
-        trainer.add_callback(QuietProgress())
+        trainer.add_callback(bar)
     if early_stopping is not None:
         trainer.add_callback(EarlyStoppingCallback(early_stopping))
-    seconds = _run(trainer, checkpoint, steps, say)
+    seconds = _run(trainer, checkpoint, steps, bar, say)
 
     model.discard_generator()
     test, n_shared = _test(corpus, Predictor(model, tokenizer), progress)
@@ -170,6 +173,7 @@ def _build(
     model = GanBertForSequenceClassification.from_encoder(
         encoder, id2label=names, label2id={name: i for i, name in names.items()}, **recipe.config_fields()
     )
+    model.config.text_pairs = "text_pair" in corpus.train.column_names
     model.config.pad_token_id = tokenizer.pad_token_id
     # Saved with the model, so that whoever reads it cuts texts where training did.
     tokenizer.model_max_length = usable_length(tokenizer, model.config.encoder, recipe.max_length)
@@ -189,6 +193,7 @@ def _trainer(
     validation = None
     if corpus.validation is not None:
         validation = encode(corpus.validation, tokenizer, tokenizer.model_max_length)[0].remove_columns("length")
+        validation = validation.map(_hide_unseen, batched=True)
     plan = BatchPlan(
         batch_streams(recipe, corpus.labelled, corpus.unlabelled, arguments.seed),
         np.asarray(rows.with_format("numpy")["length"][:]),
@@ -211,10 +216,12 @@ def _trainer(
     return trainer, n_cut
 
 
-def _run(trainer: GanBertTrainer, checkpoint: Path | None, steps: int, say: Callable[[str], None]) -> float:
+def _run(
+    trainer: GanBertTrainer, checkpoint: Path | None, steps: int, bar: QuietProgress, say: Callable[[str], None]
+) -> float:
     """Take the steps that are left and return the seconds they took; `InterruptedRunError` if asked to stop before."""
     began = time.perf_counter()
-    with StopOnSignal(say) as stop:
+    with StopOnSignal(say) as stop, closing(bar):
         trainer.add_callback(stop)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if stop.received is not None and trainer.state.global_step < steps:
@@ -226,9 +233,15 @@ def _run(trainer: GanBertTrainer, checkpoint: Path | None, steps: int, say: Call
     return time.perf_counter() - began
 
 
+def _hide_unseen(rows: dict[str, list[int]]) -> dict[str, list[int]]:
+    """Mark validation rows of a class the model does not know as unlabelled: no loss can be computed for them."""
+    return {"labels": [UNLABELLED if label == UNSEEN else label for label in rows["labels"]]}
+
+
 def _selection_metrics(label_names: tuple[str, ...]) -> Callable[[EvalPrediction], dict[str, float]]:
     def measure(prediction: EvalPrediction) -> dict[str, float]:
         logits, labels = np.asarray(prediction.predictions), np.asarray(prediction.label_ids)
+        labels = np.where(labels == UNLABELLED, UNSEEN, labels)
         probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
         metrics = classification_metrics(labels, probabilities / probabilities.sum(axis=1, keepdims=True), label_names)
         return {"accuracy": metrics.accuracy, "macro_f1": metrics.macro_f1, "ece": metrics.ece}
