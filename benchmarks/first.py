@@ -1,10 +1,12 @@
 """QC coarse with 1% of the labels (55), all other rows unlabelled: each recipe for equally many steps, several seeds.
 
     python -m benchmarks.first --data ../shared/data/qc --output docs/results/first.jsonl
+    python -m benchmarks.first --split dev --seeds 2 --output docs/results/development.jsonl
 
 Each finished run is a line of the output; started again, it does only what is missing. A seed shuffles the training
 set; the first 55 rows keep their label. Rows whose text is also in the test set are taken out first and counted. The
-test set is read once a run, after training.
+test set is read once a run, after training. `--split dev` is for choosing settings: 800 training rows that a fixed
+seed sets aside take the place of the test set, which is not read.
 """
 
 from __future__ import annotations
@@ -28,11 +30,14 @@ from ganbert.cli.options import quiet_libraries
 from ganbert.data.corpus import Corpus, corpus_of_texts
 
 N_LABELLED = 55
-METHODS: dict[str, Recipe] = {
-    "paper": PAPER,
-    "bert": BERT,
-    "default": DEFAULT,
-    "default without adversary": DEFAULT.plain(),
+DEVELOPMENT_ROWS = 800
+METHODS: dict[str, dict[str, Recipe]] = {
+    "test": {"paper": PAPER, "bert": BERT, "default": DEFAULT, "default without adversary": DEFAULT.plain()},
+    "dev": {
+        f"default, encoder_lr {rate}{name}": replace(recipe, encoder_lr=rate)
+        for rate in (5e-5, 1e-4, 2e-4)
+        for name, recipe in {"": DEFAULT, ", without adversary": DEFAULT.plain()}.items()
+    },
 }
 
 
@@ -42,9 +47,17 @@ def read(path: Path) -> list[dict[str, str]]:
         return [json.loads(line) for line in file]
 
 
-def split(data: Path, seed: int) -> tuple[Corpus, int]:
-    """Return the corpus of one seed, and how many unlabelled rows were taken out because they stand in the test set."""
-    rows, test = read(data / "train.jsonl.gz"), read(data / "test.jsonl.gz")
+def rows_of(data: Path, split: str) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+    """Return the rows to train on and those to measure on."""
+    rows = read(data / "train.jsonl.gz")
+    if split == "test":
+        return rows, read(data / "test.jsonl.gz")
+    order = np.random.default_rng(12345).permutation(len(rows))
+    return [rows[i] for i in order[DEVELOPMENT_ROWS:]], [rows[i] for i in order[:DEVELOPMENT_ROWS]]
+
+
+def corpus_of(rows: list[dict[str, str]], test: list[dict[str, str]], seed: int) -> tuple[Corpus, int]:
+    """Return the corpus of one seed, and how many rows were taken out because they stand among those to measure on."""
     tested = {row["text"] for row in test}
     order = np.random.default_rng(seed).permutation(len(rows))
     labelled = [rows[i] for i in order if rows[i]["text"] not in tested][:N_LABELLED]
@@ -58,14 +71,15 @@ def split(data: Path, seed: int) -> tuple[Corpus, int]:
     return replace(corpus, test=held.train), len(rows) - len(labelled) - len(unlabelled)
 
 
-def run(data: Path, output: Path, seeds: int, steps: int, say: Callable[[str], None]) -> None:
+def run(data: Path, split: str, output: Path, seeds: int, steps: int, say: Callable[[str], None]) -> None:
     """Append a line to `output` for every method and seed that is not there yet."""
     done = {(record["method"], record["seed"]) for record in results(output)}
-    for method, recipe in METHODS.items():
+    rows, test = rows_of(data, split)
+    for method, recipe in METHODS[split].items():
         for seed in range(seeds):
             if (method, seed) in done:
                 continue
-            corpus, n_removed = split(data, seed)
+            corpus, n_removed = corpus_of(rows, test, seed)
             with tempfile.TemporaryDirectory() as folder:
                 result = train(
                     replace(recipe, max_steps=steps), corpus, Path(folder) / "model", seed=seed, progress=False, say=say
@@ -96,6 +110,7 @@ def show(output: Path) -> None:
     for record in results(output):
         by_method.setdefault(record["method"], {})[record["seed"]] = record
     plain = {"paper": "bert", "default": "default without adversary"}
+    plain |= {method: f"{method}, without adversary" for method in METHODS["dev"]}
     for method, runs in by_method.items():
         mean = {name: np.mean([run[name] for run in runs.values()]) for name in ("macro_f1", "ece", "seconds")}
         accuracies = np.array([run["accuracy"] for run in runs.values()])
@@ -114,11 +129,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data/qc"))
     parser.add_argument("--output", type=Path, default=Path("docs/results/first.jsonl"))
+    parser.add_argument("--split", choices=METHODS, default="test")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=PAPER.n_steps(N_LABELLED, 5387))
     arguments = parser.parse_args()
     quiet_libraries()
-    run(arguments.data, arguments.output, arguments.seeds, arguments.steps, say=print)
+    run(arguments.data, arguments.split, arguments.output, arguments.seeds, arguments.steps, say=print)
     show(arguments.output)
 
 

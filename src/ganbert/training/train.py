@@ -168,12 +168,12 @@ def _build(
     encoder: str, corpus: Corpus, recipe: Recipe
 ) -> tuple[GanBertForSequenceClassification, PreTrainedTokenizerBase]:
     """Return new heads on the encoder, and its tokenizer set to cut where training does."""
-    tokenizer = load_tokenizer(encoder)
     names = dict(enumerate(corpus.label_names))
     model = GanBertForSequenceClassification.from_encoder(
         encoder, id2label=names, label2id={name: i for i, name in names.items()}, **recipe.config_fields()
     )
     model.config.text_pairs = "text_pair" in corpus.train.column_names
+    tokenizer = load_tokenizer(encoder)
     model.config.pad_token_id = tokenizer.pad_token_id
     # Saved with the model, so that whoever reads it cuts texts where training did.
     tokenizer.model_max_length = usable_length(tokenizer, model.config.encoder, recipe.max_length)
