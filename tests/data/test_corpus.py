@@ -123,7 +123,8 @@ def test_no_labelled_row_is_refused(folder: Path) -> None:
 
 
 def test_one_class_only_is_refused(folder: Path) -> None:
-    assert refusal([csv(folder, "text,label\na,ham\nb,ham\nc,\n")], folder).startswith("one class only, 'ham': ")
+    table = csv(folder, "text,label\na,ham\nb,ham\nc,\n")
+    assert refusal([table], folder).startswith(f"one class only in {table}, 'ham': ")
 
 
 # Held-out tables

@@ -75,8 +75,8 @@ def command(
     print_metrics(
         out,
         {
-            "GAN-BERT (default)": (gan.test, gan.steps, gan.seconds),
-            "plain fine-tune, equal steps": (plain.test, plain.steps, plain.seconds),
+            "GAN-BERT": (gan.test, gan.steps, gan.seconds),
+            "plain fine-tune": (plain.test, plain.steps, plain.seconds),
         },
     )
     _print_predictions(out, output, shown["text"], [corpus.label_names[i] for i in shown["label"]])

@@ -15,7 +15,7 @@ WORST_CLASSES = 20
 
 def print_metrics(console: Console, rows: Mapping[str, tuple[Metrics, int | None, float | None]]) -> None:
     """Print a line of figures for each named model: its metrics, optimiser steps and seconds (None: not known)."""
-    table = Table("", "accuracy", "macro F1", "calibration error", "test rows")
+    table = Table("", "accuracy", "macro F1", "ECE", "rows")
     has_cost = any(steps is not None for _, steps, _ in rows.values())
     if has_cost:
         table.add_column("steps", justify="right")
