@@ -240,6 +240,13 @@ def test_one_backward_gives_each_network_its_own_gradient() -> None:
         assert torch.allclose(gradient, own[name], atol=1e-7), name
 
 
+def test_heads_and_losses_stay_float32_under_autocast() -> None:
+    with torch.autocast("cpu", torch.bfloat16):
+        output = build()(**batch())
+    assert {value.dtype for value in output.values()} == {torch.float32}
+    assert bool((output.logits != output.logits.bfloat16()).any())  # not bfloat16 numbers in float32 clothes
+
+
 def test_loss_is_the_sum_of_its_four_parts() -> None:
     output = build()(**batch())
     parts = [value for name, value in output.items() if name.startswith("loss_")]

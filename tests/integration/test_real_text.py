@@ -32,10 +32,12 @@ def test_questions_are_learnt_from_55_labels_through_the_command(real_data: Path
     few.write_text("".join(json.dumps(rows[i]) + "\n" for i in order[:55]))
     with gzip.open(many, "wt") as file:
         file.writelines(json.dumps({"text": rows[i]["text"]}) + "\n" for i in order[55:1055])
-    model = tmp_path / "model"
+    model, test = tmp_path / "model", str(real_data / "qc" / "test.jsonl.gz")
+    # The rarest class is not among these 55: its test rows count as errors.
+    common = ["--label-column", "coarse", "--allow-unseen", "--json"]
     trained = ganbert(
-        "train", "--labeled", str(few), "--unlabeled", str(many), "--label-column", "coarse", "--encoder", minilm,
-        "--test", str(real_data / "qc" / "test.jsonl.gz"), "--output", str(model), "--max-steps", "40", "--allow-unseen", "--json",
+        "train", "--labeled", str(few), "--unlabeled", str(many), "--test", test, "--encoder", minilm,
+        "--output", str(model), "--max-steps", "40", *common,
     )  # fmt: skip
     assert trained.returncode == 0, trained.stderr
     summary: dict[str, Any] = json.loads(trained.stdout)
@@ -43,9 +45,7 @@ def test_questions_are_learnt_from_55_labels_through_the_command(real_data: Path
     assert summary["data"]["unlabelled"] == 1000
     assert summary["test"]["n"] == 500
     assert summary["test"]["accuracy"] > 0.4  # the largest class is 28% of the test rows
-    evaluated = ganbert(
-        "evaluate", str(model), str(real_data / "qc" / "test.jsonl.gz"), "--label-column", "coarse", "--json"
-    )
+    evaluated = ganbert("evaluate", str(model), test, *common)
     assert json.loads(evaluated.stdout)["accuracy"] == summary["test"]["accuracy"]
     predictions = tmp_path / "predictions.csv"
     predicted = ganbert("predict", str(model), str(few), "--output", str(predictions))
@@ -60,7 +60,7 @@ def test_the_demo_shows_figures_beside_a_plain_fine_tune_and_ten_predictions(min
     output = tmp_path / "demo-model"
     shown = ganbert("demo", "--max-steps", "6", "--output", str(output))
     assert shown.returncode == 0, shown.stderr
-    assert {"GAN-BERT", "plain fine-tune"} <= set(re.findall(r"│ (GAN-BERT|plain fine-tune) ", shown.stdout))
+    assert set(re.findall(r"│ (GAN-BERT|plain fine-tune) ", shown.stdout)) == {"GAN-BERT", "plain fine-tune"}
     test = {row["text"] for row in csv.DictReader(sample.TEST.open(encoding="utf-8", newline=""))}
     labels = {row["label"] for row in csv.DictReader(sample.TEST.open(encoding="utf-8", newline=""))}
     assert len(test) >= 160
