@@ -94,6 +94,7 @@ def _print_predictions(console: object, model: Path, texts: list[str], truth: li
     assert isinstance(console, Console)
     predictions = Predictor.load(model).predict(texts)
     table = Table("message", "predicted", "confidence", "novelty", "true")
+    table.columns[0].min_width = 30
     novelty = predictions.novelty if predictions.novelty is not None else [None] * len(texts)
     for text, label, confidence, new, true in zip(
         texts, predictions.labels, predictions.confidence, novelty, truth, strict=True
