@@ -12,10 +12,15 @@ import transformers
 import ganbert
 
 
+ROOT = Path(__file__).parents[1]
+# Asked when the process begins: it runs what it has loaded, whatever the checkout moves on to.
+COMMIT = subprocess.run(
+    ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
+).stdout.strip()
+
+
 def description() -> dict[str, str | int]:
     """Return processor or GPU, threads, versions and the commit of this checkout."""
-    root = Path(__file__).parents[1]
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=root, capture_output=True, text=True)
     cpu = str(torch.cpu.get_capabilities().get("cpu_name", platform.processor()))
     return {
         "machine": torch.cuda.get_device_name() if torch.cuda.is_available() else cpu,
@@ -24,5 +29,5 @@ def description() -> dict[str, str | int]:
         "torch": torch.__version__,
         "transformers": transformers.__version__,
         "ganbert": ganbert.__version__,
-        "commit": commit.stdout.strip(),
+        "commit": COMMIT,
     }
