@@ -11,7 +11,6 @@ import transformers
 
 import ganbert
 
-
 ROOT = Path(__file__).parents[1]
 # Asked when the process begins: it runs what it has loaded, whatever the checkout moves on to.
 COMMIT = subprocess.run(
