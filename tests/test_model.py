@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import (
     AutoConfig,
+    AutoModel,
     AutoModelForSequenceClassification,
     BertConfig,
     BertForSequenceClassification,
@@ -175,6 +176,12 @@ def test_from_encoder_keeps_the_pretrained_weights(tiny_encoder: str) -> None:
     first, second = model.encoder.state_dict(), loaded.encoder.state_dict()
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not torch.equal(model.discriminator.hidden.weight, loaded.discriminator.hidden.weight)
+
+
+def test_an_encoder_stored_in_half_precision_is_trained_in_float32(tiny_encoder: str, tmp_path: Path) -> None:
+    AutoModel.from_pretrained(tiny_encoder).to(torch.bfloat16).save_pretrained(tmp_path)
+    model = GanBertForSequenceClassification.from_encoder(str(tmp_path), num_labels=3)
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
 
 
 @pytest.mark.parametrize("name", ["no/such-encoder", "nowhere-at-all"])

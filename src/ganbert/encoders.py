@@ -50,7 +50,8 @@ def load_encoder_config(name: str) -> PreTrainedConfig:
 
 def load_pretrained_encoder(name: str, config: PreTrainedConfig) -> PreTrainedModel:
     """Load the encoder `name` with its pretrained weights; `InputError` if it cannot be had."""
-    encoder: PreTrainedModel = _load(AutoModel.from_pretrained, name, config=config)
+    # In float32, even if stored in half precision: small updates would be lost in half-precision weights.
+    encoder: PreTrainedModel = _load(AutoModel.from_pretrained, name, config=config, dtype=torch.float32)
     return encoder
 
 
