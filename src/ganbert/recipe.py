@@ -184,7 +184,7 @@ DEFAULT = Recipe(
     real_term="all",
     max_length=128,
     labelled_share=0.5,
-    encoder_lr=1e-4,
+    encoder_lr=5e-5,
     discriminator_lr=1e-3,
     generator_lr=1e-3,
 )
