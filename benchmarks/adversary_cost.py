@@ -22,8 +22,8 @@ from benchmarks.first import read
 from benchmarks.machine import description
 from ganbert import GanBertForSequenceClassification
 from ganbert.cli.options import quiet_libraries
+from ganbert.compute import computes_bfloat16_natively
 from ganbert.encoders import load_tokenizer
-from ganbert.training.device import computes_bfloat16_natively
 
 
 class Step:
@@ -38,7 +38,7 @@ class Step:
     def __call__(self, batch: dict[str, Tensor]) -> float:
         """Take one step and return its seconds."""
         began = time.perf_counter()
-        with torch.autocast("cpu", torch.bfloat16, enabled=computes_bfloat16_natively()):
+        with torch.autocast("cpu", torch.bfloat16, enabled=computes_bfloat16_natively("cpu")):
             loss = self.model(**batch).loss
         loss.backward()
         for network in self.model.children():

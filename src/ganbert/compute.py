@@ -32,7 +32,7 @@ class Compute:
         return "bfloat16" if self.bfloat16 else "float32"
 
     def __str__(self) -> str:
-        name = torch.cuda.get_device_name(self.device) if self.device.startswith("cuda") else self.device
+        name = torch.cuda.get_device_name(self.device) if self.device == "cuda" else self.device
         return f"{name}, {self.precision}, {self.threads} thread{'s' if self.threads > 1 else ''}"
 
 
@@ -40,7 +40,8 @@ def choose_compute(device: str = "auto", precision: str = "auto", threads: int |
     """Choose what is "auto" or None, and set the number of threads of this process.
 
     Args:
-        device: "auto" (an accelerator if there is one), "cpu", "cuda", "cuda:1", "mps", ...
+        device: "auto" (an accelerator if there is one), "cpu", "cuda", "mps", ...; which of several cards
+            is set as ever, by CUDA_VISIBLE_DEVICES.
         precision: "auto" (bfloat16 where it is native), "float32" or "bfloat16".
         threads: None takes as many as torch finds useful.
 
@@ -53,8 +54,8 @@ def choose_compute(device: str = "auto", precision: str = "auto", threads: int |
     available = {"cpu"} | ({accelerator.type} if accelerator else set())
     if device == "auto":
         device = accelerator.type if accelerator else "cpu"
-    elif device.split(":")[0] not in available:
-        raise InputError(f"--device {device!r}: there is none here; there is {' and '.join(sorted(available))}")
+    elif device not in available:
+        raise InputError(f"--device {device!r}: there is none here; choose auto or {' or '.join(sorted(available))}")
     if threads is not None:
         if threads < 1:
             raise InputError(f"--threads {threads}: at least 1")
@@ -65,7 +66,7 @@ def choose_compute(device: str = "auto", precision: str = "auto", threads: int |
 
 def computes_bfloat16_natively(device: str) -> bool:
     """Whether matrix products in bfloat16 run on their own units here, and so are faster than in float32."""
-    if device.startswith("cuda"):
+    if device == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     capabilities = torch.cpu.get_capabilities() if device == "cpu" and hasattr(torch.cpu, "get_capabilities") else {}
     return any(capabilities.get(name) for name in ("amx_bf16", "avx512_bf16", "bf16"))

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from ganbert.compute import Precision, choose_compute
 from ganbert.data.corpus import corpus_of_texts
 from ganbert.inference.predictor import Predictions, Predictor
 from ganbert.losses import UNLABELLED
 from ganbert.recipe import RECIPES, Recipe
-from ganbert.training.device import Precision
 from ganbert.training.train import train
 
 
@@ -102,7 +102,7 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 Path(self.output or Path(scratch) / "model"),
                 encoder=self.encoder,
                 seed=self.seed,
-                precision=self.precision,
+                compute=choose_compute(precision=self.precision),
                 early_stopping=self.early_stopping,
                 progress=self.progress,
                 say=lambda message: None,

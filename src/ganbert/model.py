@@ -10,12 +10,15 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, PreTrainedModel
+from torch.utils.checkpoint import checkpoint
+from transformers import AutoModel, AutoModelForSequenceClassification, PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
 from ganbert import losses
 from ganbert.config import GanBertConfig
+from ganbert.distributed import rows_of_all
 from ganbert.encoders import load_encoder_config, load_pretrained_encoder, recorded_pooling
+from ganbert.packing import enable_packing, encode_packed, position_ids
 
 
 class Generator(nn.Module):
@@ -101,6 +104,11 @@ class GanBertForSequenceClassification(PreTrainedModel):
     _supports_attention_backend = True
     save_generator = False
     """Whether `save_pretrained` keeps G: a checkpoint to continue from needs it, a finished model does not."""
+    packs = False
+    """Whether training computes the real tokens of a batch only; `enable_packing` sets it where that is possible."""
+
+    micro_batch_size: int | None = None
+    """In training, rows whose activations are in memory at once; None is the whole batch. Results do not change."""
 
     def __init__(self, config: GanBertConfig, encoder: PreTrainedModel | None = None) -> None:
         super().__init__(config)
@@ -151,7 +159,9 @@ class GanBertForSequenceClassification(PreTrainedModel):
                 the cross-entropy of the labelled rows, without labels it is None.
             inputs_embeds: [b, t, d] in place of `input_ids`.
         """
-        h = self._pool(input_ids, attention_mask, token_type_ids, inputs_embeds)
+        h = self._text_vectors(input_ids, attention_mask, token_type_ids, inputs_embeds)
+        if self.training and labels is not None:
+            h, labels = rows_of_all(h), rows_of_all(labels)
         # The heads run in their own precision, float32 in training: they cost next to nothing, and bfloat16 logits
         # keep only two or three digits.
         with torch.autocast(h.device.type, enabled=False):
@@ -195,6 +205,20 @@ class GanBertForSequenceClassification(PreTrainedModel):
             if name.startswith("loss_")  # the four parts, with equal weights as in the paper
         )
 
+    def _text_vectors(self, *inputs: Tensor | None) -> Tensor:
+        """Return h = pool(encoder(x)), [b, d], of any number of rows with the memory of a micro-batch."""
+        n = next((len(x) for x in inputs if x is not None), 0)
+        size = self.micro_batch_size
+        if not (self.training and torch.is_grad_enabled() and size and size < n):
+            return self._pool(*inputs)
+        # Nothing but h is kept of a micro-batch; in the backward pass it is computed again, with the same dropout.
+        # So the losses see the whole batch, which sums over micro-batches could not give: they are not sums over rows.
+        parts = [
+            checkpoint(self._pool, *(None if x is None else x[i : i + size] for x in inputs), use_reentrant=False)
+            for i in range(0, n, size)
+        ]
+        return torch.cat(parts)
+
     def _pool(
         self,
         input_ids: Tensor | None,
@@ -214,13 +238,15 @@ class GanBertForSequenceClassification(PreTrainedModel):
         if token_type_ids is not None:
             inputs["token_type_ids"] = token_type_ids
         if self._takes_position_ids:
-            inputs["position_ids"] = self._position_ids(mask)
-        outputs = self.encoder(**inputs)
-        tokens_out: Tensor = outputs.last_hidden_state
+            inputs["position_ids"] = position_ids(self.encoder, mask)
+        if self.config.pooling == "pooler":
+            pooled: Tensor = self.encoder(**inputs).pooler_output
+            return pooled
+        if self.packs and self.training and not mask.all():
+            tokens_out = encode_packed(self.encoder, inputs)
+        else:
+            tokens_out = self.encoder(**inputs).last_hidden_state
         match self.config.pooling:
-            case "pooler":
-                pooled: Tensor = outputs.pooler_output
-                return pooled
             case "mean":
                 weights = mask.to(tokens_out.dtype).unsqueeze(-1)
                 return (tokens_out * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
@@ -230,12 +256,10 @@ class GanBertForSequenceClassification(PreTrainedModel):
                 position = mask.argmax(dim=1)
         return tokens_out[torch.arange(len(mask), device=mask.device), position]
 
-    def _position_ids(self, mask: Tensor) -> Tensor:
-        """Count positions from the first real token, so that padding on the left changes nothing."""
-        # RoBERTa's family begins at padding_idx + 1, all others at 0.
-        embeddings: Any = getattr(self.encoder, "embeddings", None)
-        first = embeddings.padding_idx + 1 if hasattr(embeddings, "create_position_ids_from_input_ids") else 0
-        return (mask.long().cumsum(dim=1) - 1 + first).clamp(min=0)
+    def enable_packing(self) -> bool:
+        """From now on train without computing padding; return whether this encoder can. Results do not change."""
+        self.packs = enable_packing(self.encoder)
+        return self.packs
 
     def discard_generator(self) -> None:
         """Drop G; what is left is the classifier that is used (section 3: "After training, G is discarded")."""
@@ -271,5 +295,4 @@ def _drop_unused_parts(encoder: PreTrainedModel, config: GanBertConfig) -> None:
         encoder.config.use_cache = False
 
 
-AutoConfig.register(GanBertConfig.model_type, GanBertConfig)
 AutoModelForSequenceClassification.register(GanBertConfig, GanBertForSequenceClassification)

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from ganbert.cli import main
+from ganbert.compute import choose_compute
 from ganbert.data.corpus import read_corpus
 from ganbert.data.rows import TableOptions
 from ganbert.recipe import DEFAULT, Recipe
@@ -104,7 +105,7 @@ def train_toy_model(encoder: str, folder: Path, recipe: Recipe = DEFAULT) -> Pat
         corpus,
         folder / "model",
         encoder=encoder,
-        precision="float32",
+        compute=choose_compute(precision="float32"),
         progress=False,
         say=lambda message: None,
     )

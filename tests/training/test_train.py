@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from ganbert.compute import choose_compute
 from ganbert.data.corpus import Corpus, corpus_of_texts
 from ganbert.errors import InputError, RunError
 from ganbert.inference.predictor import Predictor
@@ -60,7 +61,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_training_learns_the_toy_task(run: Callable[..., TrainingResult], precision: str) -> None:
     recipe = replace(DEFAULT, max_steps=150, encoder_lr=1e-3, discriminator_lr=1e-2)
-    result = run(recipe, toy_corpus(test=60), precision=precision)
+    result = run(recipe, toy_corpus(test=60), compute=choose_compute(precision=precision))
     assert result.test is not None
     assert result.test.accuracy > 0.9
     assert result.test.n == 60
@@ -95,7 +96,7 @@ def test_all_rows_labelled_is_said_to_be_plain_fine_tuning(run: Callable[..., Tr
 
 def test_the_best_checkpoint_by_validation_is_kept(run: Callable[..., TrainingResult]) -> None:
     recipe = replace(DEFAULT, max_steps=40, encoder_lr=1e-3, discriminator_lr=1e-2, warmup=0.0)
-    result = run(recipe, toy_corpus(labelled=60).hold_out(0.3, 0), precision="float32")
+    result = run(recipe, toy_corpus(labelled=60).hold_out(0.3, 0), compute=choose_compute(precision="float32"))
     records = [json.loads(line) for line in (result.output / "training_log.jsonl").read_text().splitlines()]
     accuracies = [record["eval_accuracy"] for record in records if "eval_accuracy" in record]
     assert len(accuracies) == 10

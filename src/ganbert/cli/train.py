@@ -54,7 +54,21 @@ def command(
     early_stopping: Annotated[
         int | None, typer.Option(min=1, help="Stop after so many validations without a better accuracy.")
     ] = None,
-    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    threads: options.Threads = None,
+    micro_batch_size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Rows in memory at once; slower, same results.", rich_help_panel="Machine"),
+    ] = None,
+    gradient_checkpointing: Annotated[
+        bool,
+        typer.Option("--gradient-checkpointing", help="Less memory, slower, same results.", rich_help_panel="Machine"),
+    ] = False,
+    compiled: Annotated[
+        bool,
+        typer.Option("--compile", help="Minutes of torch.compile first, faster steps then.", rich_help_panel="Machine"),
+    ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the last checkpoint in the output folder.")
     ] = False,
@@ -85,8 +99,10 @@ def command(
     options.quiet_libraries()
     from transformers.integrations.integration_utils import get_available_reporting_integrations
 
+    from ganbert.compute import choose_compute
     from ganbert.data.corpus import read_corpus
     from ganbert.data.rows import TableOptions
+    from ganbert.distributed import is_main_process
     from ganbert.training.run_folder import check_output
     from ganbert.training.train import train
 
@@ -96,8 +112,7 @@ def command(
         raise InputError("--validation and --validation-fraction: give one of the two")
     if early_stopping is not None and validation is None and validation_fraction is None:
         raise InputError("--early-stopping needs --validation or --validation-fraction")
-    if precision not in ("auto", "float32", "bfloat16"):
-        raise InputError(f"--precision {precision!r}: choose auto, float32 or bfloat16")
+    compute = choose_compute(device, precision, threads)
     trackers = get_available_reporting_integrations()
     if report_to not in ("none", "all", *trackers):
         raise InputError(
@@ -133,12 +148,17 @@ def command(
             output,
             encoder=encoder,
             seed=seed,
-            precision=precision,  # type: ignore[arg-type]
+            compute=compute,
+            micro_batch_size=micro_batch_size,
+            gradient_checkpointing=gradient_checkpointing,
+            compiled=compiled,
             early_stopping=early_stopping,
             resume=resume,
             overwrite=overwrite,
             report_to=report_to,
         )
+        if not is_main_process():
+            return
         if as_json:
             options.print_json(_summary(result, recipe))
         else:

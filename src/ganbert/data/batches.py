@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
+from ganbert.distributed import own_rows
 from ganbert.recipe import Recipe
 
 WINDOW = 32
@@ -24,7 +25,7 @@ class Stream:
 
 
 def batch_streams(
-    recipe: Recipe, labelled: NDArray[np.int64], unlabelled: NDArray[np.int64], seed: int
+    recipe: Recipe, labelled: NDArray[np.int64], unlabelled: NDArray[np.int64], seed: int, n_processes: int = 1
 ) -> list[Stream]:
     """Return what every batch is made of.
 
@@ -33,7 +34,14 @@ def batch_streams(
         labelled: positions of the labelled rows.
         unlabelled: positions of the unlabelled rows.
         seed: picks the unlabelled rows where the recipe uses only some.
+        n_processes: that share each batch; its size is rounded down to a multiple of it.
     """
+    streams = _streams(recipe, labelled, unlabelled, seed)
+    surplus = sum(stream.per_batch for stream in streams) % n_processes
+    return [*streams[:-1], replace(streams[-1], per_batch=streams[-1].per_batch - surplus)]
+
+
+def _streams(recipe: Recipe, labelled: NDArray[np.int64], unlabelled: NDArray[np.int64], seed: int) -> list[Stream]:
     used = recipe.n_unlabelled_used(len(labelled), len(unlabelled)) if recipe.adversarial else 0
     if used < len(unlabelled):
         unlabelled = np.sort(np.random.default_rng(seed).choice(unlabelled, used, replace=False))
@@ -53,7 +61,8 @@ def batch_streams(
 class BatchPlan(Sampler[list[int]]):
     """All batches of a run, in order: one pass over the plan is the whole run.
 
-    The plan depends on the seed alone, so a resumed run skips what it has done and meets the same batches.
+    The plan depends on the seed alone, so a resumed run skips what it has done and meets the same batches. Of
+    several processes that train together, each gets its own rows of every batch.
 
     Args:
         streams: what every batch is made of.
@@ -72,7 +81,7 @@ class BatchPlan(Sampler[list[int]]):
     def __iter__(self) -> Iterator[list[int]]:
         parts = [self._parts(stream, np.random.default_rng([self.seed, i])) for i, stream in enumerate(self.streams)]
         for batch in zip(*parts, strict=True):
-            yield np.concatenate(batch).tolist()
+            yield own_rows(np.concatenate(batch).tolist())
 
     def _parts(self, stream: Stream, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
         """Yield what the stream gives to each batch: [per_batch] rows, of similar length where there are many."""

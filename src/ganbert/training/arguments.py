@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-import torch
 from transformers import TrainingArguments
 
+from ganbert.compute import Compute
 from ganbert.recipe import Recipe
 
 CHECKPOINTS_PER_RUN = 10
@@ -22,14 +22,15 @@ def training_arguments(
     steps: int,
     *,
     seed: int,
-    bfloat16: bool,
+    compute: Compute,
+    compiled: bool,
     validate: bool,
     report_to: str,
     progress: bool,
 ) -> TrainingArguments:
     """Return a recipe in the Trainer's words; one pass over the batch plan is the run, so its epoch is all of it."""
     interval = math.ceil(steps / CHECKPOINTS_PER_RUN)
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(output),
         max_steps=steps,
         per_device_train_batch_size=recipe.batch_size,
@@ -41,8 +42,9 @@ def training_arguments(
         warmup_steps=math.ceil(recipe.warmup * steps),
         lr_scheduler_type="linear",
         optim="adamw_torch_fused",
-        bf16=bfloat16,
-        use_cpu=not torch.accelerator.is_available(),
+        bf16=compute.bfloat16,
+        use_cpu=compute.device == "cpu",
+        torch_compile=compiled,
         seed=seed,
         data_seed=seed,
         logging_steps=min(50, max(1, steps // RECORDS_PER_RUN)),
@@ -60,4 +62,9 @@ def training_arguments(
         disable_tqdm=not progress,
         label_names=["labels"],
         remove_unused_columns=False,
+        ddp_find_unused_parameters=False,
+        ddp_broadcast_buffers=False,
     )
+    # On a machine with several cards one process uses one of them; more need one process each (torchrun).
+    arguments._n_gpu = min(arguments.n_gpu, 1)
+    return arguments

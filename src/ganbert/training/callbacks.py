@@ -11,6 +11,8 @@ from typing import Any
 
 from transformers import ProgressCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from ganbert.distributed import any_process, n_processes
+
 LOG_FILE = "training_log.jsonl"
 
 
@@ -45,10 +47,14 @@ class LogFile(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Begin with what a resumed run had logged up to its checkpoint, and with nothing in a new one."""
+        if not state.is_world_process_zero:
+            return
         self.path.write_text("".join(json.dumps(record) + "\n" for record in state.log_history), encoding="utf-8")
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Append the newest record."""
+        if not state.is_world_process_zero:
+            return
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(state.log_history[-1]) + "\n")
 
@@ -84,7 +90,9 @@ class StopOnSignal(TrainerCallback):
         self.say(f"{signal.Signals(number).name}: saving a checkpoint after this step ...")
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Ask the Trainer for a checkpoint and the end."""
-        if self.received is not None:
+        """Ask the Trainer for a checkpoint and the end, in all processes after the same step."""
+        if n_processes() > 1 and not control.should_log:
+            return
+        if any_process(self.received is not None, args.device):
             control.should_save = True
             control.should_training_stop = True

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ganbert.data.corpus import Corpus
+from ganbert.distributed import is_main_process
 from ganbert.errors import InputError
 
 RUN_FILE = "run.json"
@@ -21,6 +22,8 @@ def check_output(output: Path, *, resume: bool, overwrite: bool) -> None:
     Raises:
         InputError: it is a file, or a folder with a finished model, an unfinished run, or something else.
     """
+    if not is_main_process():  # which may have begun to write
+        return
     for place in (output, *output.parents):
         if place.exists() and not place.is_dir():
             raise InputError("is a file; --output names a folder", path=place)
@@ -39,7 +42,7 @@ def check_output(output: Path, *, resume: bool, overwrite: bool) -> None:
 
 
 def begin(output: Path, facts: dict[str, Any], *, resume: bool) -> Path | None:
-    """Make the folder ready and return the checkpoint to go on from, if there is one.
+    """Make the folder ready and return the checkpoint to go on from, if there is one; the main process goes first.
 
     Args:
         output: the folder, already checked.
@@ -56,6 +59,8 @@ def begin(output: Path, facts: dict[str, Any], *, resume: bool) -> Path | None:
         if different:
             raise InputError(f"was begun with other {', '.join(different)}: give the same, or --overwrite", path=output)
         return _last_whole_checkpoint(output)
+    if not is_main_process():
+        return None
     if output.exists():
         shutil.rmtree(output)
     output.mkdir(parents=True)

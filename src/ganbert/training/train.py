@@ -21,9 +21,12 @@ from transformers import (
     TrainingArguments,
 )
 
+from ganbert.compute import Compute, choose_compute
 from ganbert.data.batches import BatchPlan, batch_streams
 from ganbert.data.corpus import Corpus, n_shared_texts
 from ganbert.data.encode import encode, usable_length
+from ganbert.distributed import is_main_process
+from ganbert.dropout import use_fast_dropout
 from ganbert.encoders import load_tokenizer
 from ganbert.errors import RunError
 from ganbert.inference.predictor import Predictor
@@ -35,7 +38,6 @@ from ganbert.training import run_folder
 from ganbert.training.arguments import training_arguments
 from ganbert.training.callbacks import LogFile, QuietProgress, StopOnSignal
 from ganbert.training.card import write_model_card
-from ganbert.training.device import Precision, use_bfloat16
 from ganbert.training.health import HealthCallback
 from ganbert.training.plots import plot_training
 from ganbert.training.result import TrainingResult
@@ -44,7 +46,8 @@ from ganbert.training.trainer import GanBertTrainer
 
 def say_on_stderr(message: str) -> None:
     """Tell a person something; standard output belongs to results."""
-    print(message, file=sys.stderr, flush=True)
+    if is_main_process():
+        print(message, file=sys.stderr, flush=True)
 
 
 class InterruptedRunError(RunError):
@@ -62,7 +65,10 @@ def train(
     *,
     encoder: str = "minilm",
     seed: int = 0,
-    precision: Precision = "auto",
+    compute: Compute | None = None,
+    micro_batch_size: int | None = None,
+    gradient_checkpointing: bool = False,
+    compiled: bool = False,
     early_stopping: int | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -80,7 +86,11 @@ def train(
         output: folder for the model; meanwhile it holds checkpoints.
         encoder: a Hub name, a folder, or `minilm`.
         seed: fixes initial weights, order, noise and dropout.
-        precision: bfloat16 where the machine computes it natively, or as told.
+        compute: device, precision and threads; None is `choose_compute()`.
+        micro_batch_size: rows whose activations are in memory at once; None is as many as there is memory for. Slower,
+            with the results of the whole batch.
+        gradient_checkpointing: keep only each layer's input in memory and compute the rest again: slower, too.
+        compiled: let torch.compile make kernels for this model: minutes at the start, faster steps on a GPU.
         early_stopping: stop after this many validations without a better figure.
         resume: go on from the last checkpoint in `output`, to the very weights of a run never stopped.
         overwrite: replace the model or run that `output` holds.
@@ -99,19 +109,27 @@ def train(
         recipe = recipe.plain()
     transformers.set_seed(seed)
     model, tokenizer = _build(encoder, corpus, recipe)
+    model.micro_batch_size = micro_batch_size
+    if gradient_checkpointing:
+        model.gradient_checkpointing_enable()
+    compute = compute or choose_compute()
+    if compute.device == "cpu" and not compiled:
+        use_fast_dropout(model)
+        model.enable_packing()
     steps = recipe.n_steps(len(corpus.labelled), len(corpus.unlabelled))
-    bfloat16 = use_bfloat16(precision)
     arguments = training_arguments(
         recipe,
         output,
         steps,
         seed=seed,
-        bfloat16=bfloat16,
+        compute=compute,
+        compiled=compiled,
         validate=corpus.validation is not None,
         report_to=report_to,
         progress=progress,
     )
-    trainer, n_cut = _trainer(model, tokenizer, arguments, recipe, corpus)
+    say(f"Training on {compute}: {steps} steps of {recipe.batch_size} rows.")
+    trainer, n_cut = _trainer(model, tokenizer, arguments, recipe, corpus, say)
     if n_cut:
         longest = tokenizer.model_max_length
         say(f"{n_cut} of {len(corpus.train)} training texts exceed {longest} tokens and were cut (--max-length).")
@@ -120,10 +138,11 @@ def train(
         "recipe": dataclasses.asdict(recipe),
         "encoder": encoder,
         "seed": seed,
-        "precision": "bfloat16" if bfloat16 else "float32",
+        "precision": compute.precision,
         "data": run_folder.fingerprint(corpus),
     }
-    checkpoint = run_folder.begin(output, facts, resume=resume)
+    with trainer.accelerator.main_process_first():
+        checkpoint = run_folder.begin(output, facts, resume=resume)
     if resume:
         say(f"Resuming from {checkpoint}." if checkpoint else "No checkpoint had been saved yet: beginning anew.")
     health = HealthCallback(trainer.health, output, say)
@@ -136,7 +155,12 @@ def train(
         trainer.add_callback(EarlyStoppingCallback(early_stopping))
     seconds = _run(trainer, checkpoint, steps, bar, say)
 
-    model.discard_generator()
+    state = trainer.accelerator.get_state_dict(trainer.model_wrapped)  # by all processes: each may hold a part
+    if is_main_process():
+        model.save_pretrained(output, state_dict=state)  # without G
+        tokenizer.save_pretrained(output)
+    trainer.accelerator.wait_for_everyone()
+    model = GanBertForSequenceClassification.from_pretrained(output)
     test, n_shared = _test(corpus, Predictor(model, tokenizer), progress)
     if n_shared:
         say(f"{n_shared} of {len(corpus.test or ())} test rows have a text that also stands in the training rows.")
@@ -147,7 +171,7 @@ def train(
         recipe=recipe,
         encoder=encoder,
         seed=seed,
-        precision=str(facts["precision"]),
+        precision=compute.precision,
         counts=corpus.counts(),
         steps=trainer.state.global_step,
         seconds=seconds,
@@ -156,11 +180,10 @@ def train(
         test=test,
         warnings=tuple(health.warnings),
     )
-    model.save_pretrained(output)
-    tokenizer.save_pretrained(output)
-    plot_training(trainer.state.log_history, output)
-    write_model_card(result)
-    run_folder.finish(output)
+    if is_main_process():
+        plot_training(trainer.state.log_history, output)
+        write_model_card(result)
+        run_folder.finish(output)
     return result
 
 
@@ -186,6 +209,7 @@ def _trainer(
     arguments: TrainingArguments,
     recipe: Recipe,
     corpus: Corpus,
+    say: Callable[[str], None],
 ) -> tuple[GanBertTrainer, int]:
     """Return a trainer over the tokenised corpus, and how many training rows were cut."""
     progress = not arguments.disable_tqdm
@@ -195,14 +219,15 @@ def _trainer(
         validation = encode(corpus.validation, tokenizer, tokenizer.model_max_length)[0].remove_columns("length")
         validation = validation.map(_hide_unseen, batched=True)
     plan = BatchPlan(
-        batch_streams(recipe, corpus.labelled, corpus.unlabelled, arguments.seed),
+        batch_streams(recipe, corpus.labelled, corpus.unlabelled, arguments.seed, arguments.world_size),
         np.asarray(rows.with_format("numpy")["length"][:]),
-        arguments.max_steps * arguments.gradient_accumulation_steps * arguments.world_size,
+        arguments.max_steps,
         arguments.seed,
     )
     trainer = GanBertTrainer(
         recipe=recipe,
         batch_sampler=plan,
+        say=say,
         model=model,
         args=arguments,
         train_dataset=rows.remove_columns("length"),

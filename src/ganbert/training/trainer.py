@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
 import torch
+from accelerate.data_loader import prepare_data_loader
 from torch import nn
 from torch.utils.data import DataLoader, Sampler
 from transformers import Trainer
 
+from ganbert.distributed import n_processes
 from ganbert.model import GanBertForSequenceClassification, GanBertOutput
 from ganbert.recipe import Recipe
 from ganbert.training.health import HealthMonitor
@@ -23,11 +26,20 @@ class GanBertTrainer(Trainer):
     Args:
         recipe: learning rates and clipping.
         batch_sampler: yields the row numbers of each batch, over the whole run; None leaves batches to the Trainer.
+        say: told, a line at a time, what a person should know.
         kwargs: of `transformers.Trainer`.
     """
 
-    def __init__(self, *, recipe: Recipe, batch_sampler: Sampler[list[int]] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        recipe: Recipe,
+        batch_sampler: Sampler[list[int]] | None = None,
+        say: Callable[[str], None] = lambda message: None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
+        self.say = say
         self.recipe = recipe
         self.batch_sampler = batch_sampler
         self.health = HealthMonitor()
@@ -41,9 +53,12 @@ class GanBertTrainer(Trainer):
             batch_sampler=self.batch_sampler,
             collate_fn=self.data_collator,
             num_workers=self.args.dataloader_num_workers,
-            pin_memory=self.args.dataloader_pin_memory and torch.cuda.is_available(),
+            pin_memory=self.args.dataloader_pin_memory and self.args.device.type == "cuda",
         )
-        return self.accelerator.prepare(loader)  # type: ignore[no-any-return]
+        # Not the accelerator's own way, which gives each process whole batches: here each has its rows of every batch.
+        return prepare_data_loader(  # type: ignore[no-any-return]
+            loader, self.args.device, num_processes=1, put_on_device=True, non_blocking=True
+        )
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """Give each network its learning rate, and biases and norms no weight decay."""
@@ -63,6 +78,22 @@ class GanBertTrainer(Trainer):
             self.optimizer = optimizer_class([group for group in groups if group["params"]], **kwargs)
         optimizer: torch.optim.Optimizer = self.optimizer
         return optimizer
+
+    def training_step(self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
+        """Take one step; where the device's memory does not hold it, again in micro-batches of half as many rows."""
+        while True:
+            try:
+                loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
+            except torch.OutOfMemoryError:
+                network = self.accelerator.unwrap_model(model)
+                rows = min(network.micro_batch_size or len(inputs["labels"]), len(inputs["labels"]))
+                if rows == 1 or n_processes() > 1:  # the others would wait for this one's share of the batch
+                    raise
+                network.micro_batch_size = -(-rows // 2)
+                self.say(f"Out of memory with {rows} rows at once: going on with {network.micro_batch_size}.")
+                model.zero_grad()
+            else:
+                return loss
 
     def compute_loss(
         self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
