@@ -5,17 +5,26 @@
     classifier = GanBertClassifier().fit(texts, labels)     # labels: None where a text has none
 
 Importing this package also makes its models known to `transformers.AutoModelForSequenceClassification` and `pipeline`.
+It takes no time: torch, transformers and scikit-learn are imported when a name that needs them is first used.
 """
 
-from ganbert.config import GanBertConfig
-from ganbert.errors import InputError, RunError
-from ganbert.estimator import GanBertClassifier
-from ganbert.inference.predictor import Predictor
-from ganbert.model import GanBertForSequenceClassification
-from ganbert.recipe import BERT, CODE, DEFAULT, PAPER, Recipe
-from ganbert.training.train import train
-from ganbert.training.trainer import GanBertTrainer
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from ganbert.registration import register_when_needed
 from ganbert.version import __version__
+
+if TYPE_CHECKING:  # the same as in _HOMES, for type checkers and editors
+    from ganbert.config import GanBertConfig
+    from ganbert.errors import InputError, RunError
+    from ganbert.estimator import GanBertClassifier
+    from ganbert.inference.predictor import Predictor
+    from ganbert.model import GanBertForSequenceClassification
+    from ganbert.recipe import BERT, CODE, DEFAULT, PAPER, Recipe
+    from ganbert.training.train import train
+    from ganbert.training.trainer import GanBertTrainer
 
 __all__ = [
     "BERT",
@@ -33,3 +42,34 @@ __all__ = [
     "__version__",
     "train",
 ]
+
+_HOMES = {
+    "BERT": "ganbert.recipe",
+    "CODE": "ganbert.recipe",
+    "DEFAULT": "ganbert.recipe",
+    "PAPER": "ganbert.recipe",
+    "GanBertClassifier": "ganbert.estimator",
+    "GanBertConfig": "ganbert.config",
+    "GanBertForSequenceClassification": "ganbert.model",
+    "GanBertTrainer": "ganbert.training.trainer",
+    "InputError": "ganbert.errors",
+    "Predictor": "ganbert.inference.predictor",
+    "Recipe": "ganbert.recipe",
+    "RunError": "ganbert.errors",
+    "train": "ganbert.training.train",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its home when it is first used (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__]
+
+
+register_when_needed()

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, get_args
 
-from transformers import (
-    MODEL_FOR_CAUSAL_LM_MAPPING,
-    MODEL_FOR_MASKED_LM_MAPPING,
-    AutoConfig,
-    PreTrainedConfig,
-)
+from transformers import AutoConfig, PreTrainedConfig
 
 Pooling = Literal["cls", "pooler", "mean", "last"]
 Noise = Literal["normal", "uniform"]
@@ -25,6 +20,8 @@ def require_choice(name: str, value: object, choices: object) -> None:
 
 def default_pooling(encoder: PreTrainedConfig) -> Pooling:
     """`last` for a causal (decoder-only) encoder, which has seen the whole text only there; else `cls` (section 3)."""
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING  # with them comes torch
+
     # BERT also appears among the causal models; only a decoder-only model is not a masked language model as well.
     is_causal = type(encoder) in MODEL_FOR_CAUSAL_LM_MAPPING and type(encoder) not in MODEL_FOR_MASKED_LM_MAPPING
     return "last" if is_causal else "cls"
@@ -121,3 +118,6 @@ class GanBertConfig(PreTrainedConfig):
     def hidden_size(self) -> int:
         """Width d of the text vector h."""
         return int(self.encoder.hidden_size)
+
+
+AutoConfig.register(GanBertConfig.model_type, GanBertConfig)
