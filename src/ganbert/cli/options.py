@@ -35,6 +35,11 @@ AllowUnseen = Annotated[
         rich_help_panel="Tables",
     ),
 ]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel="Machine")]
+Precision = Annotated[
+    str, typer.Option(help="auto (bfloat16 where it is native), float32 or bfloat16.", rich_help_panel="Machine")
+]
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads of the processor.", rich_help_panel="Machine")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output, nothing else there.")]
 Model = Annotated[Path, typer.Argument(help="Model folder that `ganbert train` left.", show_default=False)]
 
@@ -44,11 +49,21 @@ FORMATS = "CSV, TSV, JSON Lines or Parquet, each also .gz, or a datasets folder"
 def quiet_libraries() -> None:
     """Keep notes and progress bars of the libraries off the screen; ours say what a person needs."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    import datasets
+    # `datasets` reads these when it is imported: not every command does, and it takes long.
+    os.environ.setdefault("DATASETS_VERBOSITY", "error")
+    if not sys.stderr.isatty():
+        os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    if "datasets" in sys.modules:  # too late for that
+        _quiet_datasets()
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+
+
+def _quiet_datasets() -> None:
+    import datasets
+
     datasets.utils.logging.set_verbosity_error()
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()

@@ -7,14 +7,16 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from datasets import Dataset
 
 from ganbert.data.tables import read_chunks
 from ganbert.errors import InputError
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 LabelUse = Literal["optional", "required", "ignored"]
 
@@ -72,6 +74,8 @@ def read_rows(path: Path, options: TableOptions, label_use: LabelUse, workspace:
     Raises:
         InputError: the table cannot be read, or a cell is not what it should be; names file, row and column.
     """
+    from datasets import Dataset  # here, because predicting reads tables without it
+
     target = workspace / f"{uuid.uuid4().hex}.arrow"
     n_skipped = 0
     chunks = _checked_chunks(path, options, label_use)
