@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before transformers is imported: tests never wait for a network
+os.environ["HF_DATASETS_CACHE"] = tempfile.mkdtemp(prefix="ganbert-tests-")  # nor do they meet tokens of other runs
 
 from collections.abc import Callable
 from pathlib import Path

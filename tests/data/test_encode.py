@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -89,3 +90,63 @@ def test_the_encoder_limits_the_length(config: Any, usable: int) -> None:
 
 def test_the_tokenizer_limits_the_length() -> None:
     assert usable_length(tiny_tokenizer(), BertConfig(), 128) == 64
+
+
+class CountingTokenizer:
+    """A tokenizer that counts the texts it is given."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.texts: list[str] = []
+
+        def counted(tokenizer: Any, texts: list[str], *rest: Any) -> Any:
+            self.texts.extend(texts)
+            return tokenize(tokenizer, texts, *rest)
+
+        monkeypatch.setattr("ganbert.data.encode.tokenize", counted)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    return tmp_path / "cache" / "ganbert"
+
+
+def test_texts_are_tokenised_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counter = CountingTokenizer(monkeypatch)
+    texts = ["the red cat", "dog"]
+    tokenizer = tiny_tokenizer()
+    first, n_cut = encode(corpus_of_texts(texts, [0, 1], ["x", "y"]).train, tokenizer, 4)
+    assert counter.texts == texts
+    assert len(list(cache.iterdir())) == 1
+
+    # Other labels, and a tokenizer that has been used for something else in between.
+    tokenizer("saw", truncation=True, max_length=3, padding="max_length")
+    again, n_cut_again = encode(corpus_of_texts(texts, [1, -100], ["x", "y"]).train, tokenizer, 4)
+    assert counter.texts == texts
+    assert again["input_ids"][:] == first["input_ids"][:]
+    assert again["labels"][:] == [1, -100]
+    assert n_cut_again == n_cut == 1
+
+
+def test_other_texts_lengths_and_tokenizers_are_tokenised_anew(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counter = CountingTokenizer(monkeypatch)
+    train = corpus_of_texts(["the red cat", "dog"], [0, 1], ["x", "y"]).train
+    other_rules = tiny_tokenizer()
+    other_rules.backend_tokenizer.normalizer = None
+    calls = [
+        (train, tiny_tokenizer(), 4),
+        (train, tiny_tokenizer(), 5),
+        (train, other_rules, 4),
+        (corpus_of_texts(["the red cat", "saw"], [0, 1], ["x", "y"]).train, tiny_tokenizer(), 4),
+        (corpus_of_texts(["the red cat", "dog"], [0, 1], ["x", "y"], ["cat", "dog"]).train, tiny_tokenizer(), 4),
+    ]
+    for rows, tokenizer, length in calls:
+        encode(rows, tokenizer, length)
+    assert len(counter.texts) == 2 * len(calls)
+
+
+def test_nothing_is_kept_where_caching_is_disabled(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datasets.is_caching_enabled", lambda: False)
+    encoded, _ = encode(corpus_of_texts(["cat", "dog"], [0, 1], ["x", "y"]).train, tiny_tokenizer(), 4)
+    assert len(encoded) == 2
+    assert not cache.exists()

@@ -1,9 +1,14 @@
-"""Texts to token ids."""
+"""Texts to token ids, once: what has been tokenised is kept in an Arrow file for the next run on the same texts."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+from pathlib import Path
 from typing import Any
 
+import datasets
+import transformers
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
@@ -30,7 +35,10 @@ _POSITIONS_FROM_PADDING = {"roberta", "xlm-roberta", "camembert", "xlm-roberta-x
 def encode(
     dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int, *, progress: bool = False
 ) -> tuple[Dataset, int]:
-    """Tokenise a corpus part.
+    """Tokenise a corpus part, or map what an earlier run made of the same texts into memory.
+
+    The files are kept where `datasets` keeps its own (`HF_DATASETS_CACHE`), in the folder `ganbert`;
+    `datasets.disable_caching()` keeps none.
 
     Args:
         dataset: columns `text`, perhaps `text_pair`, `label`.
@@ -52,8 +60,39 @@ def encode(
             columns["cut"][i] = len(tokenizer(batch["text"][i], pair, verbose=False)["input_ids"]) > max_length
         return columns
 
-    names = [name for name in dataset.column_names if name != "label"]
-    encoded = dataset.map(
-        convert, batched=True, remove_columns=names, desc="Tokenising" if progress else None
-    ).rename_column("label", "labels")
-    return encoded.remove_columns("cut"), int(sum(encoded["cut"]))
+    texts = dataset.select_columns([name for name in dataset.column_names if name != "label"])
+    key = _fingerprint(texts, tokenizer, max_length)
+    encoded = texts.map(
+        convert,
+        batched=True,
+        remove_columns=texts.column_names,
+        new_fingerprint=key,
+        cache_file_name=_cache_file(key),
+        desc="Tokenising" if progress else None,
+    )
+    n_cut = int(sum(encoded["cut"]))
+    labels = Dataset.from_dict({"labels": dataset["label"][:]})
+    return datasets.concatenate_datasets([encoded.remove_columns("cut"), labels], axis=1), n_cut
+
+
+def _cache_file(key: str) -> str | None:
+    if not datasets.is_caching_enabled():
+        return None
+    folder = Path(datasets.config.HF_DATASETS_CACHE) / "ganbert"
+    folder.mkdir(parents=True, exist_ok=True)
+    return str(folder / f"{key}.arrow")
+
+
+def _fingerprint(texts: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int) -> str:
+    """Return a hash of all that token ids depend on."""
+    digest = hashlib.sha256(f"{transformers.__version__} {type(tokenizer)} {max_length}".encode())
+    settings = {**tokenizer.init_kwargs, "vocabulary": tokenizer.get_vocab()}
+    if tokenizer.is_fast:
+        # Its rules, but for the two that each call sets.
+        rules = json.loads(tokenizer.backend_tokenizer.to_str())
+        settings["rules"] = {name: rule for name, rule in rules.items() if name not in ("truncation", "padding")}
+    digest.update(json.dumps(settings, sort_keys=True, default=str).encode())
+    for table in texts.with_format("arrow").iter(10_000):
+        for batch in table.combine_chunks().to_batches():
+            digest.update(batch.serialize())
+    return digest.hexdigest()
