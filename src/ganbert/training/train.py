@@ -111,7 +111,7 @@ def train(
     model, tokenizer = _build(encoder, corpus, recipe)
     model.micro_batch_size = micro_batch_size
     if gradient_checkpointing:
-        model.gradient_checkpointing_enable()
+        model.activation_checkpointing_enable()
     compute = compute or choose_compute()
     if compute.device == "cpu" and not compiled:
         use_fast_dropout(model)
