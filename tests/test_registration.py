@@ -49,6 +49,12 @@ def test_a_model_folder_opens_in_every_order_of_imports(imports: str, model_fold
     python(f"import sys; folder = sys.argv[1]; {imports}\n{OPEN}", str(model_folder))
 
 
+def test_what_the_model_is_made_of_does_not_import_its_registry() -> None:
+    # It would import ganbert.model in the middle of what ganbert.model needs.
+    below = "ganbert.config, ganbert.encoders, ganbert.losses, ganbert.packing, ganbert.dropout, ganbert.compute"
+    python(f"import sys, {below}; assert 'transformers.models.auto.modeling_auto' not in sys.modules")
+
+
 def test_importing_transformers_alone_does_not_import_our_models() -> None:
     python("import ganbert, sys, transformers; assert not {'ganbert.config', 'ganbert.model'} & sys.modules.keys()")
 

