@@ -108,12 +108,12 @@ def train(
         say("All rows are labelled: there is no unlabelled text to learn from, so this is plain fine-tuning.")
         recipe = recipe.plain()
     transformers.set_seed(seed)
+    compute = compute or choose_compute()
     model, tokenizer = _build(encoder, corpus, recipe)
     model.micro_batch_size = micro_batch_size
     if gradient_checkpointing:
         model.activation_checkpointing_enable()
-    compute = compute or choose_compute()
-    if compute.device == "cpu" and not compiled:
+    if compute.device == "cpu" and not compiled:  # elsewhere masks are drawn in parallel, and shapes should not change
         use_fast_dropout(model)
         model.enable_packing()
     steps = recipe.n_steps(len(corpus.labelled), len(corpus.unlabelled))
@@ -128,7 +128,6 @@ def train(
         report_to=report_to,
         progress=progress,
     )
-    say(f"Training on {compute}: {steps} steps of {recipe.batch_size} rows.")
     trainer, n_cut = _trainer(model, tokenizer, arguments, recipe, corpus, say)
     if n_cut:
         longest = tokenizer.model_max_length
@@ -143,6 +142,7 @@ def train(
     }
     with trainer.accelerator.main_process_first():
         checkpoint = run_folder.begin(output, facts, resume=resume)
+    say(f"Training on {compute}: {steps} steps.")
     if resume:
         say(f"Resuming from {checkpoint}." if checkpoint else "No checkpoint had been saved yet: beginning anew.")
     health = HealthCallback(trainer.health, output, say)
@@ -155,12 +155,7 @@ def train(
         trainer.add_callback(EarlyStoppingCallback(early_stopping))
     seconds = _run(trainer, checkpoint, steps, bar, say)
 
-    state = trainer.accelerator.get_state_dict(trainer.model_wrapped)  # by all processes: each may hold a part
-    if is_main_process():
-        model.save_pretrained(output, state_dict=state)  # without G
-        tokenizer.save_pretrained(output)
-    trainer.accelerator.wait_for_everyone()
-    model = GanBertForSequenceClassification.from_pretrained(output)
+    model = _saved(trainer, tokenizer, output)
     test, n_shared = _test(corpus, Predictor(model, tokenizer), progress)
     if n_shared:
         say(f"{n_shared} of {len(corpus.test or ())} test rows have a text that also stands in the training rows.")
@@ -256,6 +251,20 @@ def _run(
             stop.received,
         )
     return time.perf_counter() - began
+
+
+def _saved(
+    trainer: GanBertTrainer, tokenizer: PreTrainedTokenizerBase, output: Path
+) -> GanBertForSequenceClassification:
+    """Save the finished model without G, and return what a reader of the folder will get."""
+    state = trainer.accelerator.get_state_dict(trainer.model_wrapped)  # by all processes: each may hold a part
+    if is_main_process():
+        model = trainer.accelerator.unwrap_model(trainer.model)
+        model.save_generator = False  # checkpoints kept it
+        model.save_pretrained(output, state_dict=state)
+        tokenizer.save_pretrained(output)
+    trainer.accelerator.wait_for_everyone()
+    return GanBertForSequenceClassification.from_pretrained(output)
 
 
 def _hide_unseen(rows: dict[str, list[int]]) -> dict[str, list[int]]:
