@@ -9,7 +9,7 @@ measured, each in a process of its own: `set-up`, all that `train()` does before
 tokenising, batching); `set-up again`, the same when these texts have been tokenised before; and `ganbert predict`.
 Prediction with all of minilm is slow on a CPU, so its memory is followed to 10^6 rows with minilm's first layer alone.
 
-Peak memory is the kernel's `ru_maxrss`. It counts pages of mapped files too, which the kernel can take back at any time.
+Peak memory is the kernel's `ru_maxrss`. It counts pages of mapped files too, which it can take back at any time.
 Each measurement is in the output as soon as it ends; started again, the script does only what is missing.
 """
 
