@@ -95,6 +95,7 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         corpus = corpus_of_texts(texts, ids.tolist(), [str(name) for name in self.classes_], pairs)
         if self.validation_fraction is not None:
             corpus = corpus.hold_out(self.validation_fraction, self.seed)
+        compute = choose_compute(precision=self.precision)
         with tempfile.TemporaryDirectory(prefix="ganbert-", ignore_cleanup_errors=True) as scratch:
             result = train(
                 self._recipe(),
@@ -102,13 +103,13 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 Path(self.output or Path(scratch) / "model"),
                 encoder=self.encoder,
                 seed=self.seed,
-                compute=choose_compute(precision=self.precision),
+                compute=compute,
                 early_stopping=self.early_stopping,
                 progress=self.progress,
                 say=lambda message: None,
             )
         self.recipe_, self.n_steps_, self.warnings_ = result.recipe, result.steps, result.warnings
-        self.predictor_ = Predictor(result.model, result.tokenizer)
+        self.predictor_ = Predictor(result.model, result.tokenizer, compute=compute)
         return self
 
     def predict(self, X: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:  # noqa: N803

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import pickle
+import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from datasets import Dataset
 
+from ganbert.compute import Compute
 from ganbert.encoders import load_tokenizer
 from ganbert.errors import InputError
 from ganbert.inference import predictor as predictor_module
 from ganbert.inference.predictor import Predictor
+from ganbert.inference.tokens import Batch
+from ganbert.inference.torch_model import TorchModel
 from ganbert.metrics import classification_metrics
 from ganbert.model import GanBertForSequenceClassification
 from tests.conftest import FILLER, TOOLS, toy_rows
@@ -27,8 +33,8 @@ def texts() -> list[str]:
     return [" ".join(rng.choice(FILLER + TOOLS, size=1 + 7 * i % 19)) for i in range(37)]
 
 
-def make(encoder: str, batch_size: int = 8, adversarial: bool = True) -> Predictor:
-    """Return a predictor whose heads are random but not tiny, so that rows differ."""
+def build(encoder: str, adversarial: bool = True) -> GanBertForSequenceClassification:
+    """Return a model whose heads are random but not tiny, so that rows differ."""
     torch.manual_seed(3)
     model = GanBertForSequenceClassification.from_encoder(
         encoder,
@@ -39,12 +45,17 @@ def make(encoder: str, batch_size: int = 8, adversarial: bool = True) -> Predict
     )
     with torch.no_grad():
         model.discriminator.output.weight.mul_(10)
-    return Predictor(model, load_tokenizer(encoder), batch_size)
+    model.train(False)
+    return model
 
 
-@pytest.mark.parametrize("batch_size", [2, 8, 64])
+def make(encoder: str, batch_size: int | None = 8, adversarial: bool = True) -> Predictor:
+    return Predictor(build(encoder, adversarial), load_tokenizer(encoder), batch_size)
+
+
+@pytest.mark.parametrize("batch_size", [None, 2, 8, 64])
 def test_batches_of_mixed_lengths_give_what_single_rows_give(
-    tiny_encoder: str, texts: list[str], batch_size: int, monkeypatch: pytest.MonkeyPatch
+    tiny_encoder: str, texts: list[str], batch_size: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(predictor_module, "WINDOW", 10)  # four windows, the last one not full
     predictor = make(tiny_encoder, batch_size)
@@ -78,12 +89,12 @@ def test_probabilities_sum_to_one_and_name_the_label(tiny_encoder: str, texts: l
 
 
 def test_figures_are_the_softmax_of_the_logits(tiny_encoder: str, texts: list[str]) -> None:
-    predictor = make(tiny_encoder)
-    predictions = predictor.predict(texts)
+    model, tokenizer = build(tiny_encoder), load_tokenizer(tiny_encoder)
+    predictions = Predictor(model, tokenizer).predict(texts)
 
     for i, text in enumerate(texts):
         with torch.inference_mode():
-            output = predictor.model(**predictor.tokenizer(text, return_tensors="pt"))
+            output = model(**tokenizer(text, return_tensors="pt"))
         assert output.logits is not None
         assert output.fake_logits is not None
         logits = np.append(output.logits[0].double().numpy(), output.fake_logits[0].double().numpy())
@@ -102,18 +113,18 @@ def test_novelty_is_none_without_a_fake_class(tiny_encoder: str, texts: list[str
 
 
 def test_dropout_is_off_even_for_a_model_that_was_training(tiny_encoder: str, texts: list[str]) -> None:
-    predictor = make(tiny_encoder)
-    model = predictor.model
+    model = build(tiny_encoder)
     model.train()
 
-    again = Predictor(model, predictor.tokenizer)
+    again = Predictor(model, load_tokenizer(tiny_encoder))
 
     np.testing.assert_array_equal(again.predict(texts).probabilities, again.predict(texts).probabilities)
 
 
 def test_texts_are_cut_where_the_tokenizer_says(tiny_encoder: str) -> None:
-    predictor = make(tiny_encoder)
-    predictor.tokenizer.model_max_length = 5
+    tokenizer = load_tokenizer(tiny_encoder)
+    tokenizer.model_max_length = 5
+    predictor = Predictor(build(tiny_encoder), tokenizer)
 
     long, short, other = (
         predictor.predict([t]).probabilities for t in ("the saw is here now", "the saw is", "the saw")
@@ -156,20 +167,110 @@ def test_measure_compares_predictions_with_labels(tiny_encoder: str, monkeypatch
     assert measured.n == 25
 
 
+def save(encoder: str, folder: Path) -> GanBertForSequenceClassification:
+    model = build(encoder)
+    model.save_pretrained(folder)
+    load_tokenizer(encoder).save_pretrained(folder)
+    return model
+
+
 def test_a_saved_model_is_opened_with_the_same_predictions(tiny_encoder: str, texts: list[str], tmp_path: Path) -> None:
-    predictor = make(tiny_encoder)
-    predictor.model.save_pretrained(tmp_path)
-    predictor.tokenizer.save_pretrained(tmp_path)
+    model = save(tiny_encoder, tmp_path)
 
-    opened = Predictor.load(tmp_path, batch_size=8).predict(texts)
+    opened = Predictor.load(tmp_path, precision="float32").predict(texts)
 
-    np.testing.assert_array_equal(opened.probabilities, predictor.predict(texts).probabilities)
+    expected = Predictor(model, load_tokenizer(tiny_encoder)).predict(texts)
+    np.testing.assert_array_equal(opened.probabilities, expected.probabilities)
     assert opened.novelty is not None
     assert opened.label_names == ("animal", "colour", "tool")
 
 
 def test_a_folder_without_tokenizer_is_refused(tiny_encoder: str, tmp_path: Path) -> None:
-    make(tiny_encoder).model.save_pretrained(tmp_path)
+    build(tiny_encoder).save_pretrained(tmp_path)
 
     with pytest.raises(InputError, match=tmp_path.name):
         Predictor.load(tmp_path)
+
+
+def test_bfloat16_is_close_and_leaves_the_model_as_it_was(tiny_encoder: str, texts: list[str]) -> None:
+    model, tokenizer = build(tiny_encoder), load_tokenizer(tiny_encoder)
+    exact = Predictor(model, tokenizer).predict(texts)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+    rounded = Predictor(model, tokenizer, compute=Compute("cpu", bfloat16=True, threads=1)).predict(texts)
+
+    assert 0 < np.abs(rounded.probabilities - exact.probabilities).max() < 0.02
+    assert rounded.probabilities.dtype == np.float32
+    np.testing.assert_allclose(rounded.probabilities.sum(axis=1), 1, atol=1e-6)  # of a softmax in float32
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_threads_change_nothing(
+    tiny_encoder: str, texts: list[str], threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = set()
+    call = TorchModel.__call__
+
+    def watch(self: TorchModel, batch: Batch) -> Any:
+        seen.add((threading.get_ident(), torch.get_num_threads()))
+        return call(self, batch)
+
+    monkeypatch.setattr(TorchModel, "__call__", watch)
+    model, tokenizer, main = build(tiny_encoder), load_tokenizer(tiny_encoder), threading.get_ident()
+    expected = Predictor(model, tokenizer, 4).predict(texts)
+    seen.clear()
+    before = torch.get_num_threads()
+    try:
+        compute = Compute("cpu", bfloat16=False, threads=threads)
+        found = Predictor(model, tokenizer, 4, compute=compute).predict(texts)
+        after = torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)
+
+    np.testing.assert_array_equal(found.probabilities, expected.probabilities)
+    assert {n for _, n in seen} == {1}
+    assert (threads == 1) == ({ident for ident, _ in seen} == {main})
+    assert after == threads
+
+
+def test_an_error_in_a_worker_is_raised(tiny_encoder: str, texts: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    predictor = Predictor(
+        build(tiny_encoder), load_tokenizer(tiny_encoder), 4, compute=Compute("cpu", bfloat16=False, threads=2)
+    )
+
+    def fail(self: TorchModel, batch: Batch) -> Any:
+        raise MemoryError("no more")
+
+    monkeypatch.setattr(TorchModel, "__call__", fail)
+    before = torch.get_num_threads()
+    try:
+        with pytest.raises(MemoryError, match="no more"):
+            predictor.predict(texts)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_predictor_can_be_pickled(tiny_encoder: str, texts: list[str]) -> None:
+    predictor = make(tiny_encoder)
+
+    again = pickle.loads(pickle.dumps(predictor))
+
+    np.testing.assert_array_equal(again.predict(texts).probabilities, predictor.predict(texts).probabilities)
+
+
+@pytest.mark.parametrize(
+    ("choice", "reason"),
+    [
+        ({"device": "abacus"}, "--device 'abacus'"),
+        ({"precision": "float8"}, "--precision 'float8'"),
+        ({"threads": 0}, "--threads 0"),
+    ],
+)
+def test_what_the_machine_cannot_do_is_refused(
+    tiny_encoder: str, tmp_path: Path, choice: dict[str, Any], reason: str
+) -> None:
+    save(tiny_encoder, tmp_path)
+
+    with pytest.raises(InputError, match=reason):
+        Predictor.load(tmp_path, **choice)

@@ -30,7 +30,7 @@ def folder(request: pytest.FixtureRequest, tiny_encoder: str, tmp_path_factory: 
 def predict(folder: Path, table: pd.DataFrame, scratch: Path) -> pd.DataFrame:
     table.to_csv(scratch / "in.csv", index=False)
     arguments = ["predict", str(folder), str(scratch / "in.csv"), "--output", str(scratch / "out.parquet")]
-    outcome = CliRunner().invoke(app, arguments)
+    outcome = CliRunner().invoke(app, [*arguments, "--precision", "float32"])
     assert outcome.exit_code == 0, outcome.output
     return pd.read_parquet(scratch / "out.parquet")
 
@@ -41,7 +41,7 @@ def test_the_pipeline_gives_labels_and_scores_of_predict(folder: Path, tmp_path:
     answers = classify(TEXTS)
 
     rows = predict(folder, pd.DataFrame({"text": TEXTS}), tmp_path)
-    predictor = Predictor.load(folder)
+    predictor = Predictor.load(folder, precision="float32")
     probabilities = predictor.predict(TEXTS).probabilities
     assert len(set(rows["predicted_label"])) > 1
     for i, answer in enumerate(answers):
@@ -73,7 +73,9 @@ def test_the_auto_classes_open_the_folder(folder: Path) -> None:
     assert not model.training
     with torch.inference_mode():
         logits = model(**tokenizer(TEXTS, padding=True, truncation=True, return_tensors="pt")).logits
-    np.testing.assert_allclose(logits.softmax(-1), Predictor.load(folder).predict(TEXTS).probabilities, atol=1e-5)
+    np.testing.assert_allclose(
+        logits.softmax(-1), Predictor.load(folder, precision="float32").predict(TEXTS).probabilities, atol=1e-5
+    )
 
 
 def test_the_folder_loads_without_a_warning_of_missing_or_unused_weights(folder: Path) -> None:

@@ -14,11 +14,16 @@ def command(
     model: options.Model,
     file: Annotated[Path, typer.Argument(help=f"Table of texts ({options.FORMATS}).", show_default=False)],
     output: Annotated[Path, typer.Option("--output", "-o", help="Table to write, in the format of its ending.")],
-    batch_size: Annotated[int, typer.Option(min=1, help="Rows computed at once.")] = 64,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Rows computed at once; else chosen by their length.", show_default=False)
+    ] = None,
     text_column: options.TextColumn = "text",
     text_pair_column: options.TextPairColumn = None,
     encoding: options.Encoding = "utf-8",
     skip_empty: options.SkipEmpty = False,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    threads: options.Threads = None,
     as_json: options.Json = False,
 ) -> None:
     """Classify every row of a table, of any size: rows are read, classified and written as they come.
@@ -40,7 +45,7 @@ def command(
     from ganbert.inference.predictor import Predictor
 
     check_ending(output)
-    predictor = Predictor.load(model, batch_size)
+    predictor = Predictor.load(model, batch_size, device=device, precision=precision, threads=threads)
     console = Console(stderr=True)
     bar = Progress(
         SpinnerColumn(),
@@ -52,12 +57,18 @@ def command(
     )
     with bar:
         rows = bar.add_task("rows", total=None)
+
+        def advance(n: int) -> None:
+            if bar.tasks[rows].completed == 0:  # not before: wrong input is one line
+                console.print(f"Computing on {predictor.description}.", highlight=False)
+            bar.advance(rows, n)
+
         counts = predict_file(
             predictor,
             file,
             output,
             TableOptions(text_column, text_pair_column, encoding=encoding, skip_empty=skip_empty),
-            on_rows=lambda n: bar.advance(rows, n),
+            on_rows=advance,
         )
     if as_json:
         options.print_json({"output": str(output), "n": counts.n, "skipped_empty": counts.n_skipped})

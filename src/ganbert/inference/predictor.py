@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
-import torch
-from datasets import Dataset
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import track
-from safetensors import SafetensorError
-from transformers import PreTrainedTokenizerBase
 
-from ganbert.config import GanBertConfig
-from ganbert.data.encode import tokenize
-from ganbert.encoders import load_tokenizer
 from ganbert.errors import InputError
-from ganbert.losses import fake_score
-from ganbert.metrics import Metrics, classification_metrics
-from ganbert.model import GanBertForSequenceClassification
+from ganbert.inference.onnx_model import OnnxModel, load_tokens, read_export
+from ganbert.inference.tokens import Batch, Tokens, length_batches
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedTokenizerBase
+
+    from ganbert.compute import Compute
+    from ganbert.metrics import Metrics
+    from ganbert.model import GanBertForSequenceClassification
 
 WINDOW = 4096
 """Rows looked at together: sorted by length in order to pad little, small enough to stream."""
@@ -54,44 +53,99 @@ class Predictions:
         return highest
 
 
+class Backend(Protocol):
+    """What computes batches: `TorchModel` or `OnnxModel`.
+
+    Attributes:
+        label_names: the k class names.
+        text_pairs: whether it was trained on pairs of texts.
+        adversarial: whether it has the fake class.
+        description: device, precision and threads, for a person.
+        batch_tokens: tokens, padding included, of a batch that it computes well.
+        workers: threads that may call it at once.
+    """
+
+    label_names: tuple[str, ...]
+    text_pairs: bool
+    adversarial: bool
+    description: str
+    batch_tokens: int
+    workers: int
+
+    def start_worker(self) -> None:
+        """Prepare the calling thread, one of `workers`."""
+
+    def stop_workers(self) -> None:
+        """Undo, in the thread that made the workers, what they have left of `start_worker`."""
+
+    def __call__(self, batch: Batch) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Return the probabilities [b, k] and the novelty [b], None without a fake class."""
+
+
 class Predictor:
     """A model and its tokenizer, ready to classify.
 
     Predictor.load(Path("model")).predict(["where is my parcel?"]).labels     # ["track_order"]
 
     Args:
-        model: a trained model.
+        model: a trained model; it is not changed.
         tokenizer: its tokenizer; its `model_max_length` is where texts are cut.
-        batch_size: rows computed at once.
+        batch_size: rows computed at once; None is as many as are computed well, by their length.
+        compute: from `choose_compute`; None computes the model where and in the precision in which it is.
     """
 
     def __init__(
-        self, model: GanBertForSequenceClassification, tokenizer: PreTrainedTokenizerBase, batch_size: int = 64
+        self,
+        model: GanBertForSequenceClassification,
+        tokenizer: PreTrainedTokenizerBase,
+        batch_size: int | None = None,
+        *,
+        compute: Compute | None = None,
     ) -> None:
-        self.model, self.tokenizer, self.batch_size = model, tokenizer, batch_size
-        model.train(False)
-        self.label_names = model.config.label_names
+        from ganbert.inference.torch_model import TorchModel
+
+        self._set(TorchModel(model, compute), Tokens.of(tokenizer), batch_size)
+
+    def _set(self, backend: Backend, tokens: Tokens, batch_size: int | None) -> None:
+        self.backend, self.tokens, self.batch_size = backend, tokens, batch_size
+        self.label_names, self.description = backend.label_names, backend.description
 
     @classmethod
-    def load(cls, folder: Path, batch_size: int = 64) -> Self:
-        """Open a model folder.
+    def load(
+        cls,
+        folder: Path,
+        batch_size: int | None = None,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        threads: int | None = None,
+    ) -> Self:
+        """Open a model folder, of `ganbert train` or of `ganbert export`.
+
+        Args:
+            folder: the model folder.
+            batch_size: rows computed at once; None is as many as are computed well, by their length.
+            device, precision, threads: as for `ganbert.compute.choose_compute`.
 
         Raises:
-            InputError: the folder holds no model that ganbert has trained.
+            InputError: the folder holds no model that ganbert has trained, or it cannot be computed like that.
         """
         if not (folder / "config.json").is_file():
             raise InputError("is no model folder: it has no config.json", path=folder)
-        try:
-            kind = GanBertConfig.get_config_dict(folder)[0].get("model_type")
-            if kind != GanBertConfig.model_type:
-                raise ValueError(f"its model_type is {kind}: an encoder, perhaps, for ganbert train --encoder")
-            model = GanBertForSequenceClassification.from_pretrained(folder)
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"cannot be opened as a ganbert model ({reason})", path=folder) from error
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        torch.nn.Module.to(model, device)
-        return cls(model, load_tokenizer(str(folder)), batch_size)
+        predictor = cls.__new__(cls)
+        config = read_export(folder)
+        if config is not None:
+            predictor._set(
+                OnnxModel(folder, config, device, precision, threads), load_tokens(folder, config), batch_size
+            )
+            return predictor
+        from ganbert.compute import choose_compute
+        from ganbert.encoders import load_tokenizer
+        from ganbert.inference.torch_model import TorchModel, load_model
+
+        compute = choose_compute(device, precision, threads)
+        predictor._set(TorchModel(load_model(folder), compute), Tokens.of(load_tokenizer(str(folder))), batch_size)
+        return predictor
 
     def predict(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> Predictions:
         """Classify texts, or pairs of texts, in any number; the order of the results is that of the input.
@@ -99,16 +153,16 @@ class Predictor:
         Raises:
             InputError: the model was trained on pairs of texts and gets single ones.
         """
-        if self.model.config.text_pairs and text_pairs is None:
+        if self.backend.text_pairs and text_pairs is None:
             raise InputError("this model was trained on pairs of texts, and here are single ones (--text-pair-column)")
         k = len(self.label_names)
         probabilities = np.empty((len(texts), k), dtype=np.float32)
-        novelty = np.empty(len(texts), dtype=np.float32) if self.model.config.adversarial else None
+        novelty = np.empty(len(texts), dtype=np.float32) if self.backend.adversarial else None
         for start in range(0, len(texts), WINDOW):
             window = slice(start, start + WINDOW)
-            pairs = None if text_pairs is None else list(text_pairs[window])
+            pairs = None if text_pairs is None else text_pairs[window]
             self._predict_window(
-                list(texts[window]), pairs, probabilities[window], None if novelty is None else novelty[window]
+                texts[window], pairs, probabilities[window], None if novelty is None else novelty[window]
             )
         return Predictions(probabilities, novelty, self.label_names)
 
@@ -119,6 +173,11 @@ class Predictor:
             dataset: columns `text`, perhaps `text_pair`, and `label`, as in `Corpus.test`.
             progress: show a progress bar, on standard error if that is a terminal.
         """
+        from rich.console import Console
+        from rich.progress import track
+
+        from ganbert.metrics import classification_metrics
+
         windows = range(0, len(dataset), WINDOW)
         console = Console(stderr=True)
         hidden = not (progress and console.is_terminal)
@@ -129,24 +188,36 @@ class Predictor:
         labels = np.asarray(dataset.with_format("numpy")["label"][:], dtype=np.int64)
         return classification_metrics(labels, np.concatenate(parts), self.label_names)
 
-    @torch.inference_mode()
     def _predict_window(
         self,
-        texts: list[str],
-        pairs: list[str] | None,
+        texts: Sequence[str],
+        pairs: Sequence[str] | None,
         probabilities: NDArray[np.float32],
         novelty: NDArray[np.float32] | None,
     ) -> None:
         """Fill `probabilities` and `novelty` for one window, in batches of similar length."""
-        columns = tokenize(self.tokenizer, texts, pairs, self.tokenizer.model_max_length)
-        order = np.argsort([len(ids) for ids in columns["input_ids"]], kind="stable")
-        self.tokenizer.deprecation_warnings["Asking-to-pad-a-fast-tokenizer"] = True
-        for rows in np.array_split(order, range(self.batch_size, len(order), self.batch_size)):
-            batch = self.tokenizer.pad(
-                {name: [column[i] for i in rows] for name, column in columns.items()}, return_tensors="pt"
-            ).to(self.model.device)
-            output = self.model(**batch)
-            probabilities[rows] = output.logits.float().softmax(dim=-1).cpu().numpy()
-            if novelty is not None:
-                logits = torch.cat([output.logits, output.fake_logits.unsqueeze(-1)], dim=-1)
-                novelty[rows] = fake_score(logits).sigmoid().cpu().numpy()
+        ids = self.tokens(texts, pairs)
+
+        def compute(batch: tuple[NDArray[np.int64], int]) -> None:
+            rows, length = batch
+            found, found_novelty = self.backend(self.tokens.pad(ids, rows, length))
+            probabilities[rows] = found
+            if novelty is not None and found_novelty is not None:
+                novelty[rows] = found_novelty
+
+        lengths = [len(row) for row in ids["input_ids"]]
+        batches = list(length_batches(lengths, self._rows_of, self.tokens.format.max_length))
+        workers = min(self.backend.workers, len(batches))
+        if workers == 1:  # a single batch is computed by all threads together
+            for batch in batches:
+                compute(batch)
+            return
+        try:
+            with ThreadPoolExecutor(workers, initializer=self.backend.start_worker) as pool:
+                for _ in pool.map(compute, batches):
+                    pass
+        finally:
+            self.backend.stop_workers()
+
+    def _rows_of(self, length: int) -> int:
+        return self.batch_size or self.backend.batch_tokens // length
