@@ -207,7 +207,7 @@ class GanBertForSequenceClassification(PreTrainedModel):
 
     def _text_vectors(self, *inputs: Tensor | None) -> Tensor:
         """Return h = pool(encoder(x)), [b, d], of any number of rows with the memory of a micro-batch."""
-        n = next((len(x) for x in inputs if x is not None), 0)
+        n = next((x.shape[0] for x in inputs if x is not None), 0)
         size = self.micro_batch_size
         if not (self.training and torch.is_grad_enabled() and size and size < n):
             return self._pool(*inputs)
@@ -254,7 +254,7 @@ class GanBertForSequenceClassification(PreTrainedModel):
                 position = (mask * torch.arange(mask.shape[1], device=mask.device)).argmax(dim=1)
             case _:  # "cls": the first token that is not padding
                 position = mask.argmax(dim=1)
-        return tokens_out[torch.arange(len(mask), device=mask.device), position]
+        return tokens_out[torch.arange(mask.shape[0], device=mask.device), position]  # len() would fix b in an export
 
     def enable_packing(self) -> bool:
         """From now on train without computing padding; return whether this encoder can. Results do not change."""

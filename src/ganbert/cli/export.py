@@ -1,0 +1,46 @@
+"""`ganbert export`: a trained model as one ONNX graph."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganbert.cli import options
+
+
+class Format(StrEnum):
+    """Formats a model can be written in."""
+
+    onnx = "onnx"
+
+
+def command(
+    model: options.Model,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write, new or empty.")],
+    to: Annotated[Format, typer.Option("--format", help="Format of the model.")] = Format.onnx,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="8-bit integers for the encoder's matrices: smaller, and faster on a CPU.")
+    ] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Write a model as an ONNX graph, from token ids to probabilities and novelty, to be run without PyTorch.
+
+    `ganbert predict` and `ganbert evaluate` take the folder as they take any model, and need `onnxruntime` and
+    `tokenizers` alone for it.
+
+    Example:
+
+        ganbert export model --format onnx --int8 --output model-onnx
+    """
+    options.quiet_libraries()
+    from ganbert.inference.export import export_onnx
+
+    folder = export_onnx(model, output, int8=int8)
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    if as_json:
+        options.print_json({"output": str(folder), "format": to.value, "int8": int8, "bytes": size})
+    else:
+        print(f"{folder} written, {size / 1e6:.0f} MB; it is used as any model: ganbert predict {folder} FILE")
