@@ -242,7 +242,8 @@ class GanBertForSequenceClassification(PreTrainedModel):
         if self.config.pooling == "pooler":
             pooled: Tensor = self.encoder(**inputs).pooler_output
             return pooled
-        if self.packs and self.training and not mask.all():
+        # On a processor only: elsewhere it would wait for the device to know how many tokens there are.
+        if self.packs and self.training and mask.device.type == "cpu" and not mask.all():
             tokens_out = encode_packed(self.encoder, inputs)
         else:
             tokens_out = self.encoder(**inputs).last_hidden_state

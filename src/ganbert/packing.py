@@ -151,6 +151,7 @@ def _packed_mask(batch_size: int, q_length: int, kv_length: int, **kwargs: Any) 
         batch_size, q_length = padding.shape
         kv_length = q_length
         kwargs["allow_is_causal_skip"] = False  # sdpa would have to be told that it is causal; the mask says it
+    kwargs["allow_is_bidirectional_skip"] = False  # to see whether a mask is all ones, the host waits for the device
     return sdpa_mask(batch_size=batch_size, q_length=q_length, kv_length=kv_length, **kwargs)
 
 

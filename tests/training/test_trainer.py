@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import BertConfig, TrainingArguments
 
 from ganbert import GanBertConfig, GanBertForSequenceClassification, GanBertTrainer, Recipe
@@ -88,3 +89,46 @@ def test_validation_loss_is_the_supervised_one_and_draws_no_noise_into_it(tmp_pa
     trainer = make_trainer(tmp_path)
     first = trainer.evaluate(trainer.train_dataset)["eval_loss"]
     assert trainer.evaluate(trainer.train_dataset)["eval_loss"] == first
+
+
+class WaitsForTheDevice(TorchDispatchMode):
+    """Notes the operations whose result the host must see: on a GPU each of them stops the queue."""
+
+    WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "unique")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if any(name in str(function) for name in self.WAITING):
+            self.seen.append(str(function))
+        indices = args[1] if "index.Tensor" in str(function) or "index_put" in str(function) else ()
+        if any(i is not None and i.dtype == torch.bool for i in indices):
+            self.seen.append(f"{function} by a mask")
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("real_term", ["all", "unlabelled", "taken_for_fake"])
+@pytest.mark.parametrize("pooling", ["cls", "mean", "last"])
+def test_a_step_does_not_wait_for_the_device(tmp_path: Path, pooling: str, real_term: str) -> None:
+    trainer = make_trainer(tmp_path, pooling=pooling, real_term=real_term)
+    model = trainer.model
+    assert isinstance(model, GanBertForSequenceClassification)
+    model.config.pooling, model.config.real_term = pooling, real_term  # type: ignore[assignment]
+    optimizer = trainer.create_optimizer()
+    batch = next(iter(trainer.get_train_dataloader()))
+    batch["attention_mask"][0, 3:] = 0
+    batch["labels"][4:] = -100
+    trainer.current_gradient_accumulation_steps = 1  # train() sets it
+    assert model.enable_packing()
+    model.packs = False  # as on a GPU
+    model.train()
+    with WaitsForTheDevice() as waits:
+        trainer.training_step(model, batch)
+        trainer._clip_grad_norm(model)
+        optimizer.step()
+    assert not waits.seen
+    with waits:
+        torch.ones(1).item()
+    assert waits.seen  # the watch itself works

@@ -113,9 +113,10 @@ def train(
     model.micro_batch_size = micro_batch_size
     if gradient_checkpointing:
         model.activation_checkpointing_enable()
-    if compute.device == "cpu" and not compiled:  # elsewhere masks are drawn in parallel, and shapes should not change
-        use_fast_dropout(model)
+    if not compiled:
         model.enable_packing()
+        if compute.device == "cpu":  # elsewhere masks are drawn in parallel
+            use_fast_dropout(model)
     steps = recipe.n_steps(len(corpus.labelled), len(corpus.unlabelled))
     arguments = training_arguments(
         recipe,
