@@ -1,0 +1,220 @@
+"""Exported models: what onnxruntime computes is what torch computes, for every shape of batch, and without torch."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import BertTokenizer, PreTrainedTokenizerBase
+
+from ganbert.errors import InputError, RunError
+from ganbert.inference.export import export_onnx
+from ganbert.inference.predictor import Predictor
+from ganbert.inference.tokens import Batch
+from ganbert.inference.torch_model import TorchModel
+from ganbert.model import GanBertForSequenceClassification
+from tests.conftest import FILLER, TOOLS, VOCABULARY, tiny_tokenizer
+from tests.test_model import FAMILIES, build
+
+if any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxscript", "onnxruntime")):
+    pytest.skip("the extra onnx is not installed", allow_module_level=True)
+
+TEXTS = ["the saw", "a", *(" ".join((FILLER + TOOLS)[i : i + n]) for i, n in enumerate((3, 9, 1, 6, 4, 12, 2)))]
+NAMES = {0: "animal", 1: "colour", 2: "tool"}
+
+
+def bert_tokenizer() -> PreTrainedTokenizerBase:
+    """Return a tokenizer with token types."""
+    return BertTokenizer(vocab={word: i for i, word in enumerate([*VOCABULARY, "[MASK]"])}, model_max_length=40)
+
+
+def save(folder: Path, family: str = "bert", **config: Any) -> GanBertForSequenceClassification:
+    """Write a model folder with random heads that tell rows apart, and return the model."""
+    model = build(FAMILIES[family], id2label=NAMES, label2id={name: i for i, name in NAMES.items()}, **config)
+    model.train(False)
+    with torch.no_grad():
+        for parameter in model.parameters():  # weights as freshly made give nearly the same for every text
+            if parameter.dim() > 1:
+                parameter.mul_(2)
+    model.save_pretrained(folder)
+    (bert_tokenizer() if family == "bert" else tiny_tokenizer()).save_pretrained(folder)
+    return model
+
+
+def batches(has_types: bool) -> list[Batch]:
+    """Return batches of several shapes, with padding on either side."""
+    rng, made = np.random.default_rng(0), []
+    for b, t, side in product((1, 2, 5), (1, 2, 9, 33), ("right", "left")):
+        place = np.arange(t) if side == "right" else np.arange(t)[::-1]
+        mask = (place < rng.integers(1, t + 1, (b, 1))).astype(np.int64)
+        batch = {"input_ids": rng.integers(0, 100, (b, t)), "attention_mask": mask}
+        made.append(batch | ({"token_type_ids": rng.integers(0, 2, (b, t))} if has_types else {}))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("family", "pooling"),
+    [
+        *(("bert", pooling) for pooling in ("cls", "pooler", "mean")),
+        *(("distilbert", pooling) for pooling in ("cls", "mean")),
+        *(("modernbert", pooling) for pooling in ("cls", "mean")),
+        *(("gpt2", pooling) for pooling in ("last", "mean")),
+    ],
+)
+def test_the_graph_computes_what_torch_computes(family: str, pooling: str, tmp_path: Path) -> None:
+    import onnxruntime
+
+    model = TorchModel(save(tmp_path / "model", family, pooling=pooling))
+
+    export_onnx(tmp_path / "model", tmp_path / "onnx")
+
+    session = onnxruntime.InferenceSession(str(tmp_path / "onnx" / "model.onnx"), providers=["CPUExecutionProvider"])
+    assert [output.name for output in session.get_outputs()] == ["probabilities", "novelty"]
+    seen = []
+    for batch in batches(has_types=family == "bert"):
+        probabilities, novelty = model(batch)
+        found = session.run(None, batch)
+        np.testing.assert_allclose(found[0], probabilities, atol=1e-4)
+        assert novelty is not None
+        np.testing.assert_allclose(found[1], novelty, atol=1e-4)
+        assert (found[0].dtype, found[0].shape, found[1].shape) == (np.float32, (len(probabilities), 3), novelty.shape)
+        seen.append(probabilities)
+    assert np.ptp(np.concatenate(seen), axis=0).max() > 0.05  # not one answer for everything
+
+
+def test_the_folder_is_opened_and_predicts_as_the_model_does(tmp_path: Path) -> None:
+    save(tmp_path / "model", text_pairs=True)
+
+    folder = export_onnx(tmp_path / "model", tmp_path / "deep" / "onnx")
+
+    assert folder == tmp_path / "deep" / "onnx"
+    assert {"model.onnx", "config.json", "tokenizer.json"} <= {path.name for path in folder.iterdir()}
+    assert [path.name for path in folder.parent.iterdir()] == ["onnx"]  # nothing is left of the work
+    pairs = [text + " here" * 30 for text in TEXTS[::-1]]  # cut at 40 tokens
+    expected = Predictor.load(tmp_path / "model", precision="float32").predict(TEXTS, pairs)
+    for threads, batch_size in ((1, None), (2, 2)):
+        found = Predictor.load(folder, batch_size, threads=threads).predict(TEXTS, pairs)
+        np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-4)
+        assert found.novelty is not None
+        assert expected.novelty is not None
+        np.testing.assert_allclose(found.novelty, expected.novelty, atol=1e-4)
+        assert found.label_names == expected.label_names == ("animal", "colour", "tool")
+    with pytest.raises(InputError, match="this model was trained on pairs of texts"):
+        Predictor.load(folder).predict(TEXTS)
+
+
+def test_a_model_without_fake_class_has_no_novelty(tmp_path: Path) -> None:
+    save(tmp_path / "model", adversarial=False)
+
+    found = Predictor.load(export_onnx(tmp_path / "model", tmp_path / "onnx")).predict(TEXTS)
+
+    assert found.novelty is None
+    expected = Predictor.load(tmp_path / "model", precision="float32").predict(TEXTS)
+    np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-4)
+
+
+@pytest.mark.parametrize("family", ["bert", "gpt2"])
+def test_int8_is_smaller_and_close(family: str, tmp_path: Path) -> None:
+    import onnx
+
+    save(tmp_path / "model", family)
+    whole = export_onnx(tmp_path / "model", tmp_path / "onnx")
+
+    folder = export_onnx(tmp_path / "model", tmp_path / "int8", int8=True)
+
+    nodes = onnx.load(folder / "model.onnx").graph.node
+    assert sum(node.op_type == "MatMulInteger" for node in nodes) >= 2 * 4  # four or six matrices in each of two layers
+    assert (folder / "model.onnx").stat().st_size < 0.75 * (whole / "model.onnx").stat().st_size
+    texts = [" ".join(row) for row in np.random.default_rng(0).choice(VOCABULARY[4:], (200, 6))]
+    expected, found = Predictor.load(whole).predict(texts), Predictor.load(folder).predict(texts)
+    assert 0 < np.abs(found.probabilities - expected.probabilities).max() < 0.05
+    assert np.mean([a == b for a, b in zip(found.labels, expected.labels, strict=True)]) > 0.9
+
+
+WITHOUT_TORCH = """
+import json, sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("torch", "transformers", "datasets", "sklearn", "pandas"):
+            raise ImportError(f"{name} is not to be imported")
+sys.meta_path.insert(0, Refuse())
+from pathlib import Path
+from ganbert.inference.predictor import Predictor
+predictions = Predictor.load(Path(sys.argv[1])).predict(json.loads(sys.argv[2]))
+print(json.dumps([predictions.probabilities.tolist(), predictions.novelty.tolist(), predictions.labels]))
+"""
+
+
+def test_an_exported_model_runs_without_torch_and_transformers(tmp_path: Path) -> None:
+    save(tmp_path / "model")
+    folder = export_onnx(tmp_path / "model", tmp_path / "onnx")
+
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, str(folder), json.dumps(TEXTS)], capture_output=True, text=True
+    )
+
+    assert done.returncode == 0, done.stderr
+    probabilities, novelty, labels = json.loads(done.stdout)
+    expected = Predictor.load(tmp_path / "model", precision="float32").predict(TEXTS)
+    np.testing.assert_allclose(probabilities, expected.probabilities, atol=1e-4)
+    assert expected.novelty is not None
+    np.testing.assert_allclose(novelty, expected.novelty, atol=1e-4)
+    assert labels == expected.labels
+
+
+def test_what_was_fixed_by_the_export_cannot_be_chosen(tmp_path: Path) -> None:
+    save(tmp_path / "model")
+    folder = export_onnx(tmp_path / "model", tmp_path / "int8", int8=True)
+
+    assert Predictor.load(folder, precision="int8", threads=2).description == "cpu, ONNX int8, 2 threads"
+    with pytest.raises(InputError, match="--precision 'bfloat16': this model was exported in int8"):
+        Predictor.load(folder, precision="bfloat16")
+    with pytest.raises(InputError, match="--device 'cuda': exported models are computed on the cpu"):
+        Predictor.load(folder, device="cuda")
+    with pytest.raises(InputError, match="is exported already"):
+        export_onnx(folder, tmp_path / "again")
+    (folder / "model.onnx").write_bytes(b"no graph")
+    with pytest.raises(InputError, match=r"model\.onnx: cannot be opened as an ONNX model"):
+        Predictor.load(folder)
+
+
+def test_an_encoder_that_cannot_be_translated_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path / "model")
+
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise NotImplementedError("aten::magic\nis unknown")
+
+    monkeypatch.setattr(torch.onnx, "export", fail)
+    with pytest.raises(RunError, match=r"^bert cannot be exported to ONNX \(aten::magic is unknown\)$"):
+        export_onnx(tmp_path / "model", tmp_path / "onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_graph_with_a_fixed_size_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(tmp_path / "model")
+    monkeypatch.setattr(
+        torch.onnx,
+        "export",
+        lambda *args, real=torch.onnx.export, **kwargs: real(*args, **kwargs | {"dynamic_shapes": None}),
+    )
+
+    with pytest.raises(RunError, match="the graph cannot be computed"):
+        export_onnx(tmp_path / "model", tmp_path / "onnx")
+
+
+def test_wrong_numbers_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(tmp_path / "model")
+    monkeypatch.setattr("ganbert.inference.export._TOLERANCE", -1)
+
+    with pytest.raises(RunError, match="the graph is wrong: its probabilities differ from the model's by"):
+        export_onnx(tmp_path / "model", tmp_path / "onnx")
