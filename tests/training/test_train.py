@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from ganbert.compute import choose_compute
 from ganbert.data.corpus import Corpus, corpus_of_texts
@@ -65,6 +66,20 @@ def test_training_learns_the_toy_task(run: Callable[..., TrainingResult], precis
     assert result.test is not None
     assert result.test.accuracy > 0.9
     assert result.test.n == 60
+
+
+def test_a_compiled_model_is_saved_as_any_other(
+    run: Callable[..., TrainingResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "ganbert.training.arguments.COMPILE_BACKEND", "eager"
+    )  # traced as ever, but not compiled in C++
+    recipe = replace(DEFAULT, max_steps=100, encoder_lr=1e-3, discriminator_lr=1e-2)
+    result = run(recipe, toy_corpus(test=60), compiled=True)
+    other = run(replace(recipe, max_steps=1), name="other")
+    assert load_file(result.output / "model.safetensors").keys() == load_file(other.output / "model.safetensors").keys()
+    assert result.test is not None
+    assert result.test.accuracy > 0.9
 
 
 def test_a_recipe_and_its_plain_counterpart_take_the_steps_they_announce(tiny_encoder: str, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from ganbert.recipe import Recipe
 
 CHECKPOINTS_PER_RUN = 10
 RECORDS_PER_RUN = 50
+COMPILE_BACKEND = "inductor"
 SELECTION_METRIC = "accuracy"
 """What the best checkpoint is chosen by, on validation rows."""
 
@@ -44,7 +45,7 @@ def training_arguments(
         optim="adamw_torch_fused",
         bf16=compute.bfloat16,
         use_cpu=compute.device == "cpu",
-        torch_compile=compiled,
+        torch_compile_backend=COMPILE_BACKEND if compiled else None,
         seed=seed,
         data_seed=seed,
         logging_steps=min(50, max(1, steps // RECORDS_PER_RUN)),

@@ -259,6 +259,7 @@ def _saved(
 ) -> GanBertForSequenceClassification:
     """Save the finished model without G, and return what a reader of the folder will get."""
     state = trainer.accelerator.get_state_dict(trainer.model_wrapped)  # by all processes: each may hold a part
+    state = {name.removeprefix("_orig_mod."): weight for name, weight in state.items()}  # of a compiled model
     if is_main_process():
         model = trainer.accelerator.unwrap_model(trainer.model)
         model.save_generator = False  # checkpoints kept it
