@@ -23,6 +23,7 @@ from benchmarks.machine import description
 from ganbert import GanBertForSequenceClassification
 from ganbert.cli.options import quiet_libraries
 from ganbert.compute import computes_bfloat16_natively
+from ganbert.dropout import use_fast_dropout
 from ganbert.encoders import load_tokenizer
 
 
@@ -33,6 +34,8 @@ class Step:
         torch.manual_seed(0)
         self.model = GanBertForSequenceClassification.from_encoder(encoder, num_labels=6, adversarial=adversarial)
         self.model.train()
+        use_fast_dropout(self.model)
+        self.model.enable_packing()
         self.optimizer = torch.optim.AdamW(self.model.parameters(), 1e-5, fused=True)
 
     def __call__(self, batch: dict[str, Tensor]) -> float:

@@ -98,7 +98,7 @@ def plain_loop(work: Work, steps: int) -> Iterator[float]:
         work.texts, padding="max_length", truncation=True, max_length=work.max_length, return_tensors="pt"
     )
     rows = Dataset.from_dict({"input_ids": columns["input_ids"], "attention_mask": columns["attention_mask"]})
-    loader = torch.utils.data.DataLoader(rows.with_format("torch"), batch_size=BATCH, shuffle=True, drop_last=True)  # type: ignore[arg-type]
+    loader = torch.utils.data.DataLoader(rows.with_format("torch"), batch_size=BATCH, shuffle=True, drop_last=True)
     labels = torch.tensor([i % k for i in range(BATCH)])
     labelled = torch.arange(BATCH) < BATCH // 2
     batches = iter(loader)
@@ -284,7 +284,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
     arguments = parser.parse_args()
     quiet_libraries()
-    transformers.trainer.DEFAULT_CALLBACKS.append(StepClock)
+    transformers.trainer.DEFAULT_CALLBACKS.append(StepClock)  # type: ignore[arg-type]
     results = json.loads(arguments.output.read_text()) if arguments.output.exists() else {}
     steps = {name: arguments.steps if name == "c: ganbert" else max(3, arguments.steps // 4) for name in CONTENDERS}
     for encoder in arguments.encoder:

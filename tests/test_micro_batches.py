@@ -46,7 +46,7 @@ def test_micro_batches_give_the_losses_and_gradients_of_the_whole_batch(
     assert not packed or model.enable_packing()
     expected = gradients(model)
     rows: list[int] = []
-    model.encoder.embeddings.register_forward_hook(lambda module, inputs, output: rows.append(len(output)))
+    model.encoder.get_input_embeddings().register_forward_hook(lambda module, inputs, output: rows.append(len(output)))
     model.micro_batch_size = size
     found = gradients(model)
     assert len(rows) == 2 * -(-8 // size)  # forward, and again for the backward pass

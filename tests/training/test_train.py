@@ -71,9 +71,7 @@ def test_training_learns_the_toy_task(run: Callable[..., TrainingResult], precis
 def test_a_compiled_model_is_saved_as_any_other(
     run: Callable[..., TrainingResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "ganbert.training.arguments.COMPILE_BACKEND", "eager"
-    )  # traced as ever, but not compiled in C++
+    monkeypatch.setattr("ganbert.training.arguments.COMPILE_BACKEND", "eager")  # traced, but not compiled
     recipe = replace(DEFAULT, max_steps=100, encoder_lr=1e-3, discriminator_lr=1e-2)
     result = run(recipe, toy_corpus(test=60), compiled=True)
     other = run(replace(recipe, max_steps=1), name="other")

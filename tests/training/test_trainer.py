@@ -97,7 +97,7 @@ class WaitsForTheDevice(TorchDispatchMode):
     WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "unique")
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.seen: list[str] = []
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -115,7 +115,7 @@ def test_a_step_does_not_wait_for_the_device(tmp_path: Path, pooling: str, real_
     trainer = make_trainer(tmp_path, pooling=pooling, real_term=real_term)
     model = trainer.model
     assert isinstance(model, GanBertForSequenceClassification)
-    model.config.pooling, model.config.real_term = pooling, real_term  # type: ignore[assignment]
+    model.config.pooling, model.config.real_term = pooling, real_term
     optimizer = trainer.create_optimizer()
     batch = next(iter(trainer.get_train_dataloader()))
     batch["attention_mask"][0, 3:] = 0
