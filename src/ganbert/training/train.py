@@ -143,7 +143,7 @@ def train(
     }
     with trainer.accelerator.main_process_first():
         checkpoint = run_folder.begin(output, facts, resume=resume)
-    say(f"Training on {compute}: {steps} steps.")
+    say(f"Training on {compute}: {steps} steps of up to {recipe.batch_size} rows.")
     if resume:
         say(f"Resuming from {checkpoint}." if checkpoint else "No checkpoint had been saved yet: beginning anew.")
     health = HealthCallback(trainer.health, output, say)
