@@ -21,8 +21,12 @@ format: $(VENV)/.installed  ## Put the code into the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.installed  ## Measure what the adversary costs on this machine (needs the data: see benchmarks/)
+bench: $(VENV)/.installed  ## Measure speed on this machine, in ratios (hours; needs the data: see benchmarks/)
+	$(BIN)/python -m benchmarks.train_step
 	$(BIN)/python -m benchmarks.adversary_cost
+	$(BIN)/python -m benchmarks.predict
+	$(BIN)/python -m benchmarks.scale
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.fast_path
 
 # Installed once; again when the project's needs or the pins change.
 $(VENV)/.installed: pyproject.toml constraints.txt
