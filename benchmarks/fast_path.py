@@ -89,7 +89,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("docs/results/fast_path.jsonl"))
     parser.add_argument("--path", choices=("fast", "slow"), nargs="+", default=["fast", "slow"])
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--steps", type=int, default=50)
     arguments = parser.parse_args()
     quiet_libraries()
     done = {(record["method"], record["seed"]) for record in results(arguments.output)}
