@@ -106,9 +106,10 @@ def test_pack_and_unpack_are_inverse() -> None:
     torch.testing.assert_close(packing.unpack(packed), x)
 
 
-def test_dropout_in_attention_keeps_the_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("lengths", [[12, 4, 7], [9, 9, 9]], ids=["packed", "full"])
+def test_dropout_in_attention_keeps_the_mean(lengths: list[int]) -> None:
     model = build(adversarial=False, dropout=0.0)
-    batch = batch_of([12, 4, 7], "right")
+    batch = batch_of(lengths, "right")
     expected = model.train(False)(**batch).logits
     model.train()
     assert model.enable_packing()

@@ -110,16 +110,16 @@ def _packed_attention(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    attention_mask: Tensor | None,
+    attention_mask: Tensor,
     dropout: float = 0.0,
     packing: Packing | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """Attend within each text; query, key and value are [1, heads, n, d / heads] of a packed row."""
-    if packing is None:
-        return sdpa_attention_forward(module, query, key, value, attention_mask, dropout=dropout, **kwargs)
-    query, key, value = (packing.unpack(x.transpose(1, 2)).transpose(1, 2) for x in (query, key, value))
+    """Attend within each text; query, key and value are [b, heads, t, d / heads], [1, heads, n, ..] if packed."""
     attend = _attention_with_dropout if dropout and query.device.type == "cpu" else sdpa_attention_forward
+    if packing is None:
+        return attend(module, query, key, value, attention_mask, dropout=dropout, **kwargs)
+    query, key, value = (packing.unpack(x.transpose(1, 2)).transpose(1, 2) for x in (query, key, value))
     attended, _ = attend(module, query, key, value, attention_mask, dropout=dropout, **kwargs)
     return packing.pack(attended), None
 
@@ -129,7 +129,7 @@ def _attention_with_dropout(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    attention_mask: Tensor | None,
+    attention_mask: Tensor,
     dropout: float,
     scaling: float | None = None,
     **kwargs: Any,
@@ -138,8 +138,7 @@ def _attention_with_dropout(
     groups = getattr(module, "num_key_value_groups", 1)
     key, value = repeat_kv(key, groups), repeat_kv(value, groups)
     scores = (query * (scaling or query.shape[-1] ** -0.5)) @ key.transpose(2, 3)
-    if attention_mask is not None:
-        scores = scores.masked_fill(~attention_mask, torch.finfo(scores.dtype).min)
+    scores = scores.masked_fill(~attention_mask, torch.finfo(scores.dtype).min)
     attended = fast_dropout(scores.softmax(dim=-1), dropout) @ value
     return attended.transpose(1, 2).contiguous(), None
 
@@ -150,7 +149,7 @@ def _packed_mask(batch_size: int, q_length: int, kv_length: int, **kwargs: Any) 
     if padding is not None and tuple(padding.shape) != (batch_size, kv_length):
         batch_size, q_length = padding.shape
         kv_length = q_length
-        kwargs["allow_is_causal_skip"] = False  # sdpa would have to be told that it is causal; the mask says it
+    kwargs["allow_is_causal_skip"] = False  # no attention here has to be told that it is causal: the mask says it
     kwargs["allow_is_bidirectional_skip"] = False  # to see whether a mask is all ones, the host waits for the device
     return sdpa_mask(batch_size=batch_size, q_length=q_length, kv_length=kv_length, **kwargs)
 
