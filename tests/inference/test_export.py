@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 from itertools import product
@@ -121,15 +122,21 @@ def test_a_model_without_fake_class_has_no_novelty(tmp_path: Path) -> None:
     np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-4)
 
 
-@pytest.mark.parametrize("family", ["bert", "gpt2"])
-def test_int8_is_smaller_and_close(family: str, tmp_path: Path) -> None:
+@pytest.fixture(scope="module", params=["bert"])
+def folders(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A model folder and what was exported from it: `torch`, `float32` and `int8`."""
+    scratch = tmp_path_factory.mktemp("exported")
+    save(scratch / "torch", request.param)
+    export_onnx(scratch / "torch", scratch / "float32")
+    export_onnx(scratch / "torch", scratch / "int8", int8=True)
+    return {path.name: path for path in scratch.iterdir()}
+
+
+@pytest.mark.parametrize("folders", ["bert", "gpt2"], indirect=True)
+def test_int8_is_smaller_and_close(folders: dict[str, Path]) -> None:
     import onnx
 
-    save(tmp_path / "model", family)
-    whole = export_onnx(tmp_path / "model", tmp_path / "onnx")
-
-    folder = export_onnx(tmp_path / "model", tmp_path / "int8", int8=True)
-
+    whole, folder = folders["float32"], folders["int8"]
     nodes = onnx.load(folder / "model.onnx").graph.node
     assert sum(node.op_type == "MatMulInteger" for node in nodes) >= 2 * 4  # four or six matrices in each of two layers
     assert (folder / "model.onnx").stat().st_size < 0.75 * (whole / "model.onnx").stat().st_size
@@ -153,26 +160,24 @@ print(json.dumps([predictions.probabilities.tolist(), predictions.novelty.tolist
 """
 
 
-def test_an_exported_model_runs_without_torch_and_transformers(tmp_path: Path) -> None:
-    save(tmp_path / "model")
-    folder = export_onnx(tmp_path / "model", tmp_path / "onnx")
-
+def test_an_exported_model_runs_without_torch_and_transformers(folders: dict[str, Path]) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_TORCH, str(folder), json.dumps(TEXTS)], capture_output=True, text=True
+        [sys.executable, "-c", WITHOUT_TORCH, str(folders["float32"]), json.dumps(TEXTS)],
+        capture_output=True,
+        text=True,
     )
 
     assert done.returncode == 0, done.stderr
     probabilities, novelty, labels = json.loads(done.stdout)
-    expected = Predictor.load(tmp_path / "model", precision="float32").predict(TEXTS)
+    expected = Predictor.load(folders["torch"], precision="float32").predict(TEXTS)
     np.testing.assert_allclose(probabilities, expected.probabilities, atol=1e-4)
     assert expected.novelty is not None
     np.testing.assert_allclose(novelty, expected.novelty, atol=1e-4)
     assert labels == expected.labels
 
 
-def test_what_was_fixed_by_the_export_cannot_be_chosen(tmp_path: Path) -> None:
-    save(tmp_path / "model")
-    folder = export_onnx(tmp_path / "model", tmp_path / "int8", int8=True)
+def test_what_was_fixed_by_the_export_cannot_be_chosen(folders: dict[str, Path], tmp_path: Path) -> None:
+    folder = shutil.copytree(folders["int8"], tmp_path / "int8")
 
     assert Predictor.load(folder, precision="int8", threads=2).description == "cpu, ONNX int8, 2 threads"
     with pytest.raises(InputError, match="--precision 'bfloat16': this model was exported in int8"):

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 OPSET = 20
 """The first with Gelu as one operator, and well served by onnxruntime."""
 
-_TOLERANCE, _TOLERANCE_INT8 = 1e-3, 0.25
+_TOLERANCE = 1e-3
 """By how much the probabilities of a graph may differ from torch's before it is taken for a wrong translation."""
 
 
@@ -101,25 +101,23 @@ def _write(
     with torch.inference_mode():
         expected = [graph(**_tensors(batch))[0].numpy() for batch in (example, other_shape)]
     _translate(graph, example, folder / MODEL_FILE)
+    facts = export_facts(token_format, int8=int8, rust_tokens=rust_tokenizer(tokenizer) is not None)
+    config = {**model.config.to_dict(), CONFIG_KEY: facts}
+    _verify(OnnxModel(folder, config, threads=1), [example, other_shape], expected)
     if int8:
         _quantise(folder / MODEL_FILE)
     tokenizer.save_pretrained(folder)
-    facts = export_facts(token_format, int8=int8, rust_tokens=rust_tokenizer(tokenizer) is not None)
-    config = {**model.config.to_dict(), CONFIG_KEY: facts}
     (folder / "config.json").write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    _verify(
-        OnnxModel(folder, config, threads=1), [example, other_shape], expected, _TOLERANCE_INT8 if int8 else _TOLERANCE
-    )
 
 
-def _verify(exported: OnnxModel, batches: list[Batch], expected: list[NDArray[np.float32]], tolerance: float) -> None:
+def _verify(exported: OnnxModel, batches: list[Batch], expected: list[NDArray[np.float32]]) -> None:
     """Raise `RunError` unless the graph computes what the model does: the exporter may take a size for a constant."""
     try:
         found = [exported(batch)[0] for batch in batches]
     except Exception as error:
         raise RunError(f"the graph cannot be computed ({' '.join(str(error).split())[:300]})") from error
     difference = max(float(np.abs(a - b).max()) for a, b in zip(found, expected, strict=True))
-    if not difference <= tolerance:
+    if not difference <= _TOLERANCE:
         raise RunError(f"the graph is wrong: its probabilities differ from the model's by {difference:.2g}")
 
 

@@ -157,7 +157,7 @@ def train(
     seconds = _run(trainer, checkpoint, steps, bar, say)
 
     model = _saved(trainer, tokenizer, output)
-    test, n_shared = _test(corpus, Predictor(model, tokenizer), progress)
+    test, n_shared = _test(corpus, Predictor(model, tokenizer, compute=compute), progress)
     if n_shared:
         say(f"{n_shared} of {len(corpus.test or ())} test rows have a text that also stands in the training rows.")
     result = TrainingResult(
