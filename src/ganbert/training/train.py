@@ -10,7 +10,9 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+import torch
 import transformers
+from datasets import Dataset
 from transformers import (
     DataCollatorWithPadding,
     EarlyStoppingCallback,
@@ -42,6 +44,7 @@ from ganbert.training.health import HealthCallback
 from ganbert.training.plots import plot_training
 from ganbert.training.result import TrainingResult
 from ganbert.training.trainer import GanBertTrainer
+from ganbert.vocabulary import train_occurring_rows_only
 
 
 def say_on_stderr(message: str) -> None:
@@ -220,6 +223,8 @@ def _trainer(
         arguments.max_steps,
         arguments.seed,
     )
+    drawn = rows.select(np.unique(np.concatenate([stream.rows for stream in plan.streams])))
+    train_occurring_rows_only(model.encoder, _occurring_ids(tokenizer, drawn, validation))
     trainer = GanBertTrainer(
         recipe=recipe,
         batch_sampler=plan,
@@ -235,6 +240,16 @@ def _trainer(
     for unwanted in (PrinterCallback, ProgressCallback):  # standard output belongs to results
         trainer.remove_callback(unwanted)
     return trainer, n_cut
+
+
+def _occurring_ids(tokenizer: PreTrainedTokenizerBase, *parts: Dataset | None) -> torch.Tensor:
+    """Return the ids of all tokens of these rows, each once, and that of padding."""
+    padding = tokenizer.pad_token_id
+    ids = {padding} if padding is not None else set()
+    for part in parts:
+        for table in [] if part is None else part.select_columns("input_ids").with_format("arrow").iter(10_000):
+            ids.update(table["input_ids"].combine_chunks().flatten().unique().to_pylist())
+    return torch.tensor(sorted(ids))
 
 
 def _run(
