@@ -9,7 +9,7 @@ demo: $(VENV)/.installed  ## Train on the built-in sample and show what comes ou
 	$(BIN)/ganbert demo --output demo-model
 
 test: check  ## Every check and every test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --cov --cov-report=term -q  # two workers, so one thread each
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term -q  # two workers, so one thread each
 
 check: $(VENV)/.installed  ## Style, types and layers
 	$(BIN)/ruff check .

@@ -8,13 +8,19 @@ import tempfile
 os.environ["HF_HUB_OFFLINE"] = "1"  # before transformers is imported: tests never wait for a network
 os.environ["HF_DATASETS_CACHE"] = tempfile.mkdtemp(prefix="ganbert-tests-")  # nor do they meet tokens of other runs
 
+import json
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+from ganbert.cli import main
 
 torch.set_num_threads(1)  # more threads make tiny models several times slower
 
@@ -87,6 +93,42 @@ def toy_table(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left on the screen, and its exit status."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """Standard output, which must be one line with one JSON object and nothing else."""
+        assert self.out.startswith("{")
+        assert self.out.count("\n") == 1
+        value = json.loads(self.out)
+        assert isinstance(value, dict)
+        return value
+
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Return a function that runs `ganbert` with arguments as the installed command does."""
+
+    def command(*arguments: object) -> Outcome:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["ganbert", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        captured = capsys.readouterr()
+        return Outcome(int(stop.value.code or 0), captured.out, captured.err)
+
+    return command
 
 
 @pytest.fixture

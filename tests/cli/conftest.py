@@ -1,24 +1,18 @@
-"""What tests of the commands share: a way to run a command in this process, and one small trained model."""
+"""What tests of the commands share: small trained models."""
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
-from ganbert.cli import main
 from ganbert.compute import choose_compute
 from ganbert.data.corpus import read_corpus
 from ganbert.data.rows import TableOptions
 from ganbert.recipe import DEFAULT, Recipe
 from ganbert.training.train import train
-from tests.conftest import toy_rows
+from tests.conftest import Outcome, Run, toy_rows
 
 torch.set_num_threads(1)  # a batch of a tiny encoder is too little work to share
 
@@ -26,46 +20,10 @@ torch.set_num_threads(1)  # a batch of a tiny encoder is too little work to shar
 LEARNS = ("--pooling", "mean", "--batch-size", "16", "--learning-rate", "0.01", "--precision", "float32")
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a command left on the screen, and its exit status."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def result(self) -> dict[str, Any]:
-        """Standard output, which must be one line with one JSON object and nothing else."""
-        assert self.out.startswith("{")
-        assert self.out.count("\n") == 1
-        value = json.loads(self.out)
-        assert isinstance(value, dict)
-        return value
-
-
-Run = Callable[..., Outcome]
-
-
 @pytest.fixture(autouse=True)
 def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test waits for a network, whatever was imported before the environment was set."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Return a function that runs `ganbert` with arguments as the installed command does."""
-
-    def command(*arguments: object) -> Outcome:
-        capsys.readouterr()
-        monkeypatch.setattr(sys, "argv", ["ganbert", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        captured = capsys.readouterr()
-        return Outcome(int(stop.value.code or 0), captured.out, captured.err)
-
-    return command
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Outcome, Run, write_toy
+from tests.cli.conftest import write_toy
+from tests.conftest import Outcome, Run
 
 Toy = Callable[..., Path]
 GOOD = "text,label\na cat,animal\nthe saw,tool\na dog,\n"

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
 
-from tests.cli.conftest import Run, write_toy
+from tests.cli.conftest import write_toy
+from tests.conftest import Run
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.cli.conftest import Run, write_toy
+from tests.cli.conftest import write_toy
+from tests.conftest import Run
 
 if any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxscript", "onnxruntime")):
     pytest.skip("the extra onnx is not installed", allow_module_level=True)

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from ganbert.inference.predictor import Predictor
-from tests.cli.conftest import Run, write_toy
-from tests.conftest import ANIMALS, COLOURS, FILLER, TOOLS
+from tests.cli.conftest import write_toy
+from tests.conftest import ANIMALS, COLOURS, FILLER, TOOLS, Run
 
 ENDINGS = ["csv", "tsv", "jsonl", "ndjson", "parquet", "csv.gz", "tsv.gz", "jsonl.gz", "parquet.gz"]
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from safetensors import safe_open
 
-from tests.cli.conftest import LEARNS, Run
-from tests.conftest import ANIMALS, COLOURS, toy_rows
+from tests.cli.conftest import LEARNS
+from tests.conftest import ANIMALS, COLOURS, Run, toy_rows
 
 Toy = Callable[..., Path]
 

@@ -63,12 +63,7 @@ def batches(has_types: bool) -> list[Batch]:
 
 @pytest.mark.parametrize(
     ("family", "pooling"),
-    [
-        *(("bert", pooling) for pooling in ("cls", "pooler", "mean")),
-        *(("distilbert", pooling) for pooling in ("cls", "mean")),
-        *(("modernbert", pooling) for pooling in ("cls", "mean")),
-        *(("gpt2", pooling) for pooling in ("last", "mean")),
-    ],
+    [("bert", "cls"), ("bert", "pooler"), ("distilbert", "mean"), ("modernbert", "cls"), ("gpt2", "last")],
 )
 def test_the_graph_computes_what_torch_computes(family: str, pooling: str, tmp_path: Path) -> None:
     import onnxruntime

@@ -12,13 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Run, toy_rows
+
 Table = Callable[..., Path]
 STEPS = 30
 
 
 def command(table: Path, output: Path, encoder: str, *more: str) -> list[str]:
     return [
-        sys.executable, "-m", "ganbert", "train", str(table), "--output", str(output), "--encoder", encoder,
+        "train", str(table), "--output", str(output), "--encoder", encoder,
         "--max-steps", str(STEPS), "--batch-size", "16", "--seed", "3", *more,
     ]  # fmt: skip
 
@@ -31,7 +33,9 @@ def last_step(output: Path) -> int:
 
 def run_until(step: int, stop: signal.Signals, arguments: list[str], output: Path) -> subprocess.CompletedProcess[str]:
     """Start the command and send it `stop` once its log has reached `step`."""
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-m", "ganbert", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         while process.poll() is None and last_step(output) < step:
             time.sleep(0.002)
         process.send_signal(stop)
@@ -42,13 +46,15 @@ def run_until(step: int, stop: signal.Signals, arguments: list[str], output: Pat
 @pytest.fixture(scope="module")
 def uninterrupted(tiny_encoder: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A table, and the model folder of a run on it that nothing stopped."""
-    from tests.conftest import toy_rows
-
     folder = tmp_path_factory.mktemp("uninterrupted")
     table = folder / "toy.csv"
     rows = [f"{text},{label if i < 24 else ''}" for i, (text, label) in enumerate(toy_rows(200))]
     table.write_text("text,label\n" + "\n".join(rows) + "\n")
-    subprocess.run(command(table, folder / "model", tiny_encoder), check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "ganbert", *command(table, folder / "model", tiny_encoder)],
+        check=True,
+        capture_output=True,
+    )
     return table, folder / "model"
 
 
@@ -62,7 +68,7 @@ def steps_logged(model: Path) -> list[int]:
 
 
 def test_killed_at_three_steps_and_resumed_ends_in_the_same_weights(
-    uninterrupted: tuple[Path, Path], tiny_encoder: str, tmp_path: Path
+    uninterrupted: tuple[Path, Path], tiny_encoder: str, run: Run, tmp_path: Path
 ) -> None:
     table, model = uninterrupted
     output = tmp_path / "model"
@@ -71,17 +77,16 @@ def test_killed_at_three_steps_and_resumed_ends_in_the_same_weights(
         killed = run_until(step, signal.SIGKILL, command(table, output, tiny_encoder, *more), output)
         assert killed.returncode == -signal.SIGKILL
         assert not (output / "model.safetensors").exists()
-    finished = subprocess.run(
-        command(table, output, tiny_encoder, "--resume"), check=True, capture_output=True, text=True
-    )
-    assert "Resuming from" in finished.stderr
+    finished = run(*command(table, output, tiny_encoder, "--resume"))
+    assert finished.status == 0
+    assert "Resuming from" in finished.err
     assert weights(output) == weights(model)
     assert steps_logged(output) == steps_logged(model) == list(range(1, STEPS + 1))
 
 
 @pytest.mark.parametrize(("stop", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_saves_a_checkpoint_and_says_how_to_resume(
-    uninterrupted: tuple[Path, Path], tiny_encoder: str, tmp_path: Path, stop: signal.Signals, status: int
+    uninterrupted: tuple[Path, Path], tiny_encoder: str, run: Run, tmp_path: Path, stop: signal.Signals, status: int
 ) -> None:
     table, model = uninterrupted
     output = tmp_path / "model"
@@ -92,12 +97,12 @@ def test_a_signal_saves_a_checkpoint_and_says_how_to_resume(
     assert "--resume" in stopped.stderr
     checkpoints = list(output.glob("checkpoint-*"))
     assert any(int(path.name.split("-")[1]) >= 5 for path in checkpoints)
-    subprocess.run(command(table, output, tiny_encoder, "--resume"), check=True, capture_output=True)
+    assert run(*command(table, output, tiny_encoder, "--resume")).status == 0
     assert weights(output) == weights(model)
 
 
 def test_a_half_written_checkpoint_is_passed_over(
-    uninterrupted: tuple[Path, Path], tiny_encoder: str, tmp_path: Path
+    uninterrupted: tuple[Path, Path], tiny_encoder: str, run: Run, tmp_path: Path
 ) -> None:
     table, model = uninterrupted
     output = tmp_path / "model"
@@ -105,18 +110,16 @@ def test_a_half_written_checkpoint_is_passed_over(
     cut_off = output / "checkpoint-29"
     cut_off.mkdir()
     (cut_off / "model.safetensors").write_bytes(b"cut off")
-    subprocess.run(command(table, output, tiny_encoder, "--resume"), check=True, capture_output=True)
+    assert run(*command(table, output, tiny_encoder, "--resume")).status == 0
     assert weights(output) == weights(model)
 
 
 def test_a_run_begun_with_other_settings_is_not_resumed(
-    uninterrupted: tuple[Path, Path], tiny_encoder: str, tmp_path: Path
+    uninterrupted: tuple[Path, Path], tiny_encoder: str, run: Run, tmp_path: Path
 ) -> None:
     table, _ = uninterrupted
     output = tmp_path / "model"
     run_until(3, signal.SIGKILL, command(table, output, tiny_encoder), output)
-    other = subprocess.run(
-        command(table, output, tiny_encoder, "--resume", "--set", "noise=uniform"), capture_output=True, text=True
-    )
-    assert other.returncode == 2
-    assert "was begun with other recipe" in other.stderr
+    other = run(*command(table, output, tiny_encoder, "--resume", "--set", "noise=uniform"))
+    assert other.status == 2
+    assert "was begun with other recipe" in other.err
