@@ -66,3 +66,9 @@ def test_it_replaces_every_dropout_of_a_model_and_nothing_else() -> None:
 def test_the_ends_of_the_range_are_those_of_torch(p: float) -> None:
     x = torch.randn(5, 5)
     torch.testing.assert_close(FastDropout(p)(x), nn.Dropout(p)(x))
+
+
+@pytest.mark.parametrize(("p", "kept"), [(1e-7, 1.0), (1 - 1e-7, 0.0)])
+def test_a_share_too_small_to_draw_is_rounded(p: float, kept: float) -> None:
+    torch.manual_seed(0)
+    assert (dropout(torch.ones(2000), p) != 0).float().mean().item() == pytest.approx(kept, abs=0.01)

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 _BITS = 16
 
 
-def dropout(x: Tensor, p: float) -> Tensor:
-    """Zero each element of `x` with probability `p`, to the nearest 1/65,536, and scale the others up accordingly.
+def keep_mask(shape: torch.Size, p: float) -> Tensor:
+    """Return int16 numbers of this shape, all bits 0 with probability `p`, to the nearest 1/65,536, and else all 1.
 
-    One call of torch's generator serves four elements; like all of torch it is fixed by `torch.manual_seed`.
+    Four elements share a draw of a generator that is seeded by torch's, so `torch.manual_seed` fixes them all.
     """
-    kept = round((1 - p) * 2**_BITS)
-    words = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
-    draws = words.view(torch.int16)[: x.numel()].view(x.shape)  # uniform over -2**15 .. 2**15 - 1
-    scale: Tensor = (draws < kept - 2 ** (_BITS - 1)).to(x.dtype).mul_(2**_BITS / kept)
+    kept = _kept(p) - 2 ** (_BITS - 1)
+    n = shape.numel()
+    words = np.random.SFC64(int(torch.randint(2**62, ()))).random_raw(-(-n // 4))
+    draws = torch.from_numpy(words.view(np.int16)[:n]).view(shape)  # uniform over -2**15 .. 2**15 - 1
+    return draws.clamp_(kept - 1, kept).sub_(kept)  # below `kept`: -1; comparing would make bools, which are slow
+
+
+def kept_share(p: float) -> float:
+    """Return the probability that `keep_mask` keeps an element: 1 - p, to the nearest 1/65,536."""
+    return _kept(p) / 2**_BITS
+
+
+def _kept(p: float) -> int:
+    return min(max(round((1 - p) * 2**_BITS), 1), 2**_BITS - 1)
+
+
+def dropout(x: Tensor, p: float) -> Tensor:
+    """Zero each element of `x` with probability `p`, 0 < p < 1, and scale the others up accordingly."""
+    scale = keep_mask(x.shape, p).to(x.dtype).mul_(-1 / kept_share(p))
     return x * scale
 
 

@@ -17,7 +17,7 @@ from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedM
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from ganbert.dropout import dropout as fast_dropout
+from ganbert.attention import attention_with_dropout
 
 IMPLEMENTATION = "ganbert_packed"
 ROUND_TO = 64
@@ -134,13 +134,11 @@ def _attention_with_dropout(
     scaling: float | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """Do what sdpa does with dropout on a processor, where it has no kernel for it, with faster dropout."""
+    """Call `attention_with_dropout` as transformers calls an attention."""
     groups = getattr(module, "num_key_value_groups", 1)
     key, value = repeat_kv(key, groups), repeat_kv(value, groups)
-    scores = (query * (scaling or query.shape[-1] ** -0.5)) @ key.transpose(2, 3)
-    scores = scores.masked_fill(~attention_mask, torch.finfo(scores.dtype).min)
-    attended = fast_dropout(scores.softmax(dim=-1), dropout) @ value
-    return attended.transpose(1, 2).contiguous(), None
+    scaling = scaling or query.shape[-1] ** -0.5
+    return attention_with_dropout(query, key, value, attention_mask, dropout, scaling), None
 
 
 def _packed_mask(batch_size: int, q_length: int, kv_length: int, **kwargs: Any) -> Tensor | None:
