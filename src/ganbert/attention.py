@@ -1,4 +1,4 @@
-"""Attention with dropout on a processor, where torch has no kernel for it: a few rows at a time, so that they stay in cache.
+"""Attention with dropout on a processor, where torch has no kernel for it: a few rows at a time, which stay in cache.
 
 Done for the whole batch, each of the ten operations between queries and values writes all scores to memory, at 256
 tokens 100 to 200 MB, and half of them are kept for the backward pass. Here the weights alone are kept.
@@ -38,7 +38,7 @@ def attention_with_dropout(
     with torch.autocast("cpu", enabled=False):
         bias = torch.zeros(mask.shape, dtype=query.dtype).masked_fill_(~mask, torch.finfo(query.dtype).min / 2)
         bias = bias.expand(len(query), *bias.shape[1:])
-        attended: Tensor = _Attention.apply(query * scaling, key, value, bias, dropout)
+        attended: Tensor = _Attention.apply(query * scaling, key, value, bias, dropout)  # type: ignore[no-untyped-call]
     return attended
 
 
@@ -61,7 +61,7 @@ class _Attention(torch.autograd.Function):
         return attended.mul_(ctx.scale)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, *signed_weights = ctx.saved_tensors
         grad = grad.transpose(1, 2) * ctx.scale
         d_query, d_key, d_value = (torch.empty_like(x) for x in (query, key, value))

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-_BITS = 16
+_DRAWS = 2**16
 
 
 def keep_mask(shape: torch.Size, p: float) -> Tensor:
@@ -14,20 +14,21 @@ def keep_mask(shape: torch.Size, p: float) -> Tensor:
 
     Four elements share a draw of a generator that is seeded by torch's, so `torch.manual_seed` fixes them all.
     """
-    kept = _kept(p) - 2 ** (_BITS - 1)
+    kept = _kept(p) - _DRAWS // 2
     n = shape.numel()
-    words = np.random.SFC64(int(torch.randint(2**62, ()))).random_raw(-(-n // 4))
+    words = np.random.SFC64(torch.randint(2**62, (1,)).numpy()).random_raw(-(-n // 4))
     draws = torch.from_numpy(words.view(np.int16)[:n]).view(shape)  # uniform over -2**15 .. 2**15 - 1
     return draws.clamp_(kept - 1, kept).sub_(kept)  # below `kept`: -1; comparing would make bools, which are slow
 
 
 def kept_share(p: float) -> float:
     """Return the probability that `keep_mask` keeps an element: 1 - p, to the nearest 1/65,536."""
-    return _kept(p) / 2**_BITS
+    return _kept(p) / _DRAWS
 
 
 def _kept(p: float) -> int:
-    return min(max(round((1 - p) * 2**_BITS), 1), 2**_BITS - 1)
+    """Return how many of the 65,536 draws keep an element."""
+    return min(max(round((1 - p) * _DRAWS), 1), _DRAWS - 1)
 
 
 def dropout(x: Tensor, p: float) -> Tensor:

@@ -21,7 +21,7 @@ STEPS = 30
 def command(table: Path, output: Path, encoder: str, *more: str) -> list[str]:
     return [
         "train", str(table), "--output", str(output), "--encoder", encoder,
-        "--max-steps", str(STEPS), "--batch-size", "16", "--seed", "3", *more,
+        "--max-steps", str(STEPS), "--batch-size", "16", "--seed", "3", "--threads", "1", *more,
     ]  # fmt: skip
 
 
