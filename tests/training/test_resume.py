@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import Run, toy_rows
 
 Table = Callable[..., Path]
-STEPS = 30
+STEPS = 80
 
 
 def command(table: Path, output: Path, encoder: str, *more: str) -> list[str]:
@@ -72,7 +72,7 @@ def test_killed_at_three_steps_and_resumed_ends_in_the_same_weights(
 ) -> None:
     table, model = uninterrupted
     output = tmp_path / "model"
-    for i, step in enumerate((1, 8, 20)):  # before the first checkpoint, between two, and late
+    for i, step in enumerate((1, 32, 60)):  # before the first checkpoint, between two, and late
         more = ["--resume"] if i else []
         killed = run_until(step, signal.SIGKILL, command(table, output, tiny_encoder, *more), output)
         assert killed.returncode == -signal.SIGKILL
@@ -106,8 +106,8 @@ def test_a_half_written_checkpoint_is_passed_over(
 ) -> None:
     table, model = uninterrupted
     output = tmp_path / "model"
-    run_until(10, signal.SIGKILL, command(table, output, tiny_encoder), output)
-    cut_off = output / "checkpoint-29"
+    run_until(30, signal.SIGKILL, command(table, output, tiny_encoder), output)
+    cut_off = output / "checkpoint-79"
     cut_off.mkdir()
     (cut_off / "model.safetensors").write_bytes(b"cut off")
     assert run(*command(table, output, tiny_encoder, "--resume")).status == 0

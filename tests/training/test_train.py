@@ -175,6 +175,7 @@ def test_non_finite_values_stop_the_run_name_the_step_and_keep_the_last_checkpoi
         return original(logits) * (float("nan") if calls == 7 else 1.0)
 
     monkeypatch.setattr(losses, "generator_unsupervised_loss", broken)
+    monkeypatch.setattr("ganbert.training.arguments.STEPS_PER_CHECKPOINT", 1)
     with pytest.raises(RunError, match=r"step 7: .* no longer a finite number.*The last checkpoint is .*checkpoint-6"):
         run(replace(DEFAULT, max_steps=20))
     checkpoint = tmp_path / "model" / "checkpoint-6"

@@ -11,6 +11,8 @@ from ganbert.compute import Compute
 from ganbert.recipe import Recipe
 
 CHECKPOINTS_PER_RUN = 10
+STEPS_PER_CHECKPOINT = 25
+"""At least, unless each is measured on validation rows: writing one takes as long as a step or two."""
 RECORDS_PER_RUN = 50
 COMPILE_BACKEND = "inductor"
 SELECTION_METRIC = "accuracy"
@@ -30,7 +32,7 @@ def training_arguments(
     progress: bool,
 ) -> TrainingArguments:
     """Return a recipe in the Trainer's words; one pass over the batch plan is the run, so its epoch is all of it."""
-    interval = math.ceil(steps / CHECKPOINTS_PER_RUN)
+    interval = max(math.ceil(steps / CHECKPOINTS_PER_RUN), 1 if validate else STEPS_PER_CHECKPOINT)
     arguments = TrainingArguments(
         output_dir=str(output),
         max_steps=steps,
