@@ -160,6 +160,10 @@ def cold_starts(models: dict[str, str], turns: int) -> dict[str, float]:
             "ganbert predict": ["-m", "ganbert", "predict", models["torch"], str(table), *target],
             "ganbert predict, ONNX int8": ["-m", "ganbert", "predict", models["int8"], str(table), *target],
             "pipeline": ["-c", once, models["torch"]],
+            "nothing but the imports of torch and transformers' BERT": [
+                "-c",
+                "import torch; from transformers import AutoTokenizer, BertModel",
+            ],
         }
         seconds: dict[str, list[float]] = {name: [] for name in commands}
         for turn in range(turns + 1):
@@ -206,7 +210,8 @@ def report(result: dict[str, Any]) -> None:
     print(
         f"forward, GAN-BERT / BertForSequenceClassification: {forward['ratio']:.3f} (quartiles {forward['quartiles']})"
     )
-    print("cold start, s: " + ", ".join(f"{name} {value:.2f}" for name, value in result["cold_start"].items()))
+    for name, value in result["cold_start"].items():
+        print(f"cold start, {name}: {value:.2f} s")
     for task, found in result["accuracy"].items():
         print(f"accuracy, {task}: " + ", ".join(f"{name} {value:.2%}" for name, value in found.items()))
 
