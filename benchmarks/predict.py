@@ -25,6 +25,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from transformers import BertConfig, BertForSequenceClassification
 
 from benchmarks.first import read
@@ -175,8 +176,8 @@ def cold_starts(models: dict[str, str], turns: int) -> dict[str, float]:
     return {name: float(np.median(values)) for name, values in seconds.items()}
 
 
-def accuracies(task: str, data: Path, models: dict[str, str]) -> dict[str, float]:
-    """Return the accuracy on the task's test rows in each precision."""
+def precisions(task: str, data: Path, models: dict[str, str]) -> dict[str, dict[str, float]]:
+    """Return, for each precision, the accuracy on the task's test rows, and how far it moves their probabilities."""
     load: dict[str, Callable[[], Predictor]] = {
         "torch float32": partial(Predictor.load, Path(models["torch"]), precision="float32"),
         "torch bfloat16": partial(Predictor.load, Path(models["torch"]), precision="bfloat16"),
@@ -185,11 +186,19 @@ def accuracies(task: str, data: Path, models: dict[str, str]) -> dict[str, float
     }
     options = TableOptions(label_column=LABELS[task])
     with tempfile.TemporaryDirectory() as scratch:
-        found = {}
+        found: dict[str, dict[str, float]] = {}
+        reference: NDArray[np.float32] | None = None
         for name, make in load.items():
             predictor = make()
             test = read_labelled(data / task / "test.jsonl.gz", options, predictor.label_names, Path(scratch))
-            found[name] = predictor.measure(test).accuracy
+            probabilities = predictor.predict(test["text"][:]).probabilities
+            reference = probabilities if reference is None else reference
+            moved = np.abs(probabilities - reference).max(axis=1)
+            found[name] = {
+                "accuracy": predictor.measure(test).accuracy,
+                "moved_99_percent_of_rows_less_than": float(np.quantile(moved, 0.99)),
+                "moved_most": float(moved.max()),
+            }
     return found
 
 
@@ -212,8 +221,10 @@ def report(result: dict[str, Any]) -> None:
     )
     for name, value in result["cold_start"].items():
         print(f"cold start, {name}: {value:.2f} s")
-    for task, found in result["accuracy"].items():
-        print(f"accuracy, {task}: " + ", ".join(f"{name} {value:.2%}" for name, value in found.items()))
+    for task, found in result["precisions"].items():
+        for name, row in found.items():
+            shift = f"99% of rows by less than {row['moved_99_percent_of_rows_less_than']:.3f}"
+            print(f"{task}, {name}: accuracy {row['accuracy']:.2%}, probabilities moved, {shift}")
 
 
 def main() -> None:
@@ -238,7 +249,7 @@ def main() -> None:
         "cold_start": cold_starts(models["qc"], arguments.rounds),
         "forward": forward_ratio(list(islice(batches, 1, None, 3)), models["qc"]["torch"], 2 * arguments.rounds),
         "batches": batch_rates(batches, models["qc"], arguments.rounds),
-        "accuracy": {task: accuracies(task, arguments.data, models[task]) for task in LABELS},
+        "precisions": {task: precisions(task, arguments.data, models[task]) for task in LABELS},
         "engines": engines(texts, models["qc"], arguments.rounds),
         "rows": arguments.rows,
         **description(),
