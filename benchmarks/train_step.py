@@ -5,7 +5,8 @@
 (a) a loop as the widely copied PyTorch port of GAN-BERT has it: padded to the maximum, float32, AdamW as it comes;
 (b) `transformers.Trainer` with its defaults and dynamic padding, fine-tuning `BertForSequenceClassification`;
 (c) `ganbert train` with the default recipe, which trains D and G as well.
-A round runs each for a number of steps; figures are medians over all steps but the first of each round. Tokens are
+A round runs each for a number of steps, in a process of its own, so that none inherits another's memory or threads;
+figures are medians over all steps but the first of each round. Tokens are
 real ones, without padding. The matrix rate is that of bfloat16 products of 2,048 x 2,048 matrices, measured in each
 round; a step counts 6 operations for each parameter that is no embedding and each real token.
 """
@@ -15,9 +16,11 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import multiprocessing
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -69,9 +72,9 @@ class Work:
 
 
 class StepClock(TrainerCallback):
-    """Notes when each optimiser step of any Trainer ends."""
+    """Notes when each optimiser step of the Trainer of this process ends."""
 
-    times: list[float] = []  # noqa: RUF012 - one clock for all runs of this process
+    times: list[float] = []  # noqa: RUF012 - transformers makes the callback itself, so the class is all there is
 
     def on_step_end(self, *args: Any, **kwargs: Any) -> None:
         StepClock.times.append(time.perf_counter())
@@ -122,7 +125,7 @@ def plain_loop(work: Work, steps: int) -> Iterator[float]:
         yield time.perf_counter()
 
 
-def huggingface_trainer(work: Work, steps: int) -> Iterator[float]:
+def huggingface_trainer(work: Work, steps: int) -> list[float]:
     """Fine-tune with `transformers.Trainer`."""
     tokenizer = load_tokenizer(work.encoder)
     model = BertForSequenceClassification.from_pretrained(work.encoder, num_labels=work.n_classes, dtype=torch.float32)
@@ -136,24 +139,24 @@ def huggingface_trainer(work: Work, steps: int) -> Iterator[float]:
             folder, max_steps=steps, per_device_train_batch_size=BATCH, report_to="none", disable_tqdm=True
         )
         trainer = Trainer(model, arguments, train_dataset=rows, data_collator=DataCollatorWithPadding(tokenizer))
-        yield from _clocked(trainer.train)
+        return _clocked(trainer.train)
 
 
-def ganbert(work: Work, steps: int) -> Iterator[float]:
+def ganbert(work: Work, steps: int) -> list[float]:
     """Train with `ganbert`, the first rows labelled."""
     labels = [label if i < N_LABELLED else -100 for i, label in enumerate(work.labels)]
     names = [f"class {i:02d}" for i in range(work.n_classes)]
     corpus = corpus_of_texts(work.texts, labels, names)
     recipe = replace(DEFAULT, max_steps=steps, max_length=work.max_length, batch_size=BATCH)
     with tempfile.TemporaryDirectory() as folder:
-        yield from _clocked(
+        return _clocked(
             lambda: train(
                 recipe, corpus, Path(folder) / "model", encoder=work.encoder, progress=False, say=lambda message: None
             )
         )
 
 
-CONTENDERS: dict[str, Callable[[Work, int], Iterator[float]]] = {
+CONTENDERS: dict[str, Callable[[Work, int], Iterable[float]]] = {
     "a: plain loop": plain_loop,
     "b: Trainer": huggingface_trainer,
     "c: ganbert": ganbert,
@@ -161,9 +164,16 @@ CONTENDERS: dict[str, Callable[[Work, int], Iterator[float]]] = {
 
 
 def _clocked(run: Callable[[], Any]) -> list[float]:
-    StepClock.times.clear()
     run()
-    return list(StepClock.times)
+    return StepClock.times
+
+
+def step_seconds(name: str, work: Work, steps: int) -> list[float]:
+    """Return the seconds of the steps of one contender that come after the first ones."""
+    quiet_libraries()
+    transformers.trainer.DEFAULT_CALLBACKS.append(StepClock)  # type: ignore[arg-type]
+    ends = list(CONTENDERS[name](work, steps + WARM_UP))
+    return list(map(float, np.diff(ends)[WARM_UP - 1 :]))
 
 
 def matrix_rate() -> float:
@@ -227,8 +237,8 @@ def measure(work: Work, rounds: int, steps: dict[str, int], only: list[str]) -> 
     for i in range(rounds):
         rates.append(matrix_rate())
         for name in only if i % 2 == 0 else only[::-1]:
-            ends = list(CONTENDERS[name](work, steps[name] + WARM_UP))
-            seconds[name].extend(np.diff(ends)[WARM_UP - 1 :].tolist())
+            with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
+                seconds[name].extend(process.submit(step_seconds, name, work, steps[name]).result())
     encoder = AutoModel.from_pretrained(work.encoder)
     parameters = sum(p.numel() for name, p in encoder.named_parameters() if "embeddings" not in name)
     tokens = real_tokens(work, load_tokenizer(work.encoder))
@@ -284,7 +294,6 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
     arguments = parser.parse_args()
     quiet_libraries()
-    transformers.trainer.DEFAULT_CALLBACKS.append(StepClock)  # type: ignore[arg-type]
     results = json.loads(arguments.output.read_text()) if arguments.output.exists() else {}
     steps = {name: arguments.steps if name == "c: ganbert" else max(3, arguments.steps // 4) for name in CONTENDERS}
     for encoder in arguments.encoder:
