@@ -48,6 +48,8 @@ class GanBertConfig(PreTrainedConfig):
         real_term: which rows stand in E_real of L_D_unsup. "taken_for_fake" (paper, section 3) unlabelled rows that D
             puts into class k+1, "unlabelled" (section 2 read narrowly) all unlabelled rows, "all" (authors' code).
         feature_matching: "sum" (paper: squared L2 norm) or "mean" (authors' code) over the d feature dimensions.
+        real_weight, fooling_weight, feature_matching_weight: of E_real in L_D_unsup, of L_G_unsup, and of feature
+            matching (paper: 1); 0 leaves the term out.
         text_pairs: whether an input is a pair of texts; recorded so that predictions are asked for pairs as well.
         joint: study variant: every parameter descends L_D + L_G, nothing detached, as in the widely copied PyTorch
             port. Not adversarial: on fakes it settles at p_fake = 0.5.
@@ -79,6 +81,9 @@ class GanBertConfig(PreTrainedConfig):
         feature_dropout: bool = False,
         real_term: RealTerm = "taken_for_fake",
         feature_matching: FeatureMatching = "sum",
+        real_weight: float = 1.0,
+        fooling_weight: float = 1.0,
+        feature_matching_weight: float = 1.0,
         text_pairs: bool = False,
         joint: bool = False,
         **kwargs: Any,
@@ -104,6 +109,9 @@ class GanBertConfig(PreTrainedConfig):
         self.feature_dropout = feature_dropout
         self.real_term: RealTerm = real_term
         self.feature_matching: FeatureMatching = feature_matching
+        self.real_weight = real_weight
+        self.fooling_weight = fooling_weight
+        self.feature_matching_weight = feature_matching_weight
         self.text_pairs = text_pairs
         self.joint = joint
         super().__init__(**kwargs)

@@ -47,7 +47,7 @@ def discriminator_supervised_loss(class_logits: Tensor, labels: Tensor) -> Tenso
 
 
 def discriminator_unsupervised_loss(
-    real_logits: Tensor, generated_logits: Tensor, labels: Tensor, real_term: RealTerm
+    real_logits: Tensor, generated_logits: Tensor, labels: Tensor, real_term: RealTerm, real_weight: float = 1.0
 ) -> Tensor:
     """L_D_unsup = -E_real log(1 - p(k+1 | x)) - E_fake log p(k+1 | G(z)) (section 2).
 
@@ -57,6 +57,7 @@ def discriminator_unsupervised_loss(
         labels: [b], -100 for a real row without a label.
         real_term: the rows of E_real: "all", "unlabelled", or "taken_for_fake", the unlabelled rows whose largest
             logit is the fake one ("only if they are erroneously classified into the k + 1 category", section 3).
+        real_weight: of E_real (paper: 1).
 
     Returns:
         Scalar. An empty E_real counts 0.
@@ -70,7 +71,7 @@ def discriminator_unsupervised_loss(
     # -log(1 - sigmoid(s)) = softplus(s); a mask instead of indexing keeps shapes fixed and the device busy.
     real = torch.where(counted, F.softplus(fake_score(real_logits)), 0.0).sum() / counted.sum().clamp(min=1)
     fake = F.softplus(-fake_score(generated_logits)).mean()
-    return real + fake
+    return real_weight * real + fake
 
 
 def generator_unsupervised_loss(generated_logits: Tensor) -> Tensor:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 UNSEEN = -1
 """True label of a row whose label the model never saw: no prediction can be right."""
 
+CALIBRATION_BINS = 15
+
 
 @dataclass(frozen=True)
 class Metrics:
@@ -78,7 +80,7 @@ def classification_metrics(
 
 
 def expected_calibration_error(
-    correct: NDArray[np.bool_], confidence: NDArray[np.floating[Any]], bins: int = 15
+    correct: NDArray[np.bool_], confidence: NDArray[np.floating[Any]], bins: int = CALIBRATION_BINS
 ) -> float:
     """Return sum over bins of (share of rows) * |accuracy - mean confidence| (Guo et al. 2017, eq. 3).
 
@@ -87,6 +89,16 @@ def expected_calibration_error(
         confidence: [n], probability of the predicted class.
         bins: number of equal-width bins over (0, 1].
     """
+    of_bins = calibration_bins(correct, confidence, bins)
+    return sum(n * abs(accuracy - mean) for n, accuracy, mean in of_bins) / len(correct)
+
+
+def calibration_bins(
+    correct: NDArray[np.bool_], confidence: NDArray[np.floating[Any]], bins: int = CALIBRATION_BINS
+) -> list[tuple[int, float, float]]:
+    """Return rows, accuracy and mean confidence of each bin that holds rows; arguments as above."""
     bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    gap = np.bincount(bin_of, weights=correct.astype(float) - confidence, minlength=bins)
-    return float(np.abs(gap).sum() / len(correct))
+    return [
+        (int(inside.sum()), float(correct[inside].mean()), float(confidence[inside].mean(dtype=np.float64)))
+        for inside in (bin_of == i for i in np.unique(bin_of))
+    ]

@@ -159,7 +159,7 @@ class GanBertForSequenceClassification(PreTrainedModel):
                 the cross-entropy of the labelled rows, without labels it is None.
             inputs_embeds: [b, t, d] in place of `input_ids`.
         """
-        h = self._text_vectors(input_ids, attention_mask, token_type_ids, inputs_embeds)
+        h = self.text_vectors(input_ids, attention_mask, token_type_ids, inputs_embeds)
         if self.training and labels is not None:
             h, labels = rows_of_all(h), rows_of_all(labels)
         # The heads run in their own precision, float32 in training: they cost next to nothing, and bfloat16 logits
@@ -193,20 +193,29 @@ class GanBertForSequenceClassification(PreTrainedModel):
         config = self.config
         output.generated_logits = generated_logits
         output.loss_d_unsupervised = losses.discriminator_unsupervised_loss(
-            logits, generated_logits, labels, config.real_term
+            logits, generated_logits, labels, config.real_term, config.real_weight
         )
         output.loss_g_unsupervised = losses.generator_unsupervised_loss(logits_for_g)
         output.loss_g_feature_matching = losses.feature_matching_loss(
             features, generated_features, config.feature_matching
         )
-        output.loss = sum(
-            loss
-            for name, loss in output.items()
-            if name.startswith("loss_")  # the four parts, with equal weights as in the paper
+        assert output.loss_d_supervised is not None
+        output.loss = (
+            output.loss_d_supervised
+            + output.loss_d_unsupervised
+            + config.fooling_weight * output.loss_g_unsupervised
+            + config.feature_matching_weight * output.loss_g_feature_matching
         )
 
-    def _text_vectors(self, *inputs: Tensor | None) -> Tensor:
+    def text_vectors(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+    ) -> Tensor:
         """Return h = pool(encoder(x)), [b, d], of any number of rows with the memory of a micro-batch."""
+        inputs = (input_ids, attention_mask, token_type_ids, inputs_embeds)
         n = next((x.shape[0] for x in inputs if x is not None), 0)
         size = self.micro_batch_size
         if not (self.training and torch.is_grad_enabled() and size and size < n):

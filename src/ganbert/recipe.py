@@ -36,6 +36,9 @@ class Recipe:
     feature_dropout: bool = _option(False, "take f(x) after D's dropout (authors' code)")
     real_term: RealTerm = _option("taken_for_fake", "rows of E_real: taken_for_fake (paper), unlabelled or all (code)")
     feature_matching: FeatureMatching = _option("sum", "over the dimensions: sum (paper) or mean (authors' code)")
+    real_weight: float = _option(1.0, "weight of E_real in L_D_unsup (paper: 1)")
+    fooling_weight: float = _option(1.0, "weight of L_G_unsup (paper: 1)")
+    feature_matching_weight: float = _option(1.0, "weight of feature matching (paper: 1)")
     joint: bool = _option(False, "study variant: all parameters descend L_D + L_G, as in the PyTorch port")
 
     # What a batch holds
@@ -68,7 +71,8 @@ class Recipe:
         require_choice("replication", self.replication, Replication)
         for name in ("noise_size", "max_length", "batch_size", "epochs", "max_grad_norm", "adam_epsilon"):
             _require(name, getattr(self, name), 0 < getattr(self, name) < math.inf, "above 0 and finite")
-        for name in ("encoder_lr", "discriminator_lr", "generator_lr", "weight_decay"):
+        rates = ("encoder_lr", "discriminator_lr", "generator_lr", "weight_decay")
+        for name in (*rates, "real_weight", "fooling_weight", "feature_matching_weight"):
             _require(name, getattr(self, name), 0 <= getattr(self, name) < math.inf, "0 or above and finite")
         for name in ("dropout", "input_dropout"):
             _require(name, getattr(self, name), 0 <= getattr(self, name) < 1, "at least 0 and below 1")

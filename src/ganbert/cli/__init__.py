@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from ganbert.cli import demo, evaluate, export, predict, train
+from ganbert.cli import compare, curve, demo, evaluate, export, predict, train
 from ganbert.errors import InputError, RunError
 from ganbert.version import __version__
 
@@ -27,6 +27,8 @@ app = typer.Typer(
 app.command("train")(train.command)
 app.command("evaluate")(evaluate.command)
 app.command("predict")(predict.command)
+app.command("compare")(compare.command)
+app.command("curve")(curve.command)
 app.command("export")(export.command)
 app.command("demo")(demo.command)
 

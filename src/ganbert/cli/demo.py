@@ -16,7 +16,7 @@ N_SHOWN = 10
 
 def command(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the model.")] = Path("demo-model"),
-    encoder: Annotated[str, typer.Option(help="Hugging Face name or folder of the encoder, or minilm.")] = "minilm",
+    encoder: options.Encoder = "minilm",
     max_steps: Annotated[int, typer.Option(min=1, help="Optimiser steps of each of the two runs.")] = 150,
     seed: Annotated[int, typer.Option(help="Fixes initial weights, order, noise and dropout.")] = 0,
     as_json: options.Json = False,

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from ganbert.errors import InputError
+
 TextColumn = Annotated[str, typer.Option(help="Column of the texts.", rich_help_panel="Tables")]
 TextPairColumn = Annotated[
     str | None,
@@ -43,6 +45,35 @@ Threads = Annotated[int | None, typer.Option(min=1, help="Threads of the process
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output, nothing else there.")]
 Model = Annotated[Path, typer.Argument(help="Model folder that `ganbert train` left.", show_default=False)]
 
+Encoder = Annotated[str, typer.Option(help="Hugging Face name or folder of the encoder, or minilm.")]
+Methods = Annotated[
+    str,
+    typer.Option(
+        help="Names, as bert,gan-bert; with other choices of the recipe, as gan-bert:noise=uniform+pooling=mean."
+    ),
+]
+Seeds = Annotated[int, typer.Option(min=1, help="Repetitions, each with rows and weights of its own.")]
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(envvar="GANBERT_DATA", help="Folder of local copies of the tasks; without it they are downloaded."),
+]
+Balanced = Annotated[bool, typer.Option("--balanced", help="Draw labelled rows class by class.")]
+Labelled = Annotated[
+    list[Path] | None, typer.Option("--labeled", "--labelled", help="Table in which every row has a label.")
+]
+Unlabelled = Annotated[
+    list[Path] | None, typer.Option("--unlabeled", "--unlabelled", help="Table whose labels are not looked at.")
+]
+MaxLength = Annotated[int | None, typer.Option(min=3, help="Tokens kept of a text.")]
+Epochs = Annotated[float | None, typer.Option(help="Epochs of the paper's GAN-BERT, which set everyone's steps.")]
+MaxSteps = Annotated[int | None, typer.Option(min=1, help="Optimiser steps of everyone, instead.")]
+Engine = Annotated[str, typer.Option(help="local, or ray (a cluster).", rich_help_panel="Machine")]
+Jobs = Annotated[int, typer.Option(min=1, help="Runs at once, each in its own process.", rich_help_panel="Machine")]
+Address = Annotated[
+    str | None,
+    typer.Option(help="Of the Ray cluster; else that of the environment, or this machine.", rich_help_panel="Machine"),
+]
+
 FORMATS = "CSV, TSV, JSON Lines or Parquet, each also .gz, or a datasets folder"
 
 
@@ -72,3 +103,24 @@ def _quiet_imported_libraries() -> None:
 def print_json(value: Any) -> None:
     """Print one JSON object."""
     print(json.dumps(value, ensure_ascii=False))
+
+
+def engine(name: str, jobs: int, address: str | None, threads: int | None) -> Any:
+    """Return the engine that carries out runs; `InputError` if there is none of that name."""
+    from ganbert.evaluation import engines
+
+    if name == "ray":
+        return engines.on_ray(address, threads or 1)
+    if name != "local":
+        raise InputError(f"--engine {name!r}: choose local or ray")
+    return engines.one_by_one if jobs == 1 else engines.in_processes(jobs)
+
+
+def method_names(text: str) -> list[str]:
+    """Return the names of methods between commas; `InputError` if there is no such method."""
+    from ganbert.evaluation.methods import method_named
+
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        method_named(name)
+    return names

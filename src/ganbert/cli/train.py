@@ -24,18 +24,14 @@ def command(
         ),
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the model.")] = Path("model"),
-    labelled: Annotated[
-        list[Path] | None, typer.Option("--labeled", "--labelled", help="Table in which every row has a label.")
-    ] = None,
-    unlabelled: Annotated[
-        list[Path] | None, typer.Option("--unlabeled", "--unlabelled", help="Table whose labels are not looked at.")
-    ] = None,
+    labelled: options.Labelled = None,
+    unlabelled: options.Unlabelled = None,
     validation: Annotated[Path | None, typer.Option(help="Table to choose the best checkpoint by.")] = None,
     validation_fraction: Annotated[
         float | None, typer.Option(min=0.0, max=0.9, help="Or: this share of each class's labelled rows.")
     ] = None,
     test: Annotated[Path | None, typer.Option(help="Table to measure the finished model on, once.")] = None,
-    encoder: Annotated[str, typer.Option(help="Hugging Face name or folder of the encoder, or minilm.")] = "minilm",
+    encoder: options.Encoder = "minilm",
     recipe: Annotated[
         str, typer.Option(help="default, paper, code (the authors' code) or bert (no adversary).")
     ] = "default",
@@ -45,7 +41,7 @@ def command(
     ] = None,
     epochs: Annotated[float | None, typer.Option(help="Passes over the rows.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Rows a batch.")] = None,
-    max_length: Annotated[int | None, typer.Option(min=3, help="Tokens kept of a text.")] = None,
+    max_length: options.MaxLength = None,
     learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate of the encoder.")] = None,
     pooling: Annotated[str | None, typer.Option(help="Text vector: auto, cls, pooler, mean or last.")] = None,
     settings: Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -79,9 +80,17 @@ class BatchPlan(Sampler[list[int]]):
         return self.n_batches
 
     def __iter__(self) -> Iterator[list[int]]:
+        for batch in self._batches():
+            yield own_rows(batch.tolist())
+
+    def times_shown(self, n_batches: int) -> NDArray[np.int64]:
+        """Return how often each row stands in the first batches of all processes: [n], over all rows."""
+        drawn = [np.empty(0, dtype=np.int64), *itertools.islice(self._batches(), n_batches)]
+        return np.bincount(np.concatenate(drawn), minlength=len(self.lengths))
+
+    def _batches(self) -> Iterator[NDArray[np.int64]]:
         parts = [self._parts(stream, np.random.default_rng([self.seed, i])) for i, stream in enumerate(self.streams)]
-        for batch in zip(*parts, strict=True):
-            yield own_rows(np.concatenate(batch).tolist())
+        return (np.concatenate(batch) for batch in zip(*parts, strict=True))
 
     def _parts(self, stream: Stream, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
         """Yield what the stream gives to each batch: [per_batch] rows, of similar length where there are many."""

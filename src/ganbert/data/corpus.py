@@ -167,7 +167,7 @@ def _require_same_columns(tables: Sequence[Rows]) -> None:
 
 
 def _label_names(tables: Sequence[Rows]) -> tuple[str, ...]:
-    """Return the classes in a stable order: by number if all are numbers, else alphabetical."""
+    """Return the classes that occur; `InputError` if they are fewer than two."""
     found = {label for table in tables for label in pc.unique(table.dataset.data["label"]).to_pylist()} - {None}
     places = ", ".join(str(table.path) for table in tables)
     if not found:
@@ -176,10 +176,15 @@ def _label_names(tables: Sequence[Rows]) -> tuple[str, ...]:
         raise InputError(
             f"one class only in {places}, {found.pop()!r}: a classifier needs labelled rows of at least two"
         )
+    return ordered_labels(found)
+
+
+def ordered_labels(labels: set[str]) -> tuple[str, ...]:
+    """Return class names in a stable order: by number if all are numbers, else alphabetical."""
     try:
-        return tuple(sorted(sorted(found), key=float))  # "1" and "1.0" too have one order
+        return tuple(sorted(sorted(labels), key=float))  # "1" and "1.0" too have one order
     except ValueError:
-        return tuple(sorted(found))
+        return tuple(sorted(labels))
 
 
 def _with_label_ids(rows: Rows, label_names: Sequence[str], column: str, allow_unseen: bool = False) -> Dataset:

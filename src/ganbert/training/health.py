@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,18 @@ CERTAIN = 0.01
 """Distance of both mean p_fake from 0 and 1 below which D is said to be certain of everything."""
 PATIENCE = 5
 """Log records in a row that must look bad before anything is said: single batches are noisy."""
+
+HEALTH_FIGURES = (
+    "p_fake_real",
+    "p_fake_generated",
+    "feature_distance",
+    "prediction_entropy",
+    "largest_class_share",
+    "grad_norm_encoder",
+    "grad_norm_discriminator",
+    "grad_norm_generator",
+)
+"""What tells the course of the game, beside its losses."""
 
 SAME_CLASS_ADVICE = (
     "nearly all rows are predicted as one class. Try a lower --learning-rate, more labelled rows of the other classes, "
@@ -127,3 +139,11 @@ class HealthCallback(TrainerCallback):
 def _last_checkpoint(output: Path) -> str:
     checkpoints = sorted(output.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
     return f"The last checkpoint is {checkpoints[-1]}." if checkpoints else "No checkpoint had been saved yet."
+
+
+def last_health(log_history: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the last record of the game's figures in a training log, empty if there is none."""
+    for record in reversed(log_history):
+        if "largest_class_share" in record:
+            return {name: float(record[name]) for name in HEALTH_FIGURES if name in record}
+    return {}

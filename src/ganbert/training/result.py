@@ -25,6 +25,9 @@ class TrainingResult:
         steps: optimiser steps.
         seconds: of the steps taken in this call, without reading, loading and testing.
         n_cut: training rows longer than the maximum length.
+        tokens: that the steps of the whole run read, without padding.
+        labelled_shown: how often a labelled row stood in a batch, in the mean.
+        health: the last figures of the health watch.
         n_test_in_train: test rows whose text also stands in the training rows.
         test: figures on the test rows, measured once, after training.
         warnings: what the health watch had to say.
@@ -41,6 +44,9 @@ class TrainingResult:
     steps: int
     seconds: float
     n_cut: int
+    tokens: int
+    labelled_shown: float
+    health: dict[str, float]
     n_test_in_train: int
     test: Metrics | None
     warnings: tuple[str, ...]

@@ -40,7 +40,7 @@ from ganbert.training import run_folder
 from ganbert.training.arguments import training_arguments
 from ganbert.training.callbacks import LogFile, QuietProgress, StopOnSignal
 from ganbert.training.card import write_model_card
-from ganbert.training.health import HealthCallback
+from ganbert.training.health import HealthCallback, last_health
 from ganbert.training.plots import plot_training
 from ganbert.training.result import TrainingResult
 from ganbert.training.trainer import GanBertTrainer
@@ -132,7 +132,7 @@ def train(
         report_to=report_to,
         progress=progress,
     )
-    trainer, n_cut = _trainer(model, tokenizer, arguments, recipe, corpus, say)
+    trainer, plan, n_cut = _trainer(model, tokenizer, arguments, recipe, corpus, say)
     if n_cut:
         longest = tokenizer.model_max_length
         say(f"{n_cut} of {len(corpus.train)} training texts exceed {longest} tokens and were cut (--max-length).")
@@ -163,6 +163,7 @@ def train(
     test, n_shared = _test(corpus, Predictor(model, tokenizer, compute=compute), progress)
     if n_shared:
         say(f"{n_shared} of {len(corpus.test or ())} test rows have a text that also stands in the training rows.")
+    shown = plan.times_shown(trainer.state.global_step)
     result = TrainingResult(
         output=output,
         model=model,
@@ -175,6 +176,9 @@ def train(
         steps=trainer.state.global_step,
         seconds=seconds,
         n_cut=n_cut,
+        tokens=int(shown @ plan.lengths),
+        labelled_shown=float(shown[corpus.labelled].mean()),
+        health=last_health(trainer.state.log_history),
         n_test_in_train=n_shared,
         test=test,
         warnings=tuple(health.warnings),
@@ -209,8 +213,8 @@ def _trainer(
     recipe: Recipe,
     corpus: Corpus,
     say: Callable[[str], None],
-) -> tuple[GanBertTrainer, int]:
-    """Return a trainer over the tokenised corpus, and how many training rows were cut."""
+) -> tuple[GanBertTrainer, BatchPlan, int]:
+    """Return a trainer over the tokenised corpus, its batches, and how many training rows were cut."""
     progress = not arguments.disable_tqdm
     rows, n_cut = encode(corpus.train, tokenizer, tokenizer.model_max_length, progress=progress)
     validation = None
@@ -239,7 +243,7 @@ def _trainer(
     )
     for unwanted in (PrinterCallback, ProgressCallback):  # standard output belongs to results
         trainer.remove_callback(unwanted)
-    return trainer, n_cut
+    return trainer, plan, n_cut
 
 
 def _occurring_ids(tokenizer: PreTrainedTokenizerBase, *parts: Dataset | None) -> torch.Tensor:

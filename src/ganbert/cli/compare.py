@@ -1,0 +1,103 @@
+"""`ganbert compare`: the same data through several methods at equal budget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganbert.cli import options
+from ganbert.errors import InputError
+
+
+def command(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="FILE...",
+            help=f"Tables ({options.FORMATS}) in which unlabelled rows have an empty label; or tasks, as qc-coarse.",
+            show_default=False,
+        ),
+    ] = None,
+    labelled: options.Labelled = None,
+    unlabelled: options.Unlabelled = None,
+    test: Annotated[
+        Path | None, typer.Option(help="Table to measure on; without it, cross-validation over the labelled rows.")
+    ] = None,
+    methods: options.Methods = "tfidf,embed,default-plain,default",
+    seeds: options.Seeds = 5,
+    labels: Annotated[
+        str | None, typer.Option(help="Keep only so many labels, as 100 or 10%.", show_default=False)
+    ] = None,
+    balanced: options.Balanced = False,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for results.jsonl, the plot and report.html.")
+    ] = Path("comparison"),
+    data_root: options.DataRoot = None,
+    encoder: options.Encoder = "minilm",
+    max_length: options.MaxLength = None,
+    epochs: options.Epochs = None,
+    max_steps: options.MaxSteps = None,
+    engine: options.Engine = "local",
+    jobs: options.Jobs = 1,
+    address: options.Address = None,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    threads: options.Threads = None,
+    text_column: options.TextColumn = "text",
+    text_pair_column: options.TextPairColumn = None,
+    label_column: options.LabelColumn = "label",
+    encoding: options.Encoding = "utf-8",
+    skip_empty: options.SkipEmpty = False,
+    allow_unseen: options.AllowUnseen = False,
+    as_json: options.Json = False,
+) -> None:
+    """Measure methods side by side on your own table, or on tasks: same rows, same encoder, equally many steps.
+
+    Results are written as each run ends. Started again, it does only what is missing.
+
+    Examples:
+
+        ganbert compare messages.csv
+
+        ganbert compare messages.csv --test test.csv --methods tfidf,setfit,default-plain,default --seeds 3
+
+        ganbert compare qc-coarse sst5 --labels 1% --methods bert,gan-bert
+    """
+    options.quiet_libraries()
+    from ganbert.cli.comparison import carry_out_and_show
+    from ganbert.data.rows import TableOptions
+    from ganbert.evaluation.curve import TaskSource, runs_of
+    from ganbert.evaluation.runs import Source
+    from ganbert.evaluation.splits import Budget
+    from ganbert.evaluation.tables import TableSource
+    from ganbert.evaluation.tasks import TASKS
+
+    names = [name for name in files or [] if name in TASKS and not Path(name).exists()]
+    paths = [Path(name) for name in files or [] if name not in names]
+    if names and (paths or labelled or unlabelled or test):
+        raise InputError(f"{names[0]!r} is a task with rows of its own: compare tasks and files in two commands")
+    if names and labels is None:
+        raise InputError(f"{names[0]!r}: a task needs a label budget, as --labels 1%")
+    if not (names or paths or labelled):
+        raise InputError("no table: name a FILE, or --labeled FILE with --unlabeled FILE")
+    table_options = TableOptions(text_column, text_pair_column, label_column, encoding, skip_empty, allow_unseen)
+    sources: list[Source] = [TaskSource(name, data_root) for name in names]
+    if not names:
+        sources = [TableSource(tuple(paths), tuple(labelled or ()), tuple(unlabelled or ()), test, table_options)]
+    runs = runs_of(
+        sources,
+        options.method_names(methods),
+        [str(Budget.parse(labels or "100%"))],
+        seeds,
+        encoder=encoder,
+        balanced=balanced,
+        max_length=max_length,
+        epochs=epochs,
+        max_steps=max_steps,
+        device=device,
+        precision=precision,
+        threads=threads,
+    )
+    carry_out_and_show(runs, output, options.engine(engine, jobs, address, threads), as_json=as_json)

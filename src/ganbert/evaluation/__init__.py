@@ -1,0 +1,1 @@
+"""Honest comparison: tasks, splits, methods, runs, their figures, and how they are shown."""

@@ -1,0 +1,120 @@
+"""Learning curves and calibration as pictures."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from ganbert.evaluation.statistics import Summary
+
+# Okabe and Ito's colours, told apart by all readers; markers and lines tell them apart in print.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D1F")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+LINES = ("-", "--", "-.", ":")
+
+CalibrationBins = Sequence[tuple[int, float, float]]
+"""Rows, accuracy and mean confidence of each bin."""
+
+
+def plot_curves(summaries: Sequence[Summary], folder: Path) -> None:
+    """Draw `curve.png` and `curve.svg`: a panel for each task, the paper's figure 2."""
+    figure = curves(summaries)
+    figure.savefig(folder / "curve.png", dpi=150)
+    (folder / "curve.svg").write_text(svg(figure), encoding="utf-8")
+
+
+def curves(summaries: Sequence[Summary]) -> Figure:
+    """Return a panel for each task: accuracy over labelled rows, mean over seeds and 95% interval."""
+    tasks = list(dict.fromkeys((s.task, s.split) for s in summaries))
+    styles = _styles(s.method for s in summaries)
+    columns = min(3, len(tasks))
+    lines = -(-len(tasks) // columns)
+    figure = Figure(figsize=(max(6.0, 4.6 * columns), 3.6 * lines + 0.9), layout="constrained")
+    for axes, (task, split) in zip(figure.subplots(lines, columns, squeeze=False).flat, tasks, strict=False):
+        _panel(axes, [s for s in summaries if (s.task, s.split) == (task, split)], styles)
+        axes.set(title=task if split == "test" else f"{task} (development rows)")
+    for axes in figure.axes[len(tasks) :]:
+        axes.remove()
+    entries: dict[str, Artist] = {}
+    for axes in figure.axes:
+        handles, labels = axes.get_legend_handles_labels()
+        entries |= dict(zip(labels, handles, strict=True))
+    figure.legend(
+        handles=list(entries.values()),
+        labels=list(entries),
+        loc="outside lower center",
+        ncols=min(4, len(entries)),
+        frameon=False,
+    )
+    return figure
+
+
+def calibration(bins: Mapping[str, CalibrationBins]) -> Figure:
+    """Return the calibration curves of several methods: accuracy of the rows in each bin of confidence."""
+    figure = Figure(figsize=(5.2, 4.2), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="0.6", linewidth=1)
+    styles = _styles(bins)
+    for method, of_method in bins.items():
+        axes.plot(
+            [confidence for _, _, confidence in of_method], [accuracy for _, accuracy, _ in of_method],
+            label=method, markersize=4, **styles[method],
+        )  # fmt: skip
+    axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
+    axes.grid(alpha=0.3)
+    figure.legend(loc="outside right upper", frameon=False, fontsize="small")
+    return figure
+
+
+def svg(figure: Figure) -> str:
+    """Return the figure as one `<svg>` element, with text as text."""
+    buffer = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "ganbert"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
+
+
+def _panel(axes: Axes, summaries: Sequence[Summary], styles: Mapping[str, dict[str, Any]]) -> None:
+    for method in dict.fromkeys(s.method for s in summaries):
+        points = sorted((s for s in summaries if s.method == method), key=lambda s: s.n_labelled)
+        x = [s.n_labelled for s in points]
+        figures = [s.figures["accuracy"] for s in points]
+        axes.plot(x, [100 * f.mean for f in figures], label=method, markersize=4.5, **styles[method])
+        low = [100 * (f.mean if f.low is None else f.low) for f in figures]
+        high = [100 * (f.mean if f.high is None else f.high) for f in figures]
+        if len(x) > 1:
+            axes.fill_between(x, low, high, color=styles[method]["color"], alpha=0.13, linewidth=0)
+        else:
+            axes.errorbar(x, low, yerr=np.array([[0.0], [high[0] - low[0]]]), color=styles[method]["color"], capsize=3)
+    budgets = {s.n_labelled: s.budget for s in summaries}
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(sorted(budgets)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticklabels([_tick(n, budgets[n]) for n in sorted(budgets)], fontsize="small")
+    axes.set(xlabel="labelled rows", ylabel="accuracy, %")
+    axes.grid(alpha=0.3)
+
+
+def _tick(n_labelled: int, budget: str) -> str:
+    return f"{n_labelled}\n{budget}" if budget.endswith("%") else str(n_labelled)
+
+
+def _styles(methods: Iterable[str]) -> dict[str, dict[str, Any]]:
+    return {
+        method: {
+            "color": COLOURS[i % len(COLOURS)],
+            "marker": MARKERS[i % len(MARKERS)],
+            "linestyle": LINES[i % len(LINES)],
+        }
+        for i, method in enumerate(dict.fromkeys(methods))
+    }

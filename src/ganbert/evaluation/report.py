@@ -1,0 +1,149 @@
+"""One self-contained HTML page about a comparison."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
+
+from ganbert.evaluation import plots
+from ganbert.evaluation.methods import method_named
+from ganbert.evaluation.runs import Record
+from ganbert.evaluation.statistics import Summary, sentence
+from ganbert.metrics import CALIBRATION_BINS
+
+MATRIX_CLASSES = 12
+"""With more classes than this a confusion matrix is a carpet: the pairs most often confused are listed instead."""
+PAIRS = 15
+NO_LABEL = "(classes without a labelled row)"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Everything about one task at one budget."""
+
+    title: str
+    summaries: list[Summary]
+    sentences: list[str]
+    ceiling: float
+    per_class: list[tuple[str, int, list[str]]]
+    confusions: dict[str, Confusion]
+    calibration: Markup
+    health: list[Record]
+    splits: list[Record]
+
+    @property
+    def health_names(self) -> list[str]:
+        """Figures of the game that any run has."""
+        return sorted({name for record in self.health for name in record["health"]})
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Rows of each true class taken for each class, over all seeds; `pairs` in place of the matrix for many classes."""
+
+    classes: list[str]
+    truths: list[str]
+    matrix: list[list[int]]
+    pairs: list[tuple[str, str, int]]
+
+
+def write_report(records: Sequence[Record], summaries: Sequence[Summary], path: Path, *, command: str) -> None:
+    """Write the page.
+
+    Args:
+        records: of all runs.
+        summaries: of these records.
+        path: the file.
+        command: that made it.
+    """
+    environment = Environment(
+        loader=PackageLoader("ganbert.evaluation"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["percent"] = lambda share: f"{100 * share:.1f}"
+    places = dict.fromkeys((s.task, s.split, s.budget) for s in summaries)
+    page = environment.get_template("report.html.j2").render(
+        curve=Markup(plots.svg(plots.curves(summaries))) if summaries else "",
+        cells=[_cell(place, records, summaries) for place in places],
+        methods={name: method_named(name)[0].says for name in dict.fromkeys(record["method"] for record in records)},
+        versions=_versions(records),
+        command=command,
+        n_runs=len(records),
+    )
+    path.write_text(page, encoding="utf-8")
+
+
+def _cell(place: tuple[str, str, str], records: Sequence[Record], summaries: Sequence[Summary]) -> Cell:
+    task, split, budget = place
+    here = [s for s in summaries if (s.task, s.split, s.budget) == place]
+    runs = [r for r in records if (r["task"], r["split"], r["budget"]) == place]
+    by_method = {s.method: [r for r in runs if r["method"] == s.method] for s in here}
+    measured = "test" if split == "test" else "development"
+    return Cell(
+        title=f"{task}, {budget}: {here[0].n_labelled} labelled rows, {runs[0]['n_test']} {measured} rows",
+        summaries=here,
+        sentences=[text for text in map(sentence, here) if text],
+        ceiling=min(s.ceiling for s in here),
+        per_class=_per_class(by_method),
+        confusions={method: _confusion(of_method) for method, of_method in by_method.items()},
+        calibration=Markup(plots.svg(plots.calibration({m: _calibration(rs) for m, rs in by_method.items()}))),
+        health=[r for r in runs if r["health"] or r["warnings"]],
+        splits=list({r["seed"]: r for r in runs}.values()),
+    )
+
+
+def _counts(runs: Sequence[Record]) -> Counter[tuple[str, str]]:
+    """Return how often each class was taken for each, by name: which id a class has depends on the split."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for run in runs:
+        names = run["classes_by_id"]
+        for truth, predicted, rows in run["confusion"]:
+            counts[(names[truth] if truth >= 0 else NO_LABEL, names[predicted])] += rows
+    return counts
+
+
+def _per_class(by_method: dict[str, list[Record]]) -> list[tuple[str, int, list[str]]]:
+    """Return class, rows measured on and F1 of each method, over all seeds taken together."""
+    counts = {method: _counts(runs) for method, runs in by_method.items()}
+    names = sorted({name for of_method in counts.values() for pair in of_method for name in pair} - {NO_LABEL})
+    rows = []
+    for name in names:
+        f1 = []
+        for of_method in counts.values():
+            hit = of_method[name, name]
+            wrong = sum(n for (truth, predicted), n in of_method.items() if (truth == name) != (predicted == name))
+            f1.append(f"{100 * 2 * hit / (2 * hit + wrong):.1f}" if hit + wrong else "")
+        first = next(iter(counts))
+        support = sum(n for (truth, _), n in counts[first].items() if truth == name)
+        rows.append((name, support, f1))
+    return rows
+
+
+def _confusion(runs: Sequence[Record]) -> Confusion:
+    counts = _counts(runs)
+    classes = sorted({name for run in runs for name in run["classes_by_id"]})
+    truths = [*classes, NO_LABEL] if any(truth == NO_LABEL for truth, _ in counts) else classes
+    wrong = [(truth, predicted, n) for (truth, predicted), n in counts.most_common() if truth != predicted]
+    if len(classes) > MATRIX_CLASSES:
+        return Confusion(classes, truths, [], wrong[:PAIRS])
+    return Confusion(classes, truths, [[counts[truth, name] for name in classes] for truth in truths], [])
+
+
+def _calibration(runs: Sequence[Record]) -> plots.CalibrationBins:
+    """Return the bins of all seeds taken together."""
+    sums: dict[int, list[float]] = {}
+    for n, accuracy, confidence in (bin_ for run in runs for bin_ in run["calibration"]):
+        of_bin = sums.setdefault(min(int(confidence * CALIBRATION_BINS), CALIBRATION_BINS - 1), [0.0, 0.0, 0.0])
+        for i, value in enumerate((n, n * accuracy, n * confidence)):
+            of_bin[i] += value
+    return [(int(n), right / n, confident / n) for _, (n, right, confident) in sorted(sums.items())]
+
+
+def _versions(records: Sequence[Record]) -> dict[str, str]:
+    """Return each version that occurs, several with commas between."""
+    names = ("ganbert", "commit", "machine", "threads", "precision", "encoder", "python", "torch", "transformers")
+    return {name: ", ".join(dict.fromkeys(str(record[name]) for record in records)) for name in names}

@@ -1,0 +1,146 @@
+"""One run: a method on a split, and the record it leaves."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganbert.compute import choose_compute
+from ganbert.evaluation.methods import Setting, method_named
+from ganbert.evaluation.provenance import provenance
+from ganbert.evaluation.splits import Split
+from ganbert.metrics import calibration_bins, classification_metrics
+
+Record = dict[str, Any]
+"""What a run leaves; JSON can hold it."""
+
+
+class Source(Protocol):
+    """Where the rows of a run come from; it can be sent to another process.
+
+    Attributes:
+        name: of the task or the table.
+        part: "test", "dev" or "cross-validation": what is measured on.
+        version: changes with the rows, where they can.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def part(self) -> str: ...  # noqa: D102
+
+    @property
+    def version(self) -> str: ...  # noqa: D102
+
+    def split(self, budget: str, seed: int, *, balanced: bool) -> Split:
+        """Return the rows of a label budget and a seed."""
+
+    def settings(self) -> dict[str, Any]:
+        """Return the fields of `Setting` that the source decides, such as `max_length`."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that decides what a run computes.
+
+    Attributes:
+        source: of the rows.
+        method: by its name in the registry, with settings perhaps.
+        budget: of labels, as `55` or `1%`.
+        seed: of split and training.
+        encoder: a Hub name, a folder, or `minilm`.
+        balanced: whether labelled rows are drawn class by class.
+        max_length, epochs, max_steps: in place of what the source says.
+        device, precision, threads: as for `choose_compute`; not part of what it computes.
+    """
+
+    source: Source
+    method: str
+    budget: str
+    seed: int
+    encoder: str = "minilm"
+    balanced: bool = False
+    max_length: int | None = None
+    epochs: float | None = None
+    max_steps: int | None = None
+    device: str = "auto"
+    precision: str = "auto"
+    threads: int | None = None
+
+    @property
+    def identity(self) -> Record:
+        """What tells the run from all others, as its record says it."""
+        return {
+            "task": self.source.name,
+            "split": self.source.part,
+            "data": self.source.version,
+            "method": self.method,
+            "budget": self.budget,
+            "seed": self.seed,
+            "encoder": self.encoder,
+            "balanced": self.balanced,
+            "settings": {
+                name: value
+                for name in ("max_length", "epochs", "max_steps")
+                if (value := getattr(self, name)) is not None
+            },
+        }
+
+    @property
+    def key(self) -> str:
+        """A short name of the identity."""
+        return key_of(self.identity)
+
+    def __call__(self) -> Record:
+        """Train, predict and measure; the record holds no times but those of this machine."""
+        split = self.source.split(self.budget, self.seed, balanced=self.balanced)
+        compute = choose_compute(self.device, self.precision, self.threads)
+        setting = Setting(self.encoder, self.seed, compute, **{**self.source.settings(), **self.identity["settings"]})
+        method, settings = method_named(self.method)
+        began = time.perf_counter()
+        outcome = method.run(split, setting, settings)
+        seconds = time.perf_counter() - began
+        truth = np.asarray(split.test["label"][:])
+        predicted = outcome.probabilities.argmax(axis=1)
+        metrics = classification_metrics(truth, outcome.probabilities, split.corpus.label_names)
+        return {
+            **self.identity,
+            **split.facts(),
+            "accuracy": metrics.accuracy,
+            "macro_f1": metrics.macro_f1,
+            "micro_f1": metrics.micro_f1,
+            "ece": metrics.ece,
+            "steps": outcome.steps,
+            "labelled_shown": round(outcome.labelled_shown, 2),
+            "tokens": outcome.tokens,
+            "seconds": round(outcome.seconds, 2),
+            "seconds_in_all": round(seconds, 2),
+            "warnings": list(outcome.warnings),
+            "health": {name: round(value, 4) for name, value in outcome.health.items()},
+            "recipe": dict(outcome.recipe),
+            "classes_by_id": list(split.corpus.label_names),
+            "confusion": confusion(truth, predicted),
+            "calibration": calibration_bins(predicted == truth, outcome.probabilities.max(axis=1)),
+            "precision": compute.precision,
+            **provenance(),
+        }
+
+
+def key_of(identity: Record) -> str:
+    """Return a short name of a run, or of its record."""
+    names = ("task", "split", "data", "method", "budget", "seed", "encoder", "balanced", "settings")
+    text = json.dumps({name: identity[name] for name in names}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def confusion(truth: NDArray[np.int64], predicted: NDArray[np.int64]) -> list[list[int]]:
+    """Return the pairs of classes that occur, as [true, predicted, rows]; -1 is a class without a labelled row."""
+    pairs, counts = np.unique(np.stack([truth, predicted], axis=1), axis=0, return_counts=True)
+    return [[*map(int, pair), int(count)] for pair, count in zip(pairs, counts, strict=True)]

@@ -1,0 +1,119 @@
+"""What several seeds show: means, intervals, paired differences, and a sentence about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from ganbert.evaluation.methods import method_named
+from ganbert.evaluation.runs import Record
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over n seeds with its 95% interval by Student's t; `low` and `high` are None for a single seed."""
+
+    mean: float
+    low: float | None
+    high: float | None
+    n: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Estimate:
+        """Estimate from one value a seed."""
+        mean = float(np.mean(values))
+        if len(values) < 2:
+            return cls(mean, None, None, len(values))
+        half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, len(values) - 1) * stats.sem(values))
+        return cls(mean, mean - half, mean + half, len(values))
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the seeds of one method at one budget of one task show.
+
+    Attributes:
+        task, split, budget, method: of the runs.
+        n_labelled: labelled rows.
+        figures: `accuracy`, `macro_f1`, `micro_f1` and `ece`, each with its interval.
+        deviation: standard deviation of the accuracy over seeds; None for a single one.
+        baseline: the method it is measured against; None where it is itself one, or that one has no run.
+        gain: accuracy less that of the baseline, seed by seed.
+        steps, seconds: means.
+        ceiling: accuracy that the classes without a labelled row leave possible, the mean.
+    """
+
+    task: str
+    split: str
+    budget: str
+    method: str
+    n_labelled: int
+    figures: Mapping[str, Estimate]
+    deviation: float | None
+    baseline: str | None
+    gain: Estimate | None
+    steps: float
+    seconds: float
+    ceiling: float
+
+
+def summarise(records: Iterable[Record]) -> list[Summary]:
+    """Return a summary for each method at each budget of each task, in the order in which they first occur."""
+    groups: dict[tuple[str, str, str, str], dict[int, Record]] = {}
+    for record in records:
+        group = (record["task"], record["split"], record["budget"], record["method"])
+        groups.setdefault(group, {})[record["seed"]] = record
+    summaries = []
+    for (task, split, budget, method), runs in groups.items():
+        baseline = method_named(method)[0].baseline
+        paired = groups.get((task, split, budget, baseline or ""), {})
+        seeds = sorted(set(runs) & set(paired))
+        gains = [runs[seed]["accuracy"] - paired[seed]["accuracy"] for seed in seeds]
+        values = {name: [run[name] for run in runs.values()] for name in ("accuracy", "macro_f1", "micro_f1", "ece")}
+        summaries.append(
+            Summary(
+                task=task,
+                split=split,
+                budget=budget,
+                method=method,
+                n_labelled=round(_mean(runs, "n_labelled")),
+                figures={name: Estimate.of(of_seeds) for name, of_seeds in values.items()},
+                deviation=float(np.std(values["accuracy"], ddof=1)) if len(runs) > 1 else None,
+                baseline=baseline if gains else None,
+                gain=Estimate.of(gains) if gains else None,
+                steps=_mean(runs, "steps"),
+                seconds=_mean(runs, "seconds"),
+                ceiling=_mean(runs, "ceiling"),
+            )
+        )
+    return summaries
+
+
+def sentence(summary: Summary) -> str:
+    """Say in plain words what the seeds show of a method against its baseline; empty where it has none."""
+    gain = summary.gain
+    if gain is None:
+        return ""
+    points = f"{abs(gain.mean) * 100:.1f} points"
+    if gain.low is None or gain.high is None:
+        return f"{summary.method}: {points} {_side(gain.mean)} {summary.baseline} with one seed, which shows nothing."
+    if gain.low <= 0 <= gain.high:
+        return f"{summary.method}: no difference from {summary.baseline} that these {gain.n} seeds can show."
+    sizes = sorted((abs(gain.low) * 100, abs(gain.high) * 100))
+    return (
+        f"{summary.method}: {points} {_side(gain.mean)} {summary.baseline} "
+        f"(95% interval {sizes[0]:.1f} to {sizes[1]:.1f}, {gain.n} seeds)."
+    )
+
+
+def _side(difference: float) -> str:
+    return "above" if difference > 0 else "below"
+
+
+def _mean(runs: Mapping[int, Record], name: str) -> float:
+    return float(np.mean([run[name] for run in runs.values()]))

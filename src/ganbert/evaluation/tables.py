@@ -1,0 +1,124 @@
+"""Somebody's own tables as a source of runs: measured on a test file, or by cross-validation."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import warnings
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from datasets import Dataset
+
+from ganbert.data.corpus import read_corpus
+from ganbert.data.rows import TableOptions
+from ganbert.errors import InputError
+from ganbert.evaluation.splits import Budget, Split, few_label_split
+from ganbert.losses import UNLABELLED
+from ganbert.metrics import UNSEEN
+from ganbert.recipe import DEFAULT
+
+FOLDS = 5
+UNSEEN_NAME = "(in no training row)"
+
+
+@dataclass(frozen=True)
+class TableSource:
+    """Rows of tables.
+
+    With a test file each seed is measured on it. Without one, seed s is measured on fold s of the labelled rows: five
+    seeds measure on every labelled row once, and more seeds on folds drawn anew.
+
+    Attributes:
+        files: tables in which unlabelled rows have an empty label.
+        labelled, unlabelled: tables in which every row has a label, and tables whose labels are not looked at.
+        test: table to measure on.
+        options: columns, encoding, and how to treat odd rows.
+    """
+
+    files: tuple[Path, ...]
+    labelled: tuple[Path, ...] = ()
+    unlabelled: tuple[Path, ...] = ()
+    test: Path | None = None
+    options: TableOptions = TableOptions()
+
+    @property
+    def name(self) -> str:
+        """The names of the files."""
+        return " + ".join(path.name for path in (*self.files, *self.labelled, *self.unlabelled))
+
+    @property
+    def part(self) -> str:
+        """What is measured on."""
+        return "test" if self.test else "cross-validation"
+
+    @cached_property
+    def version(self) -> str:
+        """A hash of the files' contents, so that results of other rows are not taken for these."""
+        digest = hashlib.sha256(repr(self.options).encode())
+        for path in (*self.files, *self.labelled, *self.unlabelled, *([self.test] if self.test else [])):
+            for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+                if file.is_file():
+                    digest.update(file.read_bytes())
+        return digest.hexdigest()[:16]
+
+    def split(self, budget: str, seed: int, *, balanced: bool = False) -> Split:
+        """Return the rows of a label budget, in percent of the labelled rows to train on or as a number, and a seed."""
+        train, measured = _rows(self, self.version)
+        if measured is None:
+            train, measured = _fold(train, seed)
+        n_labelled = sum(label is not None for label in train["label"])
+        return few_label_split(
+            train, measured, Budget.parse(budget).rows(n_labelled), seed, balanced=balanced, n_unlabelled=len(train)
+        )
+
+    def settings(self) -> dict[str, Any]:
+        """Return how much of a text is kept."""
+        return {"max_length": DEFAULT.max_length}
+
+
+@lru_cache(maxsize=2)
+def _rows(source: TableSource, version: str) -> tuple[Dataset, Dataset | None]:
+    """Return the rows to train on and those of the test file if there is one, with labels as text."""
+    with tempfile.TemporaryDirectory(prefix="ganbert-", ignore_cleanup_errors=True) as workspace:
+        corpus = read_corpus(
+            source.files,
+            source.options,
+            Path(workspace),
+            labelled=source.labelled,
+            unlabelled=source.unlabelled,
+            test=source.test,
+        )
+        names = {**dict(enumerate(corpus.label_names)), UNLABELLED: None, UNSEEN: UNSEEN_NAME}
+        parts: list[Dataset | None] = []
+        for part in (corpus.train, corpus.test):
+            if part is None:
+                parts.append(None)
+                continue
+            columns = part.to_dict()
+            parts.append(Dataset.from_dict({**columns, "label": [names[i] for i in columns["label"]]}))
+    return parts[0], parts[1]
+
+
+def _fold(rows: Dataset, seed: int) -> tuple[Dataset, Dataset]:
+    """Return the rows to train on and the fold to measure on."""
+    from sklearn.model_selection import StratifiedKFold
+
+    labels = rows["label"][:]
+    labelled = np.array([i for i, label in enumerate(labels) if label is not None])
+    if len(labelled) < 2 * FOLDS:
+        raise InputError(
+            f"cross-validation over {len(labelled)} labelled rows says nothing: name a --test file, or label "
+            f"{2 * FOLDS} rows at least"
+        )
+    names = np.array([labels[i] for i in labelled])
+    if np.unique(names, return_counts=True)[1].max() < FOLDS:
+        raise InputError(f"no class has {FOLDS} labelled rows, too few for cross-validation: name a --test file")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed // FOLDS).split(labelled, names)
+        held = labelled[list(folds)[seed % FOLDS][1]]
+    return rows.select(np.setdiff1d(np.arange(len(rows)), held)), rows.select(held)

@@ -1,0 +1,151 @@
+"""`ganbert compare` and `ganbert curve` on real commands with a tiny encoder."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Run, toy_rows
+
+FAST = ("--max-steps", 4, "--max-length", 16, "--precision", "float32", "--threads", 1)
+METHODS = "tfidf,embed,default-plain,default"
+
+
+@pytest.fixture
+def compare(run: Run, tiny_encoder: str, tmp_path: Path) -> Run:
+    """Return a function that runs `ganbert compare` briefly, into `tmp_path / "out"`."""
+    return lambda *arguments: run("compare", *arguments, *FAST, "--encoder", tiny_encoder, "--output", tmp_path / "out")
+
+
+def test_a_test_file_is_measured_on(compare: Run, toy_table: Callable[..., Path], tmp_path: Path) -> None:
+    test = toy_table(n=30, labelled=30, name="test.csv", first=60)
+    outcome = compare(toy_table(), "--test", test, "--seeds", 2, "--json")
+    assert outcome.status == 0, outcome.err
+    runs, summary = outcome.result["runs"], outcome.result["summary"]
+    assert [(r["method"], r["seed"]) for r in runs] == [(m, s) for s in range(2) for m in METHODS.split(",")]
+    assert {r["n_test"] for r in runs} == {30}
+    assert {(r["n_labelled"], r["n_unlabelled"]) for r in runs} == {(24, 36)}
+    assert {r["steps"] for r in runs if r["method"].startswith("default")} == {4}
+    default = next(s for s in summary if s["method"] == "default")
+    assert default["baseline"] == "default-plain"
+    assert default["gain"]["n"] == 2
+    played, plain = ([r["accuracy"] for r in runs if r["method"] == m] for m in ("default", "default-plain"))
+    assert default["gain"]["mean"] == pytest.approx((sum(played) - sum(plain)) / 2)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "results.jsonl", "curve.png", "curve.svg", "report.html",
+    }  # fmt: skip
+    assert "ganbert compare" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_without_a_test_file_labelled_rows_are_cross_validated(compare: Run, toy_table: Callable[..., Path]) -> None:
+    outcome = compare(toy_table(labelled=30), "--methods", "tfidf", "--seeds", 5, "--json")
+    assert outcome.status == 0, outcome.err
+    runs = outcome.result["runs"]
+    assert sum(r["n_test"] for r in runs) == 30  # every labelled row once
+    assert {r["split"] for r in runs} == {"cross-validation"}
+    assert all(r["n_labelled"] + r["n_test"] == 30 for r in runs)
+
+
+def test_labels_can_be_withheld(compare: Run, toy_table: Callable[..., Path]) -> None:
+    test = toy_table(n=30, labelled=30, name="test.csv", first=60)
+    arguments = (toy_table(labelled=40), "--test", test, "--methods", "tfidf", "--seeds", 1, "--json")
+    for labels, expected in (("50%", (20, 40)), ("10", (10, 50))):
+        outcome = compare(*arguments, "--labels", labels)
+        assert outcome.status == 0, outcome.err
+        assert [(r["n_labelled"], r["n_unlabelled"]) for r in outcome.result["runs"]] == [expected]
+
+
+def test_a_changed_table_is_measured_anew(compare: Run, toy_table: Callable[..., Path], tmp_path: Path) -> None:
+    arguments = ("--methods", "tfidf", "--seeds", 1, "--json")
+    first = compare(toy_table(labelled=30), *arguments)
+    again = compare(toy_table(labelled=30), *arguments)
+    changed = compare(toy_table(labelled=40), *arguments)
+    assert first.result["runs"] == again.result["runs"]
+    assert changed.result["runs"][0]["split_hash"] != first.result["runs"][0]["split_hash"]
+    assert len((tmp_path / "out" / "results.jsonl").read_text().splitlines()) == 2
+
+
+def test_people_get_a_table_and_a_sentence(compare: Run, toy_table: Callable[..., Path]) -> None:
+    outcome = compare(toy_table(labelled=30), "--methods", "default,default-plain", "--seeds", 2)
+    assert outcome.status == 0, outcome.err
+    assert "default-plain" in outcome.out
+    assert "default: " in outcome.out
+    assert "Report: " in outcome.out
+    assert "4 runs, 4 of them still to be done" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ((), "no table"),
+        (("qc-coarse",), "needs a label budget, as --labels 1%"),
+        (("qc-coarse", "--labels", "1%", "--test", "t.csv"), "compare tasks and files in two commands"),
+        (("toy.csv", "--methods", "bart"), "no method 'bart'"),
+        (("toy.csv", "--engine", "slurm"), "choose local or ray"),
+        (("qc-coarse", "--labels", "some"), "label budget 'some'"),
+    ],
+)
+def test_wrong_arguments_are_one_line(arguments: tuple[str, ...], problem: str, compare: Run) -> None:
+    outcome = compare(*arguments)
+    assert (outcome.status, outcome.out) == (2, "")
+    assert problem in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+def test_a_table_that_cannot_be_used_is_one_line(compare: Run, toy_table: Callable[..., Path]) -> None:
+    outcome = compare(toy_table(labelled=6), "--seeds", 1)
+    assert outcome.status == 1
+    assert "cross-validation over 6 labelled rows" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+@pytest.fixture
+def data_root(tmp_path: Path) -> Path:
+    """A data root with a small QC of toy rows."""
+    folder = tmp_path / "data" / "qc"
+    folder.mkdir(parents=True)
+    for name, n, first in (("train", 200, 0), ("test", 30, 500)):
+        with gzip.open(folder / f"{name}.jsonl.gz", "wt") as file:
+            for text, label in toy_rows(n, first=first):
+                file.write(json.dumps({"text": text, "coarse": label, "fine": label}) + "\n")
+    return tmp_path / "data"
+
+
+def test_a_curve_does_what_is_missing(run: Run, tiny_encoder: str, data_root: Path, tmp_path: Path) -> None:
+    def curve(budgets: str, *more: object) -> list[dict[str, object]]:
+        outcome = run(
+            "curve", "qc-coarse", "--methods", "bert,tfidf", "--budgets", budgets, "--seeds", 1,
+            "--data-root", data_root, "--output", tmp_path / "out", "--encoder", tiny_encoder, "--json", *FAST, *more,
+        )  # fmt: skip
+        assert outcome.status == 0, outcome.err
+        return list(outcome.result["runs"])
+
+    first = curve("10%")
+    both = curve("10%,20%")
+    assert both[:2] == first
+    assert [(r["budget"], r["n_labelled"]) for r in both] == [("10%", 20)] * 2 + [("20%", 40)] * 2
+    development = curve("10%", "--split", "dev")
+    assert {(r["split"], r["n_test"]) for r in development} == {("dev", 20)}
+    assert len((tmp_path / "out" / "results.jsonl").read_text().splitlines()) == 6
+
+
+def test_a_task_that_is_missing_is_said(run: Run, tiny_encoder: str, tmp_path: Path) -> None:
+    outcome = run("curve", "mnli-mm", "--data-root", tmp_path, "--output", tmp_path / "out", "--encoder", tiny_encoder)
+    assert outcome.status == 1
+    assert "no mnli/train.jsonl.gz" in outcome.err
+
+
+def test_the_environment_names_the_data_root(
+    run: Run, tiny_encoder: str, data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GANBERT_DATA", str(data_root))
+    outcome = run(
+        "compare", "qc-fine", "--labels", "20", "--methods", "tfidf", "--seeds", 1, "--output", tmp_path / "out",
+        "--encoder", tiny_encoder, "--json",
+    )  # fmt: skip
+    assert outcome.status == 0, outcome.err
+    assert outcome.result["runs"][0]["n_labelled"] == 20

@@ -1,0 +1,117 @@
+"""Plots and the page: everything they should show is there, and nothing is loaded from elsewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ganbert.evaluation.plots import curves, plot_curves, svg
+from ganbert.evaluation.report import NO_LABEL, write_report
+from ganbert.evaluation.statistics import summarise
+
+CLASSES = ["<tag>", "b & c"]
+
+
+def record(method: str, budget: int, seed: int, **other: Any) -> dict[str, Any]:
+    accuracy = 0.5 + budget / 100 + (0.03 if method == "gan-bert" else 0) + seed / 200
+    return {
+        "task": "qc-coarse", "split": "test", "data": "", "method": method, "budget": f"{budget}%", "seed": seed,
+        "encoder": "minilm", "balanced": False, "settings": {}, "n_labelled": 55 * budget, "n_unlabelled": 5000,
+        "n_test": 40, "n_removed": 9, "classes": 2, "unseen": {"rare": 4}, "ceiling": 0.9, "split_hash": f"hash{seed}",
+        "accuracy": accuracy, "macro_f1": accuracy, "micro_f1": accuracy, "ece": 0.1, "steps": 266, "seconds": 60.0,
+        "warnings": ["step 9: watch out"] if method == "gan-bert" else [],
+        "health": {"p_fake_real": 0.25} if method == "gan-bert" else {}, "classes_by_id": CLASSES,
+        "confusion": [[-1, 1, 4], [0, 0, 12], [0, 1, 6], [1, 1, 18]], "calibration": [[10, 0.4, 0.5], [30, 0.8, 0.9]],
+        "precision": "bfloat16", "machine": "a machine", "threads": 2, "python": "3.11", "torch": "2.13",
+        "transformers": "5", "ganbert": "0.1", "commit": "abc1234", **other,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def records() -> list[dict[str, Any]]:
+    return [record(m, budget, seed) for m in ("bert", "gan-bert") for budget in (1, 2, 10) for seed in range(3)]
+
+
+def test_a_panel_has_a_line_with_a_band_for_each_method(records: list[dict[str, Any]]) -> None:
+    records += [{**r, "task": "sst5"} for r in records[:9]]
+    figure = curves(summarise(records))
+    qc, sst = figure.axes
+    assert (qc.get_title(), sst.get_title(), qc.get_xscale()) == ("qc-coarse", "sst5", "log")
+    assert [line.get_label() for line in qc.lines] == ["bert", "gan-bert"]
+    assert np.asarray(qc.lines[0].get_xdata()).tolist() == [55, 110, 550]
+    assert np.asarray(qc.lines[1].get_ydata()).tolist() == pytest.approx([54.5, 55.5, 63.5])
+    assert len(qc.collections) == 2
+    assert len({line.get_linestyle() for line in qc.lines}) == len({line.get_marker() for line in qc.lines}) == 2
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["bert", "gan-bert"]
+
+
+def test_a_single_budget_is_drawn_with_error_bars(records: list[dict[str, Any]]) -> None:
+    figure = curves(summarise([r for r in records if r["budget"] == "1%"]))
+    assert len(figure.axes[0].containers) == 2
+
+
+def test_both_formats_are_written(records: list[dict[str, Any]], tmp_path: Path) -> None:
+    plot_curves(summarise(records), tmp_path)
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+    text = (tmp_path / "curve.svg").read_text()
+    assert text.startswith("<svg")
+    assert "gan-bert" in text
+    assert svg(curves(summarise(records))) == svg(curves(summarise(records)))  # no dates, no random names
+
+
+@pytest.fixture
+def page(records: list[dict[str, Any]], tmp_path: Path) -> str:
+    path = tmp_path / "report.html"
+    write_report(records, summarise(records), path, command="ganbert curve qc-coarse --seeds 3")
+    return path.read_text(encoding="utf-8")
+
+
+def test_the_page_loads_nothing_from_elsewhere(page: str) -> None:
+    assert not re.findall(r"<(?:script|link|img|iframe)|\bsrc=|@import|url\((?!#)", page)
+    assert set(re.findall(r"https?://[^\"' <]+", page)) <= {
+        "http://www.w3.org/1999/xlink", "http://www.w3.org/2000/svg", "http://purl.org/dc/elements/1.1/",
+        "http://creativecommons.org/ns#", "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
+        "http://purl.org/dc/dcmitype/StillImage", "https://matplotlib.org/",
+    }  # fmt: skip
+
+
+def test_the_page_holds_what_a_reader_needs_to_believe_it(page: str) -> None:
+    for expected in (
+        "ganbert curve qc-coarse --seeds 3",
+        "abc1234",
+        "a machine",
+        "hash0",
+        "rare (4)",
+        "accuracy of at most 90.0% possible",
+        "step 9: watch out",
+        "gan-bert: 3.0 points above bert (95% interval 3.0 to 3.0, 3 seeds).",
+        "55 labelled rows, 40 test rows",
+        "GAN-BERT with the paper&#39;s recipe",
+    ):
+        assert expected in page, expected
+    assert page.count("<h2>qc-coarse") == 3
+
+
+def test_texts_are_escaped(page: str) -> None:
+    assert "&lt;tag&gt;" in page
+    assert "<tag>" not in page
+
+
+def test_figures_of_classes_are_those_of_all_seeds(page: str) -> None:
+    # <tag>: 12 right, 6 missed, none wrong of 3 seeds each; b & c: 18 right, 6 + 4 wrongly taken for it
+    assert f"{100 * 2 * 12 / (2 * 12 + 6):.1f}" in page
+    assert f"{100 * 2 * 18 / (2 * 18 + 10):.1f}" in page
+    assert f"<td>{NO_LABEL}</td><td>0</td><td>12</td>" in page
+
+
+def test_many_classes_are_shown_as_the_pairs_most_confused(tmp_path: Path) -> None:
+    many = [f"class {i}" for i in range(50)]
+    records = [record("bert", 1, 0, classes_by_id=many, confusion=[[0, 0, 9], [3, 4, 7], [5, 6, 1]])]
+    write_report(records, summarise(records), tmp_path / "r.html", command="x")
+    page = (tmp_path / "r.html").read_text()
+    assert "true \\ predicted" not in page
+    assert page.index('<td class="text">class 4</td><td>7</td>') < page.index('<td class="text">class 6</td><td>1</td>')

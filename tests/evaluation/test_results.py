@@ -1,0 +1,156 @@
+"""The file of results: nothing lost, nothing done twice, whoever shares it."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ganbert.errors import InputError, RunError
+from ganbert.evaluation import engines
+from ganbert.evaluation.curve import measure, runs_of
+from ganbert.evaluation.results import Results
+from ganbert.evaluation.runs import Record, Run
+from ganbert.evaluation.splits import Split
+
+
+@dataclass(frozen=True)
+class NoRows:
+    """A source for runs that are never split."""
+
+    name: str = "toy"
+    part: str = "test"
+    version: str = ""
+
+    def split(self, budget: str, seed: int, *, balanced: bool) -> Split:
+        raise InputError("a source without rows")
+
+    def settings(self) -> dict[str, Any]:
+        return {}
+
+
+@dataclass(frozen=True)
+class Noted(Run):
+    """A run that takes a moment, notes that it was carried out, and leaves a record."""
+
+    notes: Path = Path()
+    seconds: float = 0.0
+
+    def __call__(self) -> Record:
+        with self.notes.open("a") as file:
+            file.write(f"{self.method} {self.seed}\n")
+        time.sleep(self.seconds)
+        return {**self.identity, "accuracy": 0.5}
+
+
+def noted_runs(notes: Path, seconds: float = 0.0) -> list[Run]:
+    return [
+        Noted(NoRows(), method, "1%", seed, notes=notes, seconds=seconds)
+        for seed in range(4)
+        for method in ("bert", "gan-bert", "tfidf")
+    ]
+
+
+def carry_out_slowly(folder: str) -> None:
+    """Share a file of results, in another process."""
+    path = Path(folder)
+    measure(noted_runs(path / "notes", 0.05), Results(path / "results.jsonl"))
+
+
+def test_only_what_is_missing_is_done(tmp_path: Path) -> None:
+    results = Results(tmp_path / "results.jsonl")
+    runs = noted_runs(tmp_path / "notes")
+    measure(runs[:5], results)
+    records = measure(runs, results)
+    assert len((tmp_path / "notes").read_text().splitlines()) == 12
+    assert [(r["method"], r["seed"]) for r in records] == [(r.method, r.seed) for r in runs]
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == []  # no claims are left
+
+
+def test_records_are_written_as_runs_end(tmp_path: Path) -> None:
+    results = Results(tmp_path / "results.jsonl")
+    seen = []
+    measure(noted_runs(tmp_path / "notes"), results, ended=lambda run, record: seen.append(len(results.read())))
+    assert seen == list(range(1, 13))
+
+
+def test_processes_that_share_a_file_do_nothing_twice(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=carry_out_slowly, args=(str(tmp_path),)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+        assert process.exitcode == 0
+    notes = (tmp_path / "notes").read_text().splitlines()
+    assert len(notes) == len(set(notes)) == 12
+    assert len(Results(tmp_path / "results.jsonl").read()) == 12
+
+
+def test_what_a_killed_process_had_claimed_is_done_by_the_next(tmp_path: Path) -> None:
+    process = multiprocessing.get_context("spawn").Process(target=carry_out_slowly, args=(str(tmp_path),))
+    process.start()
+    results = tmp_path / "results.jsonl"
+    while not results.exists() or len(results.read_text().splitlines()) < 3:
+        time.sleep(0.02)
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    records = measure(noted_runs(tmp_path / "notes"), Results(results))
+    assert len(records) == len({(r["method"], r["seed"]) for r in records}) == 12
+
+
+def test_runs_in_processes_leave_the_same_records(tmp_path: Path) -> None:
+    records = measure(noted_runs(tmp_path / "notes"), Results(tmp_path / "results.jsonl"), engines.in_processes(2))
+    assert {(r["method"], r["seed"]) for r in records} == {
+        (method, seed) for method in ("bert", "gan-bert", "tfidf") for seed in range(4)
+    }
+
+
+def test_a_run_that_fails_is_named_and_does_not_stop_the_others(tmp_path: Path) -> None:
+    results = Results(tmp_path / "results.jsonl")
+    runs = [Run(NoRows("empty"), "bert", "1%", 0), *noted_runs(tmp_path / "notes")]
+    with pytest.raises(RunError, match="bert on empty: a source without rows"):
+        measure(runs, results)
+    assert len(results.read()) == 12
+    assert results.missing(runs) == runs[:1]
+
+
+def test_all_that_decides_a_run_is_in_its_key() -> None:
+    run = Run(NoRows(), "bert", "1%", 0)
+    others = [
+        Run(NoRows("other"), "bert", "1%", 0),
+        Run(NoRows(part="dev"), "bert", "1%", 0),
+        Run(NoRows(version="2"), "bert", "1%", 0),
+        Run(NoRows(), "embed", "1%", 0),
+        Run(NoRows(), "bert", "2%", 0),
+        Run(NoRows(), "bert", "1%", 1),
+        Run(NoRows(), "bert", "1%", 0, encoder="other"),
+        Run(NoRows(), "bert", "1%", 0, balanced=True),
+        Run(NoRows(), "bert", "1%", 0, epochs=1.0),
+        Run(NoRows(), "bert", "1%", 0, max_steps=3),
+        Run(NoRows(), "bert", "1%", 0, max_length=32),
+    ]
+    assert len({run.key, *(other.key for other in others)}) == 12
+    assert Run(NoRows(), "bert", "1%", 0, threads=1, device="cpu").key == run.key
+
+
+def test_the_first_seed_of_everything_comes_first() -> None:
+    runs = runs_of([NoRows("a"), NoRows("b")], ["bert", "embed"], ["1%", "2%"], 2)
+    assert [run.seed for run in runs] == [0] * 8 + [1] * 8
+    assert len({run.key for run in runs}) == 16
+
+
+@pytest.mark.parametrize("line", ["not json", "[]", json.dumps({"accuracy": 0.5})])
+def test_a_file_that_holds_something_else_is_refused(line: str, tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    path.write_text(f"{line}\n")
+    with pytest.raises(InputError, match=r"row 1.*no record of a run"):
+        Results(path)

@@ -1,0 +1,47 @@
+"""SetFit as its library has it, with the real encoder."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+from datasets import Dataset
+
+from ganbert.compute import choose_compute
+from ganbert.errors import InputError
+from ganbert.evaluation import setfit
+from ganbert.evaluation.methods import Setting, method_named
+from ganbert.evaluation.splits import Split, few_label_split
+from tests.conftest import toy_rows
+
+
+def toy_split(pairs: bool = False) -> Split:
+    columns = [
+        {"text": [t for t, _ in rows], "label": [n for _, n in rows]} for rows in (toy_rows(60), toy_rows(30, first=60))
+    ]
+    train, test = (Dataset.from_dict(c | ({"text_pair": c["text"]} if pairs else {})) for c in columns)
+    return few_label_split(train, test, 24, seed=0)
+
+
+@pytest.mark.filterwarnings("ignore")  # the library's own
+def test_toy_classes_are_learnt(minilm: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("setfit", reason="setfit (extra compare) is not installed")
+    monkeypatch.setattr(setfit, "STEPS", 6)
+    split = toy_split()
+    outcome = method_named("setfit")[0].run(split, Setting(minilm, 0, choose_compute("cpu", threads=1), 16), {})
+    assert outcome.probabilities.shape == (30, 3)
+    assert outcome.steps == 6
+    assert np.mean(outcome.probabilities.argmax(axis=1) == np.array(split.test["label"])) > 0.8
+
+
+def test_pairs_of_texts_are_refused() -> None:
+    pytest.importorskip("setfit", reason="setfit (extra compare) is not installed")
+    with pytest.raises(InputError, match="does not take pairs"):
+        setfit.train_setfit(toy_split(pairs=True), Setting("minilm", 0, choose_compute("cpu"), 16))
+
+
+def test_where_it_is_not_installed_one_line_says_how(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "setfit", None)
+    with pytest.raises(InputError, match=r"pip install 'ganbert\[compare\]'"):
+        setfit.train_setfit(toy_split(), Setting("minilm", 0, choose_compute("cpu"), 16))
