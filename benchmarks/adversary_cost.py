@@ -19,12 +19,12 @@ from torch import Tensor
 from transformers import DataCollatorWithPadding
 
 from benchmarks.first import read
-from benchmarks.machine import description
 from ganbert import GanBertForSequenceClassification
 from ganbert.cli.options import quiet_libraries
 from ganbert.compute import computes_bfloat16_natively
 from ganbert.dropout import use_fast_dropout
 from ganbert.encoders import load_tokenizer
+from ganbert.evaluation.provenance import provenance
 
 
 class Step:
@@ -85,7 +85,7 @@ def main() -> None:
     print(f"parameters: {parameters}")
     print(f"step with adversary / plain step: {ratio:.3f} (quartiles of the paired ratios {quartiles})")
     print(f"share of a GAN-BERT step spent on the adversary: {1 - 1 / ratio:.1%}")
-    result = {"parameters": parameters, "ratio": ratio, "quartiles": quartiles, "seconds": seconds, **description()}
+    result = {"parameters": parameters, "ratio": ratio, "quartiles": quartiles, "seconds": seconds, **provenance()}
     arguments.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 

@@ -25,12 +25,12 @@ from scipy import stats
 from transformers import DataCollatorWithPadding
 
 from benchmarks.first import corpus_of, results, rows_of
-from benchmarks.machine import description
 from ganbert import DEFAULT, GanBertForSequenceClassification, train
 from ganbert.cli.options import quiet_libraries
 from ganbert.compute import choose_compute
 from ganbert.data.corpus import Corpus
 from ganbert.encoders import load_tokenizer
+from ganbert.evaluation.provenance import provenance
 
 
 @contextmanager
@@ -64,7 +64,7 @@ def run(data: Path, output: Path, path: str, seed: int, steps: int) -> None:
     record = {
         "method": path, "seed": seed, "steps": result.steps, "seconds": round(result.seconds, 1),
         "accuracy": result.test.accuracy, "macro_f1": result.test.macro_f1, "ece": result.test.ece,
-        "compute": str(compute), **description(),
+        "compute": str(compute), **provenance(),
     }  # fmt: skip
     with output.open("a", encoding="utf-8") as file:
         file.write(json.dumps(record) + "\n")

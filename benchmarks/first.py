@@ -24,10 +24,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.machine import description
 from ganbert import BERT, DEFAULT, PAPER, Recipe, train
 from ganbert.cli.options import quiet_libraries
 from ganbert.data.corpus import Corpus, corpus_of_texts
+from ganbert.evaluation.provenance import provenance
 
 N_LABELLED = 55
 DEVELOPMENT_ROWS = 800
@@ -90,7 +90,7 @@ def run(data: Path, split: str, output: Path, seeds: int, steps: int, say: Calla
                 "accuracy": result.test.accuracy, "macro_f1": result.test.macro_f1, "ece": result.test.ece,
                 "n_test": result.test.n, "counts": result.counts, "n_removed": n_removed,
                 "precision": result.precision, "warnings": result.warnings,
-                "changes_from_paper": result.recipe.changes_from(PAPER), **description(),
+                "changes_from_paper": result.recipe.changes_from(PAPER), **provenance(),
             }  # fmt: skip
             with output.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(record) + "\n")

@@ -29,7 +29,6 @@ from numpy.typing import NDArray
 from transformers import BertConfig, BertForSequenceClassification
 
 from benchmarks.first import read
-from benchmarks.machine import description
 from benchmarks.predict_engines import Worker
 from ganbert import DEFAULT, Predictor, train
 from ganbert.cli.options import quiet_libraries
@@ -37,6 +36,7 @@ from ganbert.compute import choose_compute
 from ganbert.data.corpus import read_corpus, read_labelled
 from ganbert.data.rows import TableOptions
 from ganbert.encoders import load_pretrained_encoder, load_tokenizer
+from ganbert.evaluation.provenance import provenance
 from ganbert.inference.export import export_onnx
 from ganbert.inference.onnx_model import OnnxModel, read_export
 from ganbert.inference.predictor import Backend
@@ -252,7 +252,7 @@ def main() -> None:
         "precisions": {task: precisions(task, arguments.data, models[task]) for task in LABELS},
         "engines": engines(texts, models["qc"], arguments.rounds),
         "rows": arguments.rows,
-        **description(),
+        **provenance(),
     }
     report(result)
     arguments.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

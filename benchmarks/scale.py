@@ -101,7 +101,7 @@ def child(*arguments: str, **environment: str) -> tuple[float, float]:
 
 def description() -> dict[str, Any]:
     """Return the machine and versions, asked in another process because it imports torch."""
-    code = "import json; from benchmarks.machine import description; print(json.dumps(description()))"
+    code = "import json; from ganbert.evaluation.provenance import provenance; print(json.dumps(provenance()))"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     described: dict[str, Any] = json.loads(answer.stdout)
     return described

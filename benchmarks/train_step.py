@@ -45,11 +45,11 @@ from transformers import (
     TrainingArguments,
 )
 
-from benchmarks.machine import description
 from ganbert import DEFAULT, train
 from ganbert.cli.options import quiet_libraries
 from ganbert.data.corpus import corpus_of_texts
 from ganbert.encoders import load_tokenizer, resolve_encoder
+from ganbert.evaluation.provenance import provenance
 
 BATCH = 64
 N_LABELLED = 64
@@ -303,7 +303,7 @@ def main() -> None:
                 result = measure(work, arguments.rounds, steps, arguments.only)
             title = f"{encoder}, {task}, {work.max_length} tokens at most, batch of {BATCH}"
             show(title, result)
-            results[title] = {**result, **description()}
+            results[title] = {**result, **provenance()}
             arguments.output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 

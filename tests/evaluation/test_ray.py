@@ -47,7 +47,7 @@ def test_a_node_that_dies_loses_nothing_and_nothing_is_done_twice(cluster: Any, 
     killer = threading.Thread(target=kill_in_mid_run)
     killer.start()
     runs = noted_runs(notes, seconds=1.0)
-    records = measure(runs, results, on_ray(cluster.address, 1))
+    records, _ = measure(runs, results, on_ray(cluster.address, 1))
     killer.join()
     assert sorted((r["method"], r["seed"]) for r in records) == sorted((r.method, r.seed) for r in runs)
     assert len(results.read()) == len(runs)

@@ -51,7 +51,9 @@ def test_a_panel_has_a_line_with_a_band_for_each_method(records: list[dict[str, 
 
 def test_a_single_budget_is_drawn_with_error_bars(records: list[dict[str, Any]]) -> None:
     figure = curves(summarise([r for r in records if r["budget"] == "1%"]))
-    assert len(figure.axes[0].containers) == 2
+    axes = figure.axes[0]
+    assert len(axes.containers) == 2
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["bert", "gan-bert"]
 
 
 def test_both_formats_are_written(records: list[dict[str, Any]], tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ganbert.errors import InputError, RunError
+from ganbert.errors import InputError
 from ganbert.evaluation import engines
 from ganbert.evaluation.curve import measure, runs_of
 from ganbert.evaluation.results import Results
@@ -68,7 +68,8 @@ def test_only_what_is_missing_is_done(tmp_path: Path) -> None:
     results = Results(tmp_path / "results.jsonl")
     runs = noted_runs(tmp_path / "notes")
     measure(runs[:5], results)
-    records = measure(runs, results)
+    records, problems = measure(runs, results)
+    assert not problems
     assert len((tmp_path / "notes").read_text().splitlines()) == 12
     assert [(r["method"], r["seed"]) for r in records] == [(r.method, r.seed) for r in runs]
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == []  # no claims are left
@@ -103,12 +104,12 @@ def test_what_a_killed_process_had_claimed_is_done_by_the_next(tmp_path: Path) -
     assert process.pid is not None
     os.kill(process.pid, signal.SIGKILL)
     process.join()
-    records = measure(noted_runs(tmp_path / "notes"), Results(results))
+    records, _ = measure(noted_runs(tmp_path / "notes"), Results(results))
     assert len(records) == len({(r["method"], r["seed"]) for r in records}) == 12
 
 
 def test_runs_in_processes_leave_the_same_records(tmp_path: Path) -> None:
-    records = measure(noted_runs(tmp_path / "notes"), Results(tmp_path / "results.jsonl"), engines.in_processes(2))
+    records, _ = measure(noted_runs(tmp_path / "notes"), Results(tmp_path / "results.jsonl"), engines.in_processes(2))
     assert {(r["method"], r["seed"]) for r in records} == {
         (method, seed) for method in ("bert", "gan-bert", "tfidf") for seed in range(4)
     }
@@ -117,8 +118,9 @@ def test_runs_in_processes_leave_the_same_records(tmp_path: Path) -> None:
 def test_a_run_that_fails_is_named_and_does_not_stop_the_others(tmp_path: Path) -> None:
     results = Results(tmp_path / "results.jsonl")
     runs = [Run(NoRows("empty"), "bert", "1%", 0), *noted_runs(tmp_path / "notes")]
-    with pytest.raises(RunError, match="bert on empty: a source without rows"):
-        measure(runs, results)
+    records, problems = measure(runs, results)
+    assert problems == ["empty 1% bert: a source without rows"]
+    assert len(records) == 12
     assert len(results.read()) == 12
     assert results.missing(runs) == runs[:1]
 

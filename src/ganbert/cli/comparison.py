@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedCo
 from rich.table import Table
 
 from ganbert.cli import options
+from ganbert.errors import RunError
 from ganbert.evaluation.curve import measure
 from ganbert.evaluation.plots import plot_curves
 from ganbert.evaluation.report import write_report
@@ -49,7 +50,9 @@ def carry_out_and_show(runs: Sequence[Run], output: Path, engine: Engine, *, as_
                 soft_wrap=True,
             )
 
-        records = measure(runs, results, engine, ended=ended)
+        records, problems = measure(runs, results, engine, ended=ended)
+    if not records:
+        raise RunError("\n".join(problems))
     summaries = summarise(records)
     plot_curves(summaries, output)
     write_report(records, summaries, output / "report.html", command=shlex.join(["ganbert", *sys.argv[1:]]))
@@ -60,6 +63,8 @@ def carry_out_and_show(runs: Sequence[Run], output: Path, engine: Engine, *, as_
     else:
         print_summaries(summaries)
         print(f"Report: {output / 'report.html'}")
+    if problems:
+        raise RunError("not all runs could be carried out:\n" + "\n".join(problems))
 
 
 def print_summaries(summaries: Sequence[Summary]) -> None:

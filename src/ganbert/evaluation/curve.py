@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 from datasets import Dataset
 
-from ganbert.errors import RunError
 from ganbert.evaluation.engines import Engine, one_by_one
 from ganbert.evaluation.results import Results
 from ganbert.evaluation.runs import Record, Run, key_of
@@ -86,8 +85,8 @@ def measure(
     engine: Engine = one_by_one,
     *,
     ended: Callable[[Run, Record], None] = lambda run, record: None,
-) -> list[Record]:
-    """Carry out what is missing, write each record as its run ends, and return the records of all these runs.
+) -> tuple[list[Record], list[str]]:
+    """Carry out what is missing, and write each record as its run ends.
 
     Args:
         runs: all that are wanted.
@@ -95,20 +94,18 @@ def measure(
         engine: one of `ganbert.evaluation.engines`.
         ended: told of each run as it ends.
 
-    Raises:
-        RunError: some runs could not be carried out; the others have been.
+    Returns:
+        The records of all these runs, and what kept some from being carried out.
     """
     runs = list(runs)
-    problems: dict[str, str] = {}
+    problems: dict[str, None] = {}
     with closing(results):
         for done in engine(results.claimed(results.missing(runs))):
             if done.record is None:
                 results.give_up(done.run.key)
-                problems[f"{done.run.method} on {done.run.source.name}"] = done.problem
+                problems[f"{done.run.source.name} {done.run.budget} {done.run.method}: {done.problem}"] = None
             else:
                 results.add(done.record)
                 ended(done.run, done.record)
-    if problems:
-        raise RunError("\n".join(f"{what}: {problem}" for what, problem in problems.items()))
-    wanted = {run.key for run in runs}
-    return [record for record in results.read() if key_of(record) in wanted]
+    records = {key_of(record): record for record in results.read()}
+    return [records[run.key] for run in runs if run.key in records], list(problems)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -45,8 +46,9 @@ def in_processes(jobs: int) -> Engine:
     def engine(runs: Iterable[Run]) -> Iterator[Done]:
         parallel = Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch=jobs, batch_size=1)
         work = (delayed(carry_out)(replace(run, threads=run.threads or threads)) for run in runs)
-        done: Iterator[Done] = parallel(work)
-        return done
+        with warnings.catch_warnings():  # joblib renews processes that have grown, and warns that it does
+            warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
+            yield from parallel(work)
 
     return engine
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -33,14 +32,18 @@ def plot_curves(summaries: Sequence[Summary], folder: Path) -> None:
 
 
 def curves(summaries: Sequence[Summary]) -> Figure:
-    """Return a panel for each task: accuracy over labelled rows, mean over seeds and 95% interval."""
+    """Return a panel for each task: accuracy over labelled rows, mean over seeds and 95% interval.
+
+    A task with a single budget is a panel of dots.
+    """
     tasks = list(dict.fromkeys((s.task, s.split) for s in summaries))
     styles = _styles(s.method for s in summaries)
     columns = min(3, len(tasks))
     lines = -(-len(tasks) // columns)
     figure = Figure(figsize=(max(6.0, 4.6 * columns), 3.6 * lines + 0.9), layout="constrained")
     for axes, (task, split) in zip(figure.subplots(lines, columns, squeeze=False).flat, tasks, strict=False):
-        _panel(axes, [s for s in summaries if (s.task, s.split) == (task, split)], styles)
+        here = [s for s in summaries if (s.task, s.split) == (task, split)]
+        (_curves if len({s.budget for s in here}) > 1 else _dots)(axes, here, styles)
         axes.set(title=task if split == "test" else f"{task} (development rows)")
     for axes in figure.axes[len(tasks) :]:
         axes.remove()
@@ -48,13 +51,14 @@ def curves(summaries: Sequence[Summary]) -> Figure:
     for axes in figure.axes:
         handles, labels = axes.get_legend_handles_labels()
         entries |= dict(zip(labels, handles, strict=True))
-    figure.legend(
-        handles=list(entries.values()),
-        labels=list(entries),
-        loc="outside lower center",
-        ncols=min(4, len(entries)),
-        frameon=False,
-    )
+    if entries:
+        figure.legend(
+            handles=list(entries.values()),
+            labels=list(entries),
+            loc="outside lower center",
+            ncols=min(4, len(entries)),
+            frameon=False,
+        )
     return figure
 
 
@@ -84,7 +88,7 @@ def svg(figure: Figure) -> str:
     return text[text.index("<svg") :]
 
 
-def _panel(axes: Axes, summaries: Sequence[Summary], styles: Mapping[str, dict[str, Any]]) -> None:
+def _curves(axes: Axes, summaries: Sequence[Summary], styles: Mapping[str, dict[str, Any]]) -> None:
     for method in dict.fromkeys(s.method for s in summaries):
         points = sorted((s for s in summaries if s.method == method), key=lambda s: s.n_labelled)
         x = [s.n_labelled for s in points]
@@ -92,16 +96,25 @@ def _panel(axes: Axes, summaries: Sequence[Summary], styles: Mapping[str, dict[s
         axes.plot(x, [100 * f.mean for f in figures], label=method, markersize=4.5, **styles[method])
         low = [100 * (f.mean if f.low is None else f.low) for f in figures]
         high = [100 * (f.mean if f.high is None else f.high) for f in figures]
-        if len(x) > 1:
-            axes.fill_between(x, low, high, color=styles[method]["color"], alpha=0.13, linewidth=0)
-        else:
-            axes.errorbar(x, low, yerr=np.array([[0.0], [high[0] - low[0]]]), color=styles[method]["color"], capsize=3)
+        axes.fill_between(x, low, high, color=styles[method]["color"], alpha=0.13, linewidth=0)
     budgets = {s.n_labelled: s.budget for s in summaries}
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(FixedLocator(sorted(budgets)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticklabels([_tick(n, budgets[n]) for n in sorted(budgets)], fontsize="small")
     axes.set(xlabel="labelled rows", ylabel="accuracy, %")
+    axes.grid(alpha=0.3)
+
+
+def _dots(axes: Axes, summaries: Sequence[Summary], styles: Mapping[str, dict[str, Any]]) -> None:
+    for i, summary in enumerate(summaries):
+        figure = summary.figures["accuracy"]
+        half = None if figure.high is None else 100 * (figure.high - figure.mean)
+        look = {**styles[summary.method], "linestyle": ""}
+        axes.errorbar([100 * figure.mean], [i], xerr=half, capsize=3, elinewidth=1.5, **look)
+    axes.set_yticks(range(len(summaries)), [s.method for s in summaries])
+    axes.set_ylim(len(summaries) - 0.5, -0.5)
+    axes.set(xlabel=f"accuracy, % ({summaries[0].n_labelled} labelled rows)")
     axes.grid(alpha=0.3)
 
 

@@ -27,13 +27,12 @@ def provenance() -> dict[str, str | int]:
 
 
 def _commit() -> str:
-    folder = Path(__file__).parent
+    """Return the commit of this checkout, `-dirty` where files differ from it; empty where this is none."""
+    here = Path(__file__)
     try:
-        found = subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD:./"], cwd=folder, capture_output=True, text=True, check=True
-        )
-        found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=folder, capture_output=True, text=True)
-    except (OSError, subprocess.CalledProcessError):  # no git, or installed into somebody else's repository
+        for command in (("ls-files", "--error-unmatch", here.name), ("describe", "--always", "--dirty", "--exclude=*")):
+            found = subprocess.run(["git", *command], cwd=here.parent, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):  # no git, or installed beneath somebody else's repository
         return ""
     return found.stdout.strip()
 
