@@ -1,6 +1,6 @@
 """What the generator costs: parameters, and the time of a GAN-BERT step against a plain step on the same batch.
 
-    python -m benchmarks.adversary_cost --data ../shared/data/qc --output docs/results/adversary_cost.json
+    python -m benchmarks.adversary_cost --data ../shared/data --output docs/results/adversary_cost.json
 
 Both steps (forward, backward, clipping, fused AdamW) see the same batch of 64 rows, in turn; the ratio of their medians
 is printed.
@@ -18,13 +18,13 @@ import torch
 from torch import Tensor
 from transformers import DataCollatorWithPadding
 
-from benchmarks.first import read
 from ganbert import GanBertForSequenceClassification
 from ganbert.cli.options import quiet_libraries
 from ganbert.compute import computes_bfloat16_natively
 from ganbert.dropout import use_fast_dropout
 from ganbert.encoders import load_tokenizer
 from ganbert.evaluation.provenance import provenance
+from ganbert.evaluation.tasks import task_named
 
 
 class Step:
@@ -54,14 +54,14 @@ class Step:
 def main() -> None:
     """Measure, print, and write the raw seconds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data/qc"))
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--output", type=Path, default=Path("docs/results/adversary_cost.json"))
     parser.add_argument("--encoder", default="minilm")
     parser.add_argument("--steps", type=int, default=60)
     arguments = parser.parse_args()
     quiet_libraries()
     tokenizer = load_tokenizer(arguments.encoder)
-    texts = [row["text"] for row in read(arguments.data / "train.jsonl.gz")]
+    texts = task_named("qc-coarse").load("train", arguments.data)["text"][:]
     texts.sort(key=len)  # batches of similar length, as in training
     collate = DataCollatorWithPadding(tokenizer)
     tokenizer.deprecation_warnings["Asking-to-pad-a-fast-tokenizer"] = True

@@ -1,11 +1,10 @@
 """Does the fast path learn as well? QC coarse with 55 labels, recipe default, several seeds, fast and slow.
 
-    python -m benchmarks.fast_path --data ../shared/data/qc --output docs/results/fast_path.jsonl
+    python -m benchmarks.fast_path --data ../shared/data --output docs/results/fast_path.jsonl
 
 Slow is the same training with every device for speed taken back: float32, every batch padded to the longest question,
-rows in no order of length, torch's own dropout, no packing, all
-word embeddings trained. Rows, steps, labels and seeds are the same. Each finished
-run is a line of the output; started again, it does only what is missing.
+rows in no order of length, torch's own dropout, no packing, all word embeddings trained. Rows, steps, labels and seeds
+are the same. Each finished run is a line of the output; started again, it does only what is missing.
 """
 
 from __future__ import annotations
@@ -18,19 +17,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
 from scipy import stats
 from transformers import DataCollatorWithPadding
 
-from benchmarks.first import corpus_of, results, rows_of
 from ganbert import DEFAULT, GanBertForSequenceClassification, train
 from ganbert.cli.options import quiet_libraries
 from ganbert.compute import choose_compute
 from ganbert.data.corpus import Corpus
 from ganbert.encoders import load_tokenizer
+from ganbert.evaluation.curve import TaskSource
 from ganbert.evaluation.provenance import provenance
+
+N_LABELLED = 55
 
 
 @contextmanager
@@ -50,7 +52,7 @@ def slow(corpus: Corpus) -> Iterator[None]:
 
 def run(data: Path, output: Path, path: str, seed: int, steps: int) -> None:
     """Train once and append the figures to `output`."""
-    corpus, _ = corpus_of(*rows_of(data, "test"), seed)
+    corpus = TaskSource("qc-coarse", data).split(str(N_LABELLED), seed).corpus
     recipe = replace(DEFAULT, max_steps=steps)
     compute = choose_compute(precision="float32" if path == "slow" else "auto")
     with tempfile.TemporaryDirectory() as folder:
@@ -70,6 +72,11 @@ def run(data: Path, output: Path, path: str, seed: int, steps: int) -> None:
         file.write(json.dumps(record) + "\n")
 
 
+def results(output: Path) -> list[dict[str, Any]]:
+    """Return the finished runs."""
+    return [json.loads(line) for line in output.read_text().splitlines()] if output.exists() else []
+
+
 def show(output: Path) -> None:
     """Print each path's accuracy and the paired difference with its 95% interval (Student's t over seeds)."""
     by_path: dict[str, dict[int, float]] = {"slow": {}, "fast": {}}
@@ -87,7 +94,7 @@ def show(output: Path) -> None:
 def main() -> None:
     """Run what is missing and print the comparison."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data/qc"))
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--output", type=Path, default=Path("docs/results/fast_path.jsonl"))
     parser.add_argument("--path", choices=("fast", "slow"), nargs="+", default=["fast", "slow"])
     parser.add_argument("--seeds", type=int, default=5)

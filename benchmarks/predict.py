@@ -28,7 +28,6 @@ import torch
 from numpy.typing import NDArray
 from transformers import BertConfig, BertForSequenceClassification
 
-from benchmarks.first import read
 from benchmarks.predict_engines import Worker
 from ganbert import DEFAULT, Predictor, train
 from ganbert.cli.options import quiet_libraries
@@ -37,6 +36,7 @@ from ganbert.data.corpus import read_corpus, read_labelled
 from ganbert.data.rows import TableOptions
 from ganbert.encoders import load_pretrained_encoder, load_tokenizer
 from ganbert.evaluation.provenance import provenance
+from ganbert.evaluation.tasks import task_named
 from ganbert.inference.export import export_onnx
 from ganbert.inference.onnx_model import OnnxModel, read_export
 from ganbert.inference.predictor import Backend
@@ -46,7 +46,7 @@ from ganbert.inference.torch_model import TorchModel, load_model
 PIPELINES = ("pipeline", *(f"pipeline {n}" for n in (8, 32, 64, 128)))
 OURS = ("ganbert bfloat16", "ganbert float32", "onnx float32", "onnx int8")
 PIPELINE_ROWS = 1000
-LABELS = {"qc": "coarse", "sst5": "label"}
+TASKS = {"qc": "qc-coarse", "sst5": "sst5"}
 N_ROWS, N_LABELLED = 4000, 2000
 """Of which the models are trained: enough for a model that knows its task, whose accuracy has something to lose."""
 
@@ -56,10 +56,10 @@ def models_of(task: str, data: Path, models: Path, steps: int) -> dict[str, str]
     folders = {kind: models / f"{task}-{kind}" for kind in ("torch", "float32", "int8")}
     if not (folders["torch"] / "model.safetensors").exists():
         with tempfile.TemporaryDirectory() as scratch:
-            rows = read(data / task / "train.jsonl.gz")[:N_ROWS]
+            rows = task_named(TASKS[task]).load("train", data).select(range(N_ROWS))
             table = Path(scratch) / "train.jsonl"
             lines = [
-                json.dumps({"text": row["text"], "label": row[LABELS[task]] if i < N_LABELLED else None})
+                json.dumps({"text": row["text"], "label": row["label"] if i < N_LABELLED else None})
                 for i, row in enumerate(rows)
             ]
             table.write_text("\n".join(lines), encoding="utf-8")
@@ -184,13 +184,14 @@ def precisions(task: str, data: Path, models: dict[str, str]) -> dict[str, dict[
         "onnx float32": partial(Predictor.load, Path(models["float32"])),
         "onnx int8": partial(Predictor.load, Path(models["int8"])),
     }
-    options = TableOptions(label_column=LABELS[task])
+    local = task_named(TASKS[task]).local
+    options = TableOptions(label_column=local.label)
     with tempfile.TemporaryDirectory() as scratch:
         found: dict[str, dict[str, float]] = {}
         reference: NDArray[np.float32] | None = None
         for name, make in load.items():
             predictor = make()
-            test = read_labelled(data / task / "test.jsonl.gz", options, predictor.label_names, Path(scratch))
+            test = read_labelled(data / local.test, options, predictor.label_names, Path(scratch))
             probabilities = predictor.predict(test["text"][:]).probabilities
             reference = probabilities if reference is None else reference
             moved = np.abs(probabilities - reference).max(axis=1)
@@ -240,8 +241,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=200, help="optimiser steps of the models")
     arguments = parser.parse_args()
     quiet_libraries()
-    models = {task: models_of(task, arguments.data, arguments.models, arguments.steps) for task in LABELS}
-    questions = [row["text"] for row in read(arguments.data / "qc" / "train.jsonl.gz")]
+    models = {task: models_of(task, arguments.data, arguments.models, arguments.steps) for task in TASKS}
+    questions = task_named("qc-coarse").load("train", arguments.data)["text"][:]
     order = np.random.default_rng(0).integers(0, len(questions), arguments.rows)
     texts = [questions[i] for i in order]
     batches = batches_of(texts[:2000], models["qc"]["torch"])
@@ -249,7 +250,7 @@ def main() -> None:
         "cold_start": cold_starts(models["qc"], arguments.rounds),
         "forward": forward_ratio(list(islice(batches, 1, None, 3)), models["qc"]["torch"], 2 * arguments.rounds),
         "batches": batch_rates(batches, models["qc"], arguments.rounds),
-        "precisions": {task: precisions(task, arguments.data, models[task]) for task in LABELS},
+        "precisions": {task: precisions(task, arguments.data, models[task]) for task in TASKS},
         "engines": engines(texts, models["qc"], arguments.rounds),
         "rows": arguments.rows,
         **provenance(),

@@ -14,7 +14,6 @@ round; a step counts 6 operations for each parameter that is no embedding and ea
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import multiprocessing
 import tempfile
@@ -50,9 +49,11 @@ from ganbert.cli.options import quiet_libraries
 from ganbert.data.corpus import corpus_of_texts
 from ganbert.encoders import load_tokenizer, resolve_encoder
 from ganbert.evaluation.provenance import provenance
+from ganbert.evaluation.tasks import task_named
 
 BATCH = 64
 N_LABELLED = 64
+N_ROWS = {"qc": 5452, "20n": 6000}
 WARM_UP = 5
 """First steps of a round, which are not counted."""
 
@@ -208,20 +209,16 @@ def layer_products_seconds(work: Work, tokens: int) -> float:
 
 def read_work(data: Path, task: str, encoder: str, folder: Path) -> Work:
     """Return texts of a task and the folder of an encoder, with random weights for `base`."""
-    path, column, max_length = {
-        "qc": ("qc/train.jsonl.gz", "coarse", 64),
-        "20n": ("20n/train.jsonl.gz", "label", 256),
-    }[task]
-    with gzip.open(data / path, "rt", encoding="utf-8") as file:
-        rows = [json.loads(line) for line in file][:6000]
-    names = sorted({row[column] for row in rows})
+    chosen = task_named({"qc": "qc-coarse", "20n": "20n"}[task])
+    rows = chosen.load("train", data).select(range(N_ROWS[task]))
+    names = sorted(set(rows["label"]))
     source = resolve_encoder("minilm")
     if encoder == "base":
         source = str(folder / "base")
         torch.manual_seed(0)
         BertModel(BertConfig()).save_pretrained(source)
         load_tokenizer("minilm").save_pretrained(source)
-    return Work(source, [row["text"] for row in rows], [names.index(row[column]) for row in rows], max_length)
+    return Work(source, rows["text"][:], [names.index(label) for label in rows["label"]], chosen.max_length)
 
 
 def real_tokens(work: Work, tokenizer: PreTrainedTokenizerBase) -> float:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
@@ -73,14 +74,16 @@ def print_summaries(summaries: Sequence[Summary]) -> None:
     for task, split, budget in dict.fromkeys((s.task, s.split, s.budget) for s in summaries):
         here = [s for s in summaries if (s.task, s.split, s.budget) == (task, split, budget)]
         title = f"{task}, {budget} ({here[0].n_labelled} labelled rows), measured on {split}"
-        table = Table("method", "accuracy", "macro F1", "ECE", "against its baseline", "steps", "seconds", title=title)
-        for column in table.columns[1:]:
-            column.justify = "right"
+        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+        table.add_column("method", no_wrap=True)
+        for name in ("accuracy", "macro F1", "ECE", "against baseline", "steps", "seconds"):
+            table.add_column(name, justify="right", no_wrap=True)
         for s in here:
             table.add_row(
                 s.method,
-                *(interval(s.figures[name], signed=False) for name in ("accuracy", "macro_f1", "ece")),
-                f"{interval(s.gain, signed=True)} ({s.baseline})" if s.gain else "",
+                interval(s.figures["accuracy"]),
+                *(f"{100 * s.figures[name].mean:.1f}" for name in ("macro_f1", "ece")),
+                f"{interval(s.gain, sign='+')} {s.baseline}" if s.gain else "",
                 f"{s.steps:.0f}",
                 f"{s.seconds:.0f}",
             )
@@ -92,9 +95,9 @@ def print_summaries(summaries: Sequence[Summary]) -> None:
         console.print()
 
 
-def interval(estimate: Estimate, *, signed: bool) -> str:
+def interval(estimate: Estimate, *, sign: str = "") -> str:
     """Return a mean in percent with half the width of its interval."""
-    mean = f"{estimate.mean * 100:{'+' if signed else ''}.1f}"
+    mean = f"{estimate.mean * 100:{sign}.1f}"
     return mean if estimate.high is None else f"{mean} ± {(estimate.high - estimate.mean) * 100:.1f}"
 
 

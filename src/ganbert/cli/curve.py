@@ -19,7 +19,7 @@ def command(
     budgets: Annotated[
         str | None, typer.Option(help="Labelled rows, as 1%,2%,100; without it those of the paper.", show_default=False)
     ] = None,
-    methods: options.Methods = "bert-epochs,bert,gan-bert,default",
+    methods: options.Methods = "bert-epochs,bert,gan-bert,default-plain,default",
     seeds: options.Seeds = 5,
     split: Annotated[
         str, typer.Option(help="Measure on the test set, or on dev, training rows set aside, for choosing settings.")
