@@ -100,16 +100,21 @@ def _load(load: Any, name: str, **kwargs: Any) -> Any:
         raise InputError(f"encoder {name!r}: {problem}") from error
 
 
-def _hub_options(source: str) -> dict[str, bool]:
-    """Without a network only the local cache is looked into; the Hub's client would keep trying for half a minute."""
-    if Path(source).is_dir() or constants.HF_HUB_OFFLINE or urllib.request.getproxies():  # a proxy cannot be asked
-        return {}
+def hub_is_out_of_reach() -> bool:
+    """Return whether asking the Hub is useless: its client would keep trying for half a minute."""
+    if constants.HF_HUB_OFFLINE or urllib.request.getproxies():  # a proxy cannot be asked
+        return False
     hub = urlsplit(constants.ENDPOINT)
     try:
         socket.create_connection((hub.hostname or "", hub.port or (80 if hub.scheme == "http" else 443)), 5).close()
     except OSError:
-        return {"local_files_only": True}
-    return {}
+        return True
+    return False
+
+
+def _hub_options(source: str) -> dict[str, bool]:
+    """Without a network only the local cache is looked into."""
+    return {"local_files_only": True} if not Path(source).is_dir() and hub_is_out_of_reach() else {}
 
 
 def _first_line(error: Exception) -> str:

@@ -12,8 +12,8 @@ from ganbert.evaluation.statistics import Estimate, sentence, summarise
 def record(method: str, seed: int, accuracy: float, **other: Any) -> dict[str, Any]:
     return {
         "task": "qc", "split": "test", "budget": "1%", "method": method, "seed": seed, "n_labelled": 55,
-        "accuracy": accuracy, "macro_f1": accuracy / 2, "micro_f1": accuracy, "ece": 0.1, "steps": 266, "seconds": 60.0,
-        "ceiling": 1.0, **other,
+        "accuracy": accuracy, "macro_f1": accuracy / 2, "micro_f1": accuracy, "ece": 0.1, "steps": 266,
+        "labelled_shown": 12.0, "seconds": 60.0, "ceiling": 1.0, **other,
     }  # fmt: skip
 
 
@@ -70,3 +70,11 @@ def test_a_baseline_has_no_sentence() -> None:
 def test_a_variant_is_measured_against_the_baseline_of_its_method() -> None:
     records = [record("bert", 0, 0.5), record("gan-bert:noise=uniform", 0, 0.6)]
     assert summarise(records)[1].baseline == "bert"
+
+
+def test_a_task_is_judged_by_the_metric_of_the_paper() -> None:
+    pairs = [record("bert", 0, 0.5, task="mnli-m"), record("gan-bert", 0, 0.6, task="mnli-m")]
+    summary = summarise(pairs)[1]
+    assert summary.gain is not None
+    assert summary.gain.mean == pytest.approx(0.05)  # of macro F1
+    assert sentence(summary).startswith("gan-bert: 5.0 points of macro F1 above bert")

@@ -81,8 +81,10 @@ def print_summaries(summaries: Sequence[Summary]) -> None:
         for s in here:
             table.add_row(
                 s.method,
-                interval(s.figures["accuracy"]),
-                *(f"{100 * s.figures[name].mean:.1f}" for name in ("macro_f1", "ece")),
+                *(
+                    interval(s.figures[name]) if name == s.metric else f"{100 * s.figures[name].mean:.1f}"
+                    for name in ("accuracy", "macro_f1", "ece")
+                ),
                 f"{interval(s.gain, sign='+')} {s.baseline}" if s.gain else "",
                 f"{s.steps:.0f}",
                 f"{s.seconds:.0f}",

@@ -18,6 +18,7 @@ from ganbert.evaluation.statistics import Summary
 # Okabe and Ito's colours, told apart by all readers; markers and lines tell them apart in print.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D1F")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+METRIC_NAMES = {"accuracy": "accuracy", "macro_f1": "macro F1"}
 LINES = ("-", "--", "-.", ":")
 
 CalibrationBins = Sequence[tuple[int, float, float]]
@@ -32,7 +33,7 @@ def plot_curves(summaries: Sequence[Summary], folder: Path) -> None:
 
 
 def curves(summaries: Sequence[Summary]) -> Figure:
-    """Return a panel for each task: accuracy over labelled rows, mean over seeds and 95% interval.
+    """Return a panel for each task: its metric over labelled rows, mean over seeds and 95% interval.
 
     A task with a single budget is a panel of dots.
     """
@@ -92,7 +93,7 @@ def _curves(axes: Axes, summaries: Sequence[Summary], styles: Mapping[str, dict[
     for method in dict.fromkeys(s.method for s in summaries):
         points = sorted((s for s in summaries if s.method == method), key=lambda s: s.n_labelled)
         x = [s.n_labelled for s in points]
-        figures = [s.figures["accuracy"] for s in points]
+        figures = [s.figures[s.metric] for s in points]
         axes.plot(x, [100 * f.mean for f in figures], label=method, markersize=4.5, **styles[method])
         low = [100 * (f.mean if f.low is None else f.low) for f in figures]
         high = [100 * (f.mean if f.high is None else f.high) for f in figures]
@@ -102,19 +103,19 @@ def _curves(axes: Axes, summaries: Sequence[Summary], styles: Mapping[str, dict[
     axes.xaxis.set_major_locator(FixedLocator(sorted(budgets)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticklabels([_tick(n, budgets[n]) for n in sorted(budgets)], fontsize="small")
-    axes.set(xlabel="labelled rows", ylabel="accuracy, %")
+    axes.set(xlabel="labelled rows", ylabel=f"{METRIC_NAMES[summaries[0].metric]}, %")
     axes.grid(alpha=0.3)
 
 
 def _dots(axes: Axes, summaries: Sequence[Summary], styles: Mapping[str, dict[str, Any]]) -> None:
     for i, summary in enumerate(summaries):
-        figure = summary.figures["accuracy"]
+        figure = summary.figures[summary.metric]
         half = None if figure.high is None else 100 * (figure.high - figure.mean)
         look = {**styles[summary.method], "linestyle": ""}
         axes.errorbar([100 * figure.mean], [i], xerr=half, capsize=3, elinewidth=1.5, **look)
     axes.set_yticks(range(len(summaries)), [s.method for s in summaries])
     axes.set_ylim(len(summaries) - 0.5, -0.5)
-    axes.set(xlabel=f"accuracy, % ({summaries[0].n_labelled} labelled rows)")
+    axes.set(xlabel=f"{METRIC_NAMES[summaries[0].metric]}, % ({summaries[0].n_labelled} labelled rows)")
     axes.grid(alpha=0.3)
 
 

@@ -99,7 +99,7 @@ class Run:
         return key_of(self.identity)
 
     def __call__(self) -> Record:
-        """Train, predict and measure; the record holds no times but those of this machine."""
+        """Train, predict, measure, and return the record."""
         split = self.source.split(self.budget, self.seed, balanced=self.balanced)
         compute = choose_compute(self.device, self.precision, self.threads)
         setting = Setting(self.encoder, self.seed, compute, **{**self.source.settings(), **self.identity["settings"]})

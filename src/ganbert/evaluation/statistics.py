@@ -10,6 +10,7 @@ from scipy import stats
 
 from ganbert.evaluation.methods import method_named
 from ganbert.evaluation.runs import Record
+from ganbert.evaluation.tasks import TASKS, Metric
 
 CONFIDENCE = 0.95
 
@@ -40,11 +41,12 @@ class Summary:
     Attributes:
         task, split, budget, method: of the runs.
         n_labelled: labelled rows.
+        metric: the figure that the task is judged by, which gains are measured in.
         figures: `accuracy`, `macro_f1`, `micro_f1` and `ece`, each with its interval.
-        deviation: standard deviation of the accuracy over seeds; None for a single one.
+        deviation: standard deviation of the metric over seeds; None for a single one.
         baseline: the method it is measured against; None where it is itself one, or that one has no run.
-        gain: accuracy less that of the baseline, seed by seed.
-        steps, seconds: means.
+        gain: the metric less that of the baseline, seed by seed.
+        steps, labelled_shown, seconds: means.
         ceiling: accuracy that the classes without a labelled row leave possible, the mean.
     """
 
@@ -53,11 +55,13 @@ class Summary:
     budget: str
     method: str
     n_labelled: int
+    metric: Metric
     figures: Mapping[str, Estimate]
     deviation: float | None
     baseline: str | None
     gain: Estimate | None
     steps: float
+    labelled_shown: float
     seconds: float
     ceiling: float
 
@@ -73,7 +77,8 @@ def summarise(records: Iterable[Record]) -> list[Summary]:
         baseline = method_named(method)[0].baseline
         paired = groups.get((task, split, budget, baseline or ""), {})
         seeds = sorted(set(runs) & set(paired))
-        gains = [runs[seed]["accuracy"] - paired[seed]["accuracy"] for seed in seeds]
+        metric = metric_of(task)
+        gains = [runs[seed][metric] - paired[seed][metric] for seed in seeds]
         values = {name: [run[name] for run in runs.values()] for name in ("accuracy", "macro_f1", "micro_f1", "ece")}
         summaries.append(
             Summary(
@@ -82,11 +87,13 @@ def summarise(records: Iterable[Record]) -> list[Summary]:
                 budget=budget,
                 method=method,
                 n_labelled=round(_mean(runs, "n_labelled")),
+                metric=metric,
                 figures={name: Estimate.of(of_seeds) for name, of_seeds in values.items()},
-                deviation=float(np.std(values["accuracy"], ddof=1)) if len(runs) > 1 else None,
+                deviation=float(np.std(values[metric], ddof=1)) if len(runs) > 1 else None,
                 baseline=baseline if gains else None,
                 gain=Estimate.of(gains) if gains else None,
                 steps=_mean(runs, "steps"),
+                labelled_shown=_mean(runs, "labelled_shown"),
                 seconds=_mean(runs, "seconds"),
                 ceiling=_mean(runs, "ceiling"),
             )
@@ -99,7 +106,7 @@ def sentence(summary: Summary) -> str:
     gain = summary.gain
     if gain is None:
         return ""
-    points = f"{abs(gain.mean) * 100:.1f} points"
+    points = f"{abs(gain.mean) * 100:.1f} points" + (" of macro F1" if summary.metric == "macro_f1" else "")
     if gain.low is None or gain.high is None:
         return f"{summary.method}: {points} {_side(gain.mean)} {summary.baseline} with one seed, which shows nothing."
     if gain.low <= 0 <= gain.high:
@@ -109,6 +116,11 @@ def sentence(summary: Summary) -> str:
         f"{summary.method}: {points} {_side(gain.mean)} {summary.baseline} "
         f"(95% interval {sizes[0]:.1f} to {sizes[1]:.1f}, {gain.n} seeds)."
     )
+
+
+def metric_of(task: str) -> Metric:
+    """Return what the paper judges a task by; accuracy for tables."""
+    return TASKS[task].metric if task in TASKS else "accuracy"
 
 
 def _side(difference: float) -> str:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import datasets
+import huggingface_hub
 from datasets import ClassLabel, Dataset, concatenate_datasets, load_dataset
 
 from ganbert.data.rows import TableOptions, read_rows
+from ganbert.encoders import hub_is_out_of_reach
 from ganbert.errors import InputError
 
 DATA_ROOT = "GANBERT_DATA"
@@ -50,7 +54,8 @@ class Hub:
 
     def load(self, part: Literal["train", "test"]) -> Dataset:
         """Return one part with the columns `text`, perhaps `text_pair`, and `label` as text."""
-        rows = load_dataset(self.name, self.config, split=getattr(self, part), revision=self.revision)
+        with _hub_or_cache():
+            rows = load_dataset(self.name, self.config, split=getattr(self, part), revision=self.revision)
         names = {self.text: "text", self.text_pair: "text_pair", self.label: "label"}
         rows = rows.select_columns([name for name in names if name]).rename_columns(
             {old: new for old, new in names.items() if old and old != new}
@@ -58,6 +63,20 @@ class Hub:
         label = rows.features["label"]
         labels = [label.int2str(i) for i in rows["label"]] if isinstance(label, ClassLabel) else list(rows["label"])
         return rows.remove_columns("label").add_column("label", [str(name) for name in labels])
+
+
+@contextmanager
+def _hub_or_cache() -> Iterator[None]:
+    """Keep `datasets` from trying for half a minute where the Hub is out of reach: it looks into its cache at once."""
+    modules: tuple[Any, ...] = (datasets.config, huggingface_hub.constants)
+    before = [module.HF_HUB_OFFLINE for module in modules]
+    try:
+        for module in modules if hub_is_out_of_reach() else ():
+            module.HF_HUB_OFFLINE = True
+        yield
+    finally:
+        for module, value in zip(modules, before, strict=True):
+            module.HF_HUB_OFFLINE = value
 
 
 class TwentyNewsgroups:
