@@ -29,8 +29,8 @@ from ganbert.cli.options import quiet_libraries
 from ganbert.compute import choose_compute
 from ganbert.data.corpus import Corpus
 from ganbert.encoders import load_tokenizer
-from ganbert.evaluation.curve import TaskSource
 from ganbert.evaluation.provenance import provenance
+from ganbert.evaluation.sources import TaskSource
 
 N_LABELLED = 55
 

@@ -11,10 +11,11 @@ from datasets import Dataset
 
 from ganbert.compute import choose_compute
 from ganbert.errors import InputError
-from ganbert.evaluation.methods import METHODS, Setting, method_named
+from ganbert.evaluation.methods import METHODS, method_named
 from ganbert.evaluation.runs import Run, confusion
+from ganbert.evaluation.setting import Setting
+from ganbert.evaluation.sources import TableSource
 from ganbert.evaluation.splits import Split, few_label_split
-from ganbert.evaluation.tables import TableSource
 from tests.conftest import toy_rows
 
 FINE_TUNED = ["bert", "gan-bert", "gan-bert-code", "joint", "default", "default-plain"]

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from ganbert.errors import InputError
-from ganbert.evaluation.curve import measure
 from ganbert.evaluation.engines import on_ray
+from ganbert.evaluation.measure import measure
 from ganbert.evaluation.results import Results
 from tests.evaluation.test_results import noted_runs
 

@@ -15,7 +15,7 @@ import pytest
 
 from ganbert.errors import InputError
 from ganbert.evaluation import engines
-from ganbert.evaluation.curve import measure, runs_of
+from ganbert.evaluation.measure import measure, runs_of
 from ganbert.evaluation.results import Results
 from ganbert.evaluation.runs import Record, Run
 from ganbert.evaluation.splits import Split

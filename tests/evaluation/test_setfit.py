@@ -11,7 +11,8 @@ from datasets import Dataset
 from ganbert.compute import choose_compute
 from ganbert.errors import InputError
 from ganbert.evaluation import setfit
-from ganbert.evaluation.methods import Setting, method_named
+from ganbert.evaluation.methods import method_named
+from ganbert.evaluation.setting import Setting
 from ganbert.evaluation.splits import Split, few_label_split
 from tests.conftest import toy_rows
 
@@ -38,10 +39,10 @@ def test_toy_classes_are_learnt(minilm: str, monkeypatch: pytest.MonkeyPatch) ->
 def test_pairs_of_texts_are_refused() -> None:
     pytest.importorskip("setfit", reason="setfit (extra compare) is not installed")
     with pytest.raises(InputError, match="does not take pairs"):
-        setfit.train_setfit(toy_split(pairs=True), Setting("minilm", 0, choose_compute("cpu"), 16))
+        setfit.setfit(toy_split(pairs=True), Setting("minilm", 0, choose_compute("cpu"), 16), {})
 
 
 def test_where_it_is_not_installed_one_line_says_how(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "setfit", None)
     with pytest.raises(InputError, match=r"pip install 'ganbert\[compare\]'"):
-        setfit.train_setfit(toy_split(), Setting("minilm", 0, choose_compute("cpu"), 16))
+        setfit.setfit(toy_split(), Setting("minilm", 0, choose_compute("cpu"), 16), {})

@@ -12,7 +12,7 @@ import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
 from ganbert.errors import InputError
-from ganbert.evaluation.curve import TaskSource
+from ganbert.evaluation.sources import TaskSource
 from ganbert.evaluation.tasks import TASKS, Hub, strip_post, task_named
 
 SIZES = {"qc-coarse": (5452, 500, 6), "qc-fine": (5452, 500, 50), "sst5": (8544, 2210, 5), "mnli-m": (24511, 9815, 3)}

@@ -82,13 +82,13 @@ def test_pairs_of_sentences_from_mnli(real_data: Path, minilm: str, tmp_path: Pa
 
 def test_methods_are_compared_on_a_task_of_the_paper(real_data: Path, minilm: str, tmp_path: Path) -> None:
     compared = ganbert(
-        "compare", "qc-coarse", "--labels", "2%", "--methods", "embed,bert", "--seeds", "1", "--max-steps", "30",
+        "compare", "qc-coarse", "--labels", "2%", "--methods", "embed,default-plain", "--seeds", "1", "--max-steps", "30",
         "--data-root", str(real_data), "--encoder", minilm, "--output", str(tmp_path / "out"), "--json",
     )  # fmt: skip
     assert compared.returncode == 0, compared.stderr
-    embed, bert = json.loads(compared.stdout)["runs"]
+    embed, plain = json.loads(compared.stdout)["runs"]
     assert (embed["n_labelled"], embed["n_unlabelled"], embed["n_test"], embed["n_removed"]) == (109, 4788, 500, 10)
-    assert embed["split_hash"] == bert["split_hash"]
-    assert bert["steps"] == 30
+    assert embed["split_hash"] == plain["split_hash"]
+    assert plain["steps"] == 30
     assert embed["accuracy"] > 0.5  # the largest class is 28% of the test rows
-    assert bert["accuracy"] > 0.3
+    assert plain["accuracy"] > 0.5

@@ -68,10 +68,9 @@ def command(
     options.quiet_libraries()
     from ganbert.cli.comparison import carry_out_and_show
     from ganbert.data.rows import TableOptions
-    from ganbert.evaluation.curve import TaskSource, runs_of
-    from ganbert.evaluation.runs import Source
+    from ganbert.evaluation.measure import runs_of
+    from ganbert.evaluation.sources import Source, TableSource, TaskSource
     from ganbert.evaluation.splits import Budget
-    from ganbert.evaluation.tables import TableSource
     from ganbert.evaluation.tasks import TASKS
 
     names = [name for name in files or [] if name in TASKS and not Path(name).exists()]

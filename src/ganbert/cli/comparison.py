@@ -15,7 +15,7 @@ from rich.table import Table
 
 from ganbert.cli import options
 from ganbert.errors import RunError
-from ganbert.evaluation.curve import measure
+from ganbert.evaluation.measure import measure
 from ganbert.evaluation.plots import plot_curves
 from ganbert.evaluation.report import write_report
 from ganbert.evaluation.results import Results

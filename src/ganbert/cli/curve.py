@@ -53,7 +53,8 @@ def command(
     """
     options.quiet_libraries()
     from ganbert.cli.comparison import carry_out_and_show
-    from ganbert.evaluation.curve import TaskSource, runs_of
+    from ganbert.evaluation.measure import runs_of
+    from ganbert.evaluation.sources import TaskSource
     from ganbert.evaluation.splits import Budget
     from ganbert.evaluation.tasks import task_named
 

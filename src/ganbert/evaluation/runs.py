@@ -6,44 +6,20 @@ import hashlib
 import json
 import time
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ganbert.compute import choose_compute
-from ganbert.evaluation.methods import Setting, method_named
+from ganbert.evaluation.methods import method_named
 from ganbert.evaluation.provenance import provenance
-from ganbert.evaluation.splits import Split
+from ganbert.evaluation.setting import Setting
+from ganbert.evaluation.sources import Source
 from ganbert.metrics import calibration_bins, classification_metrics
 
 Record = dict[str, Any]
 """What a run leaves; JSON can hold it."""
-
-
-class Source(Protocol):
-    """Where the rows of a run come from; it can be sent to another process.
-
-    Attributes:
-        name: of the task or the table.
-        part: "test", "dev" or "cross-validation": what is measured on.
-        version: changes with the rows, where they can.
-    """
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-
-    @property
-    def part(self) -> str: ...  # noqa: D102
-
-    @property
-    def version(self) -> str: ...  # noqa: D102
-
-    def split(self, budget: str, seed: int, *, balanced: bool) -> Split:
-        """Return the rows of a label budget and a seed."""
-
-    def settings(self) -> dict[str, Any]:
-        """Return the fields of `Setting` that the source decides, such as `max_length`."""
 
 
 @dataclass(frozen=True)

@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import tempfile
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 from datasets import Dataset
 
 from ganbert.encoders import resolve_encoder
 from ganbert.errors import InputError
+from ganbert.evaluation.setting import Outcome, Setting, refuse_settings
 from ganbert.evaluation.splits import Split
-
-if TYPE_CHECKING:
-    from ganbert.evaluation.methods import Outcome, Setting
 
 STEPS = 500
 BATCH = 16
 """The library's default."""
 
 
-def train_setfit(split: Split, setting: Setting) -> Outcome:
+def setfit(split: Split, setting: Setting, settings: Mapping[str, str]) -> Outcome:
     """Fine-tune with SetFit (Tunstall et al. 2022) and its defaults, for one epoch of its pairs or 500 steps.
 
     Raises:
         InputError: the library is not installed, or the rows are pairs of texts, which it does not take.
     """
-    from ganbert.evaluation.methods import Outcome
-
+    refuse_settings(settings)
     try:
         from setfit import SetFitModel, Trainer, TrainingArguments
     except ImportError as error:

@@ -1,65 +1,20 @@
-"""Learning curves: every method at every label budget with every seed, only what is missing."""
+"""Which runs a comparison is made of, and carrying out those that are missing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
-from typing import Any, Literal
-
-from datasets import Dataset
+from typing import Any
 
 from ganbert.evaluation.engines import Engine, one_by_one
 from ganbert.evaluation.results import Results
 from ganbert.evaluation.runs import Record, Run, key_of
-from ganbert.evaluation.splits import Budget, Split, few_label_split, set_development_rows_aside
+from ganbert.evaluation.sources import Source
 from ganbert.evaluation.tasks import task_named
 
 
-@dataclass(frozen=True)
-class TaskSource:
-    """The rows of a task of the registry.
-
-    Attributes:
-        name: of the task.
-        root: folder of local copies; None loads from the task's public home.
-        part: "test" measures on the test set; "dev" on development rows, for choosing settings, and never reads the
-            test set. Training never sees the development rows.
-    """
-
-    name: str
-    root: Path | None = None
-    part: Literal["test", "dev"] = "test"
-    version: str = ""
-
-    def split(self, budget: str, seed: int, *, balanced: bool = False) -> Split:
-        """Return the rows of a label budget and a seed, as the paper splits them (section 4)."""
-        train, measured = _rows(self.name, self.root, self.part)
-        n_train = task_named(self.name).n_train or _n_rows(self.name, self.root)
-        return few_label_split(train, measured, Budget.parse(budget).rows(n_train), seed, balanced=balanced)
-
-    def settings(self) -> dict[str, Any]:
-        """Return what the paper trained this task with."""
-        task = task_named(self.name)
-        return {"max_length": task.max_length, "epochs": task.epochs, "learning_rate": task.learning_rate}
-
-
-@lru_cache(maxsize=2)
-def _rows(name: str, root: Path | None, part: Literal["test", "dev"]) -> tuple[Dataset, Dataset]:
-    task = task_named(name)
-    train, development = set_development_rows_aside(task.load("train", root))
-    return train, development if part == "dev" else task.load("test", root)
-
-
-@lru_cache(maxsize=2)
-def _n_rows(name: str, root: Path | None) -> int:
-    return len(task_named(name).load("train", root))
-
-
 def runs_of(
-    sources: Sequence[Any], methods: Sequence[str], budgets: Sequence[str] | None, seeds: int, **options: Any
+    sources: Sequence[Source], methods: Sequence[str], budgets: Sequence[str] | None, seeds: int, **options: Any
 ) -> list[Run]:
     """Return all runs, so ordered that the first seed of everything comes before the second of anything.
 

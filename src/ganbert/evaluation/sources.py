@@ -1,4 +1,4 @@
-"""Somebody's own tables as a source of runs: measured on a test file, or by cross-validation."""
+"""Where the rows of a comparison come from: a task of the registry, or somebody's own tables."""
 
 from __future__ import annotations
 
@@ -8,21 +8,88 @@ import warnings
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from datasets import Dataset
+from sklearn.model_selection import StratifiedKFold
 
 from ganbert.data.corpus import read_corpus
 from ganbert.data.rows import TableOptions
 from ganbert.errors import InputError
-from ganbert.evaluation.splits import Budget, Split, few_label_split
+from ganbert.evaluation.splits import Budget, Split, few_label_split, set_development_rows_aside
+from ganbert.evaluation.tasks import task_named
 from ganbert.losses import UNLABELLED
 from ganbert.metrics import UNSEEN
 from ganbert.recipe import DEFAULT
 
 FOLDS = 5
 UNSEEN_NAME = "(in no training row)"
+
+
+class Source(Protocol):
+    """Where the rows of a run come from; it can be sent to another process.
+
+    Attributes:
+        name: of the task or the table.
+        part: "test", "dev" or "cross-validation": what is measured on.
+        version: changes with the rows, where they can.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def part(self) -> str: ...  # noqa: D102
+
+    @property
+    def version(self) -> str: ...  # noqa: D102
+
+    def split(self, budget: str, seed: int, *, balanced: bool) -> Split:
+        """Return the rows of a label budget and a seed."""
+
+    def settings(self) -> dict[str, Any]:
+        """Return the fields of `Setting` that the source decides, such as `max_length`."""
+
+
+@dataclass(frozen=True)
+class TaskSource:
+    """The rows of a task of the registry.
+
+    Attributes:
+        name: of the task.
+        root: folder of local copies; None loads from the task's public home.
+        part: "test" measures on the test set; "dev" on development rows, for choosing settings, and never reads the
+            test set. Training never sees the development rows.
+    """
+
+    name: str
+    root: Path | None = None
+    part: Literal["test", "dev"] = "test"
+    version: str = ""
+
+    def split(self, budget: str, seed: int, *, balanced: bool = False) -> Split:
+        """Return the rows of a label budget and a seed, as the paper splits them (section 4)."""
+        train, measured = _rows_of_task(self.name, self.root, self.part)
+        n_train = task_named(self.name).n_train or _n_rows(self.name, self.root)
+        return few_label_split(train, measured, Budget.parse(budget).rows(n_train), seed, balanced=balanced)
+
+    def settings(self) -> dict[str, Any]:
+        """Return what the paper trained this task with."""
+        task = task_named(self.name)
+        return {"max_length": task.max_length, "epochs": task.epochs, "learning_rate": task.learning_rate}
+
+
+@lru_cache(maxsize=2)
+def _rows_of_task(name: str, root: Path | None, part: Literal["test", "dev"]) -> tuple[Dataset, Dataset]:
+    task = task_named(name)
+    train, development = set_development_rows_aside(task.load("train", root))
+    return train, development if part == "dev" else task.load("test", root)
+
+
+@lru_cache(maxsize=2)
+def _n_rows(name: str, root: Path | None) -> int:
+    return len(task_named(name).load("train", root))
 
 
 @dataclass(frozen=True)
@@ -67,7 +134,7 @@ class TableSource:
 
     def split(self, budget: str, seed: int, *, balanced: bool = False) -> Split:
         """Return the rows of a label budget, in percent of the labelled rows to train on or as a number, and a seed."""
-        train, measured = _rows(self, self.version)
+        train, measured = _rows_of_tables(self, self.version)
         if measured is None:
             train, measured = _fold(train, seed)
         n_labelled = sum(label is not None for label in train["label"])
@@ -81,7 +148,7 @@ class TableSource:
 
 
 @lru_cache(maxsize=2)
-def _rows(source: TableSource, version: str) -> tuple[Dataset, Dataset | None]:
+def _rows_of_tables(source: TableSource, version: str) -> tuple[Dataset, Dataset | None]:
     """Return the rows to train on and those of the test file if there is one, with labels as text."""
     with tempfile.TemporaryDirectory(prefix="ganbert-", ignore_cleanup_errors=True) as workspace:
         corpus = read_corpus(
@@ -105,8 +172,6 @@ def _rows(source: TableSource, version: str) -> tuple[Dataset, Dataset | None]:
 
 def _fold(rows: Dataset, seed: int) -> tuple[Dataset, Dataset]:
     """Return the rows to train on and the fold to measure on."""
-    from sklearn.model_selection import StratifiedKFold
-
     labels = rows["label"][:]
     labelled = np.array([i for i, label in enumerate(labels) if label is not None])
     if len(labelled) < 2 * FOLDS:

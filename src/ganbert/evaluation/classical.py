@@ -1,0 +1,64 @@
+"""Methods of scikit-learn: on words, and on the vectors of the encoder as it comes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.semi_supervised import SelfTrainingClassifier
+
+from ganbert.evaluation.setting import Outcome, Setting, refuse_settings, texts_of
+from ganbert.evaluation.splits import Split
+from ganbert.inference.vectors import Encoder
+
+ITERATIONS = 1000
+"""Of logistic regression at most: the library's 100 are too few for some splits."""
+
+
+def tfidf(split: Split, setting: Setting, settings: Mapping[str, str]) -> Outcome:
+    """Logistic regression on TF-IDF of words; inverse document frequencies are those of all training rows."""
+    refuse_settings(settings)
+    began = time.perf_counter()
+    vectorizer = TfidfVectorizer(sublinear_tf=True).fit(_joined(split.corpus.train))
+    vectors = vectorizer.transform(_joined(split.corpus.train.select(split.corpus.labelled)))
+    classifier = LogisticRegression(max_iter=ITERATIONS).fit(vectors, split.corpus.labels[split.corpus.labelled])
+    seconds = time.perf_counter() - began
+    return Outcome(classifier.predict_proba(vectorizer.transform(_joined(split.test))), seconds)
+
+
+def embed(split: Split, setting: Setting, settings: Mapping[str, str]) -> Outcome:
+    """Logistic regression on the text vectors of the encoder as it comes."""
+    return _on_embeddings(split, setting, settings, split.corpus.labelled, LogisticRegression(max_iter=ITERATIONS))
+
+
+def self_training(split: Split, setting: Setting, settings: Mapping[str, str]) -> Outcome:
+    """The same with scikit-learn's self-training: confident predictions of unlabelled rows become labels."""
+    everything = np.arange(len(split.corpus.train))
+    return _on_embeddings(
+        split, setting, settings, everything, SelfTrainingClassifier(LogisticRegression(max_iter=ITERATIONS))
+    )
+
+
+def _on_embeddings(
+    split: Split, setting: Setting, settings: Mapping[str, str], rows: NDArray[np.int64], classifier: Any
+) -> Outcome:
+    refuse_settings(settings)
+    began = time.perf_counter()
+    encoder = Encoder(setting.encoder, setting.max_length, setting.compute)
+    labels = np.where(split.corpus.labels < 0, -1, split.corpus.labels)  # scikit-learn's mark of an unlabelled row
+    model = make_pipeline(StandardScaler(), classifier)
+    model.fit(encoder(*texts_of(split.corpus.train.select(rows))), labels[rows])
+    seconds = time.perf_counter() - began
+    return Outcome(model.predict_proba(encoder(*texts_of(split.test))), seconds)
+
+
+def _joined(rows: Any) -> list[str]:
+    texts, pairs = texts_of(rows)
+    return texts if pairs is None else [f"{text} {pair}" for text, pair in zip(texts, pairs, strict=True)]
