@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,14 +39,18 @@ def test_a_node_that_dies_loses_nothing_and_nothing_is_done_twice(cluster: Any, 
     results, notes = Results(tmp_path / "results.jsonl"), tmp_path / "notes"
 
     def kill_in_mid_run() -> None:
-        while not notes.exists() or len(notes.read_text().splitlines()) < 4:
-            time.sleep(0.05)
+        raylet = node.all_processes["raylet"][0].process.pid  # the parent of all that runs on the node
+        while not (notes.exists() and f" {raylet}\n" in notes.read_text()):
+            if all_done.wait(0.05):
+                return
         cluster.remove_node(node, allow_graceful=False)
 
+    all_done = threading.Event()
     killer = threading.Thread(target=kill_in_mid_run)
     killer.start()
-    runs = noted_runs(notes, seconds=1.0)
+    runs = noted_runs(notes, seconds=2.0)[:6]
     records, _ = measure(runs, results, on_ray(cluster.address, 1))
+    all_done.set()
     killer.join()
     assert sorted((r["method"], r["seed"]) for r in records) == sorted((r.method, r.seed) for r in runs)
     assert len(results.read()) == len(runs)

@@ -38,14 +38,14 @@ class NoRows:
 
 @dataclass(frozen=True)
 class Noted(Run):
-    """A run that takes a moment, notes that it was carried out, and leaves a record."""
+    """A run that notes that it was begun and by a child of which process, takes a moment, and leaves a record."""
 
     notes: Path = Path()
     seconds: float = 0.0
 
     def __call__(self) -> Record:
         with self.notes.open("a") as file:
-            file.write(f"{self.method} {self.seed}\n")
+            file.write(f"{self.method} {self.seed} {os.getppid()}\n")
         time.sleep(self.seconds)
         return {**self.identity, "accuracy": 0.5}
 

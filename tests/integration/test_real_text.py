@@ -82,7 +82,8 @@ def test_pairs_of_sentences_from_mnli(real_data: Path, minilm: str, tmp_path: Pa
 
 def test_methods_are_compared_on_a_task_of_the_paper(real_data: Path, minilm: str, tmp_path: Path) -> None:
     compared = ganbert(
-        "compare", "qc-coarse", "--labels", "2%", "--methods", "embed,default-plain", "--seeds", "1", "--max-steps", "30",
+        "compare", "qc-coarse", "--labels", "2%", "--methods", "embed,default-plain", "--seeds", "1",
+        "--max-steps", "30",
         "--data-root", str(real_data), "--encoder", minilm, "--output", str(tmp_path / "out"), "--json",
     )  # fmt: skip
     assert compared.returncode == 0, compared.stderr
