@@ -36,7 +36,7 @@ def test_a_test_file_is_measured_on(compare: Run, toy_table: Callable[..., Path]
     played, plain = ([r["accuracy"] for r in runs if r["method"] == m] for m in ("default", "default-plain"))
     assert default["gain"]["mean"] == pytest.approx((sum(played) - sum(plain)) / 2)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "results.jsonl", "curve.png", "curve.svg", "report.html",
+        "results.jsonl", "curve.png", "curve.svg", "report.html", "summary.md",
     }  # fmt: skip
     assert "ganbert compare" in (tmp_path / "out" / "report.html").read_text()
 

@@ -68,9 +68,18 @@ def test_both_formats_are_written(records: list[dict[str, Any]], tmp_path: Path)
 
 @pytest.fixture
 def page(records: list[dict[str, Any]], tmp_path: Path) -> str:
-    path = tmp_path / "report.html"
-    write_report(records, summarise(records), path, command="ganbert curve qc-coarse --seeds 3")
-    return path.read_text(encoding="utf-8")
+    write_report(records, summarise(records), tmp_path, command="ganbert curve qc-coarse --seeds 3")
+    return (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_tables_come_as_markdown_too(page: str, tmp_path: Path) -> None:
+    text = (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert "`ganbert curve qc-coarse --seeds 3`" in text
+    line = "| gan-bert | 54.5 ± 1.2 | 54.5 ± 1.2 | 10.0 ± 0.0 | +3.0 ± 0.0 | bert | 266 | 12 | 60 | 3 |"
+    table = text[text.index("## qc-coarse, 1%: 55 labelled rows, 40 test rows") :]
+    assert line in table[: table.index("## qc-coarse, 2%")].splitlines()
+    assert "- gan-bert: 3.0 points above bert (95% interval 3.0 to 3.0, 3 seeds)." in text
+    assert "| commit | abc1234 |" in text
 
 
 def test_the_page_loads_nothing_from_elsewhere(page: str) -> None:
@@ -114,7 +123,7 @@ def test_figures_of_classes_are_those_of_all_seeds(page: str) -> None:
 def test_many_classes_are_shown_as_the_pairs_most_confused(tmp_path: Path) -> None:
     many = [f"class {i}" for i in range(50)]
     records = [record("bert", 1, 0, classes_by_id=many, confusion=[[0, 0, 9], [3, 4, 7], [5, 6, 1]])]
-    write_report(records, summarise(records), tmp_path / "r.html", command="x")
-    page = (tmp_path / "r.html").read_text()
+    write_report(records, summarise(records), tmp_path, command="x")
+    page = (tmp_path / "report.html").read_text()
     assert "true \\ predicted" not in page
     assert page.index('<td class="text">class 4</td><td>7</td>') < page.index('<td class="text">class 6</td><td>1</td>')

@@ -32,7 +32,7 @@ def command(
     ] = None,
     balanced: options.Balanced = False,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for results.jsonl, the plot and report.html.")
+        Path, typer.Option("--output", "-o", help="Folder for results.jsonl, the plot, report.html and summary.md.")
     ] = Path("comparison"),
     data_root: options.DataRoot = None,
     encoder: options.Encoder = "minilm",

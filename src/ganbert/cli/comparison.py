@@ -19,7 +19,7 @@ from ganbert.evaluation.measure import measure
 from ganbert.evaluation.plots import plot_curves
 from ganbert.evaluation.report import write_report
 from ganbert.evaluation.results import Results
-from ganbert.evaluation.statistics import Estimate, Summary, sentence, summarise
+from ganbert.evaluation.statistics import Summary, sentence, summarise
 
 if TYPE_CHECKING:
     from ganbert.evaluation.engines import Engine
@@ -56,7 +56,7 @@ def carry_out_and_show(runs: Sequence[Run], output: Path, engine: Engine, *, as_
         raise RunError("\n".join(problems))
     summaries = summarise(records)
     plot_curves(summaries, output)
-    write_report(records, summaries, output / "report.html", command=shlex.join(["ganbert", *sys.argv[1:]]))
+    write_report(records, summaries, output, command=shlex.join(["ganbert", *sys.argv[1:]]))
     if as_json:
         options.print_json(
             {"runs": records, "summary": [as_dict(summary) for summary in summaries], "output": str(output)}
@@ -82,10 +82,10 @@ def print_summaries(summaries: Sequence[Summary]) -> None:
             table.add_row(
                 s.method,
                 *(
-                    interval(s.figures[name]) if name == s.metric else f"{100 * s.figures[name].mean:.1f}"
+                    s.figures[name].percent() if name == s.metric else f"{100 * s.figures[name].mean:.1f}"
                     for name in ("accuracy", "macro_f1", "ece")
                 ),
-                f"{interval(s.gain, sign='+')} {s.baseline}" if s.gain else "",
+                f"{s.gain.percent('+')} {s.baseline}" if s.gain else "",
                 f"{s.steps:.0f}",
                 f"{s.seconds:.0f}",
             )
@@ -95,12 +95,6 @@ def print_summaries(summaries: Sequence[Summary]) -> None:
         for text in filter(None, map(sentence, here)):
             console.print(text, highlight=False)
         console.print()
-
-
-def interval(estimate: Estimate, *, sign: str = "") -> str:
-    """Return a mean in percent with half the width of its interval."""
-    mean = f"{estimate.mean * 100:{sign}.1f}"
-    return mean if estimate.high is None else f"{mean} ± {(estimate.high - estimate.mean) * 100:.1f}"
 
 
 def as_dict(summary: Summary) -> dict[str, object]:

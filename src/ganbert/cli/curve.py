@@ -26,7 +26,10 @@ def command(
     ] = "test",
     balanced: options.Balanced = False,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for results.jsonl, curve.png, curve.svg and report.html.")
+        Path,
+        typer.Option(
+            "--output", "-o", help="Folder for results.jsonl, curve.png, curve.svg, report.html and summary.md."
+        ),
     ] = Path("curve"),
     data_root: options.DataRoot = None,
     encoder: options.Encoder = "minilm",

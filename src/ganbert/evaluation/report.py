@@ -1,4 +1,4 @@
-"""One self-contained HTML page about a comparison."""
+"""A comparison as one self-contained HTML page, and its tables as Markdown."""
 
 from __future__ import annotations
 
@@ -52,29 +52,33 @@ class Confusion:
     pairs: list[tuple[str, str, int]]
 
 
-def write_report(records: Sequence[Record], summaries: Sequence[Summary], path: Path, *, command: str) -> None:
-    """Write the page.
+def write_report(records: Sequence[Record], summaries: Sequence[Summary], folder: Path, *, command: str) -> None:
+    """Write `report.html` and `summary.md`.
 
     Args:
         records: of all runs.
         summaries: of these records.
-        path: the file.
-        command: that made it.
+        folder: where to.
+        command: that made them.
     """
     environment = Environment(
-        loader=PackageLoader("ganbert.evaluation"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("ganbert.evaluation"),
+        autoescape=lambda name: name is not None and ".html" in name,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters["percent"] = lambda share: f"{100 * share:.1f}"
     places = dict.fromkeys((s.task, s.split, s.budget) for s in summaries)
-    page = environment.get_template("report.html.j2").render(
-        curve=Markup(plots.svg(plots.curves(summaries))) if summaries else "",
-        cells=[_cell(place, records, summaries) for place in places],
-        methods={name: method_named(name)[0].says for name in dict.fromkeys(record["method"] for record in records)},
-        versions=_versions(records),
-        command=command,
-        n_runs=len(records),
-    )
-    path.write_text(page, encoding="utf-8")
+    content = {
+        "curve": Markup(plots.svg(plots.curves(summaries))) if summaries else "",
+        "cells": [_cell(place, records, summaries) for place in places],
+        "methods": {name: method_named(name)[0].says for name in dict.fromkeys(r["method"] for r in records)},
+        "versions": _versions(records),
+        "command": command,
+        "n_runs": len(records),
+    }
+    for name in ("report.html", "summary.md"):
+        (folder / name).write_text(environment.get_template(f"{name}.j2").render(content), encoding="utf-8")
 
 
 def _cell(place: tuple[str, str, str], records: Sequence[Record], summaries: Sequence[Summary]) -> Cell:
@@ -82,7 +86,7 @@ def _cell(place: tuple[str, str, str], records: Sequence[Record], summaries: Seq
     here = [s for s in summaries if (s.task, s.split, s.budget) == place]
     runs = [r for r in records if (r["task"], r["split"], r["budget"]) == place]
     by_method = {s.method: [r for r in runs if r["method"] == s.method] for s in here}
-    measured = "test" if split == "test" else "development"
+    measured = {"test": "test", "dev": "development"}.get(split, "held-out")
     return Cell(
         title=f"{task}, {budget}: {here[0].n_labelled} labelled rows, {runs[0]['n_test']} {measured} rows",
         summaries=here,

@@ -33,6 +33,11 @@ class Estimate:
         half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, len(values) - 1) * stats.sem(values))
         return cls(mean, mean - half, mean + half, len(values))
 
+    def percent(self, sign: str = "") -> str:
+        """Return the mean in percent, with half the width of its interval if it has one."""
+        mean = f"{self.mean * 100:{sign}.1f}"
+        return mean if self.high is None else f"{mean} ± {(self.high - self.mean) * 100:.1f}"
+
 
 @dataclass(frozen=True)
 class Summary:
