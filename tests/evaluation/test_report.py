@@ -75,6 +75,7 @@ def page(records: list[dict[str, Any]], tmp_path: Path) -> str:
 def test_the_tables_come_as_markdown_too(page: str, tmp_path: Path) -> None:
     text = (tmp_path / "summary.md").read_text(encoding="utf-8")
     assert "`ganbert curve qc-coarse --seeds 3`" in text
+    assert "| bert | 51.5 ± 1.2 | 52.5 ± 1.2 | 60.5 ± 1.2 |" in text[: text.index("## qc-coarse, 1%")].splitlines()
     line = "| gan-bert | 54.5 ± 1.2 | 54.5 ± 1.2 | 10.0 ± 0.0 | +3.0 ± 0.0 | bert | 266 | 12 | 60 | 3 |"
     table = text[text.index("## qc-coarse, 1%: 55 labelled rows, 40 test rows") :]
     assert line in table[: table.index("## qc-coarse, 2%")].splitlines()

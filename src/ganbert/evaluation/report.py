@@ -13,13 +13,22 @@ from markupsafe import Markup
 from ganbert.evaluation import plots
 from ganbert.evaluation.methods import method_named
 from ganbert.evaluation.runs import Record
-from ganbert.evaluation.statistics import Summary, sentence
+from ganbert.evaluation.statistics import Estimate, Summary, sentence
 from ganbert.metrics import CALIBRATION_BINS
 
 MATRIX_CLASSES = 12
 """With more classes than this a confusion matrix is a carpet: the pairs most often confused are listed instead."""
 PAIRS = 15
 NO_LABEL = "(classes without a labelled row)"
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The metric of one task: a line for each method, a column for each budget."""
+
+    title: str
+    columns: list[str]
+    lines: list[tuple[str, list[Estimate | None]]]
 
 
 @dataclass(frozen=True)
@@ -71,6 +80,7 @@ def write_report(records: Sequence[Record], summaries: Sequence[Summary], folder
     places = dict.fromkeys((s.task, s.split, s.budget) for s in summaries)
     content = {
         "curve": Markup(plots.svg(plots.curves(summaries))) if summaries else "",
+        "overviews": [_overview(task, summaries) for task in dict.fromkeys((s.task, s.split) for s in summaries)],
         "cells": [_cell(place, records, summaries) for place in places],
         "methods": {name: method_named(name)[0].says for name in dict.fromkeys(r["method"] for r in records)},
         "versions": _versions(records),
@@ -81,14 +91,28 @@ def write_report(records: Sequence[Record], summaries: Sequence[Summary], folder
         (folder / name).write_text(environment.get_template(f"{name}.j2").render(content), encoding="utf-8")
 
 
+def _overview(place: tuple[str, str], summaries: Sequence[Summary]) -> Overview:
+    here = [s for s in summaries if (s.task, s.split) == place]
+    columns = {s.budget: s.n_labelled for s in sorted(here, key=lambda s: s.n_labelled)}
+    figures = {(s.method, s.budget): s.figures[s.metric] for s in here}
+    return Overview(
+        f"{place[0]}: {plots.METRIC_NAMES[here[0].metric]} on {_measured(place[1])} rows, by labelled rows",
+        [f"{budget} ({n})" if budget.endswith("%") else budget for budget, n in columns.items()],
+        [(name, [figures.get((name, b)) for b in columns]) for name in dict.fromkeys(s.method for s in here)],
+    )
+
+
+def _measured(split: str) -> str:
+    return {"test": "test", "dev": "development"}.get(split, "held-out")
+
+
 def _cell(place: tuple[str, str, str], records: Sequence[Record], summaries: Sequence[Summary]) -> Cell:
     task, split, budget = place
     here = [s for s in summaries if (s.task, s.split, s.budget) == place]
     runs = [r for r in records if (r["task"], r["split"], r["budget"]) == place]
     by_method = {s.method: [r for r in runs if r["method"] == s.method] for s in here}
-    measured = {"test": "test", "dev": "development"}.get(split, "held-out")
     return Cell(
-        title=f"{task}, {budget}: {here[0].n_labelled} labelled rows, {runs[0]['n_test']} {measured} rows",
+        title=f"{task}, {budget}: {here[0].n_labelled} labelled rows, {runs[0]['n_test']} {_measured(split)} rows",
         summaries=here,
         sentences=[text for text in map(sentence, here) if text],
         ceiling=min(s.ceiling for s in here),
