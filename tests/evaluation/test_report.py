@@ -106,7 +106,7 @@ def test_the_page_holds_what_a_reader_needs_to_believe_it(page: str) -> None:
         "GAN-BERT with the paper&#39;s recipe",
     ):
         assert expected in page, expected
-    assert page.count("<h2>qc-coarse") == 3
+    assert page.count("<h2>qc-coarse, ") == 3
 
 
 def test_texts_are_escaped(page: str) -> None:
