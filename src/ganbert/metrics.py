@@ -43,7 +43,11 @@ class Metrics:
 
 
 def classification_metrics(
-    labels: NDArray[np.int64], probabilities: NDArray[np.floating[Any]], names: Sequence[str]
+    labels: NDArray[np.int64],
+    probabilities: NDArray[np.floating[Any]],
+    names: Sequence[str],
+    *,
+    n_unseen_classes: int = 1,
 ) -> Metrics:
     """Measure predictions against true labels.
 
@@ -51,6 +55,7 @@ def classification_metrics(
         labels: [n], true class ids; -1 for a label the model never saw.
         probabilities: [n, k].
         names: the k class names.
+        n_unseen_classes: how many classes the labels are of that the model never saw; each has an F1 of 0.
 
     Raises:
         ValueError: there are no rows.
@@ -65,9 +70,10 @@ def classification_metrics(
     precision, recall, f1, support = precision_recall_fscore_support(
         labels, predicted, labels=np.arange(len(names)), average=None, zero_division=0.0
     )
+    f1_sum = float(f1_score(labels, predicted, labels=present, average=None, zero_division=0.0).sum())
     return Metrics(
         accuracy=float(accuracy_score(labels, predicted)),
-        macro_f1=float(f1_score(labels, predicted, labels=present, average="macro", zero_division=0.0)),
+        macro_f1=f1_sum / (len(present) + (n_unseen_classes - 1 if UNSEEN in present else 0)),
         micro_f1=float(f1_score(labels, predicted, labels=present, average="micro", zero_division=0.0)),
         n=len(labels),
         n_unseen=int((labels == UNSEEN).sum()),

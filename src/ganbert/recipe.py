@@ -194,5 +194,13 @@ DEFAULT = Recipe(
 )
 """What measured best so far, on development rows of one task with a small encoder (docs/results/first.md)."""
 
+OF_THE_ADVERSARY = frozenset(
+    {
+        "noise", "noise_size", "feature_dropout", "real_term", "feature_matching", "real_weight", "fooling_weight",
+        "feature_matching_weight", "joint", "generator_lr", "unlabelled_per_labelled", "replication", "labelled_share",
+    }
+)  # fmt: skip
+"""Fields that a run without the adversary, with its number of steps given, does not read."""
+
 RECIPES = {"default": DEFAULT, "paper": PAPER, "code": CODE, "bert": BERT}
 """The named recipes of `--recipe`."""

@@ -89,18 +89,67 @@ def test_people_get_a_table_and_a_sentence(compare: Run, toy_table: Callable[...
         (("qc-coarse", "--labels", "some"), "label budget 'some'"),
     ],
 )
-def test_wrong_arguments_are_one_line(arguments: tuple[str, ...], problem: str, compare: Run) -> None:
-    outcome = compare(*arguments)
+def test_wrong_arguments_are_one_line(
+    arguments: tuple[str, ...], problem: str, compare: Run, toy_table: Callable[..., Path]
+) -> None:
+    table = toy_table()
+    outcome = compare(*(table if argument == "toy.csv" else argument for argument in arguments))
     assert (outcome.status, outcome.out) == (2, "")
     assert problem in outcome.err
     assert outcome.err.count("\n") == 1
 
 
-def test_a_table_that_cannot_be_used_is_one_line(compare: Run, toy_table: Callable[..., Path]) -> None:
-    outcome = compare(toy_table(labelled=6), "--seeds", 1)
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("toy.csv", "--seeds", 2), "cross-validation over 6 labelled rows"),
+        (("toy.csv", "--label-column", "intent"), "'intent'"),
+        (("qc-corse", "--labels", "1%"), "qc-corse: no such file or folder, and no task (qc-coarse, qc-fine"),
+        (("toy.csv", "--against", "bert"), "--against bert: is not among --methods"),
+        (("toy.csv", "--address", "10.0.0.1"), "add --engine ray"),
+        (("toy.csv", "--engine", "ray", "--jobs", 2), "--jobs is for --engine local"),
+    ],
+)
+def test_what_cannot_be_used_is_one_line_before_anything_is_run(
+    arguments: tuple[object, ...], problem: str, compare: Run, toy_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    table = toy_table(labelled=6)
+    outcome = compare(*(table if argument == "toy.csv" else argument for argument in arguments))
+    assert (outcome.status, outcome.out) == (2, "")
+    assert problem in outcome.err
+    assert len(outcome.err.splitlines()) == 1
+    assert not (tmp_path / "out" / "results.jsonl").exists()
+
+
+def test_rows_that_stand_twice_are_no_obstacle(compare: Run, toy_table: Callable[..., Path]) -> None:
+    table = toy_table(labelled=30)
+    header, first, *rest = table.read_text(encoding="utf-8").splitlines()
+    table.write_text("\n".join([header, first, first, *rest]) + "\n", encoding="utf-8")
+    outcome = compare(table, "--methods", "tfidf", "--seeds", 5, "--json")
+    assert outcome.status == 0, outcome.err
+    assert {(r["n_labelled"] + r["n_test"] + r["n_removed"]) for r in outcome.result["runs"]} == {31}
+
+
+def test_what_a_table_is_for_is_part_of_its_results(compare: Run, toy_table: Callable[..., Path]) -> None:
+    one, other = toy_table(n=30, labelled=30, name="a.csv"), toy_table(n=30, labelled=30, name="b.csv", first=30)
+    both = compare(one, other, "--methods", "tfidf", "--seeds", 1, "--json").result["runs"]
+    roles = compare("--labeled", one, "--unlabeled", other, "--methods", "tfidf", "--seeds", 1, "--json").result["runs"]
+    assert [r["n_labelled"] for r in (*both, *roles)] == [48, 24]
+
+
+def test_a_fully_labelled_table_is_said_to_have_nothing_for_gan_bert(
+    compare: Run, toy_table: Callable[..., Path]
+) -> None:
+    outcome = compare(toy_table(labelled=60), "--methods", "default-plain,default", "--seeds", 1, "--json")
     assert outcome.status == 1
-    assert "cross-validation over 6 labelled rows" in outcome.err
-    assert "Traceback" not in outcome.err
+    assert "toy.csv 100% default: no row without a label" in outcome.err
+    assert [r["method"] for r in outcome.result["runs"]] == ["default-plain"]
+    assert outcome.result["missing"] == 1
+
+
+def test_another_method_can_be_what_all_are_measured_against(compare: Run, toy_table: Callable[..., Path]) -> None:
+    outcome = compare(toy_table(labelled=30), "--methods", "tfidf,embed", "--against", "tfidf", "--seeds", 2, "--json")
+    assert [s["baseline"] for s in outcome.result["summary"]] == [None, "tfidf"]
 
 
 @pytest.fixture
@@ -135,8 +184,9 @@ def test_a_curve_does_what_is_missing(run: Run, tiny_encoder: str, data_root: Pa
 
 def test_a_task_that_is_missing_is_said(run: Run, tiny_encoder: str, tmp_path: Path) -> None:
     outcome = run("curve", "mnli-mm", "--data-root", tmp_path, "--output", tmp_path / "out", "--encoder", tiny_encoder)
-    assert outcome.status == 1
+    assert outcome.status == 2
     assert "no mnli/train.jsonl.gz" in outcome.err
+    assert len(outcome.err.splitlines()) == 1
 
 
 def test_the_environment_names_the_data_root(

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from datasets import Dataset
+from sklearn.metrics import f1_score
 
 from ganbert.compute import choose_compute
 from ganbert.errors import InputError
 from ganbert.evaluation.methods import METHODS, method_named
 from ganbert.evaluation.runs import Run, confusion
-from ganbert.evaluation.setting import Setting
+from ganbert.evaluation.setting import Outcome, Setting
 from ganbert.evaluation.sources import TableSource
 from ganbert.evaluation.splits import Split, few_label_split
+from ganbert.recipe import OF_THE_ADVERSARY
 from tests.conftest import toy_rows
+from tests.evaluation.test_results import NoRows
 
-FINE_TUNED = ["bert", "gan-bert", "gan-bert-code", "joint", "default", "default-plain"]
+FINE_TUNED = ["bert", "bert-code", "gan-bert", "gan-bert-code", "joint", "default", "default-plain"]
 
 
 @pytest.fixture
@@ -37,7 +41,7 @@ def setting(tiny_encoder: str) -> Setting:
 
 @pytest.mark.parametrize("name", [name for name in METHODS if name != "setfit"])
 def test_every_method_predicts_all_rows(name: str, split: Split, setting: Setting) -> None:
-    outcome = METHODS[name].run(split, setting, {})
+    outcome = METHODS[name].run(split, setting)
     assert outcome.probabilities.shape == (len(split.test), 3)
     np.testing.assert_allclose(outcome.probabilities.sum(axis=1), 1, atol=1e-5)
     assert outcome.seconds > 0
@@ -46,41 +50,78 @@ def test_every_method_predicts_all_rows(name: str, split: Split, setting: Settin
 def test_fine_tunes_take_equally_many_steps(split: Split, setting: Setting) -> None:
     expected = setting.n_steps(split)
     assert expected == 3  # ceil(2 epochs * 90 rows / 64)
-    assert {METHODS[name].run(split, setting, {}).steps for name in FINE_TUNED} == {expected}
+    assert {METHODS[name].run(split, setting).steps for name in FINE_TUNED} == {expected}
 
 
 def test_the_papers_baseline_takes_equally_many_epochs(split: Split, setting: Setting) -> None:
-    outcome = METHODS["bert-epochs"].run(split, setting, {})
-    assert outcome.steps == 1  # ceil(2 * 24 / 64)
-    assert outcome.labelled_shown == 1.0
+    outcome = METHODS["bert-epochs"].run(split, setting)
+    assert (outcome.steps, outcome.labelled_shown) == (2, 2.0)  # 24 labelled rows are a batch
+    smaller = method_named("bert-epochs:batch_size=10").run(split, setting)
+    assert smaller.steps == 5  # ceil(2 * 24 / 10)
+    assert smaller.labelled_shown >= 2
 
 
-def test_the_baseline_takes_its_settings_from_the_method_beside_it(split: Split, setting: Setting) -> None:
-    for name in ("gan-bert", "default"):
-        beside, baseline = (METHODS[n].run(split, setting, {}).recipe for n in (name, str(METHODS[name].baseline)))
-        assert {**beside, "adversarial": False} == baseline
+def settings_of(outcome: Outcome) -> dict[str, object]:
+    return {k: v for k, v in outcome.recipe.items() if k not in OF_THE_ADVERSARY | {"adversarial"}}
+
+
+@pytest.mark.parametrize(
+    "name", ["gan-bert", "gan-bert-code", "joint", "default", "gan-bert:encoder_lr=0.1+noise=uniform"]
+)
+def test_the_baseline_takes_its_settings_from_the_method_beside_it(name: str, split: Split, setting: Setting) -> None:
+    method = method_named(name)
+    beside, baseline = method.run(split, setting), method_named(method.baselines[0]).run(split, setting)
+    assert settings_of(beside) == settings_of(baseline)
+    assert beside.steps == baseline.steps
+    assert (beside.recipe.get("adversarial", True), baseline.recipe["adversarial"]) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "baselines"),
+    [
+        ("gan-bert:noise=uniform+labelled_share=0.5", ("bert",)),
+        ("gan-bert:max_steps=30+noise=uniform", ("bert:max_steps=30",)),
+        ("gan-bert-code:pooling=mean", ("bert-code:pooling=mean",)),
+        ("bert:pooling=mean", ()),
+    ],
+)
+def test_a_variant_is_measured_against_a_plain_one_of_the_same_settings(name: str, baselines: tuple[str, ...]) -> None:
+    assert method_named(name).baselines == baselines
+
+
+def test_epochs_after_the_name_set_the_steps(split: Split, setting: Setting) -> None:
+    outcome = method_named("bert:epochs=4").run(split, setting)
+    assert (outcome.steps, outcome.recipe["epochs"]) == (6, 4.0)  # ceil(4 epochs * 90 rows / 64)
+
+
+def test_without_unlabelled_rows_gan_bert_says_that_there_is_nothing_to_learn_from(
+    split: Split, setting: Setting
+) -> None:
+    labelled = replace(split, corpus=replace(split.corpus, train=split.corpus.train.select(split.corpus.labelled)))
+    with pytest.raises(InputError, match="no row without a label"):
+        METHODS["gan-bert"].run(labelled, setting)
+    assert METHODS["bert"].run(labelled, setting).steps > 0
 
 
 def test_the_paper_s_rate_of_the_task_is_taken(split: Split, setting: Setting) -> None:
-    recipe = METHODS["gan-bert"].run(split, setting, {}).recipe
+    recipe = METHODS["gan-bert"].run(split, setting).recipe
     assert recipe["encoder_lr"] == recipe["discriminator_lr"] == recipe["generator_lr"] == 0.01
-    assert METHODS["default"].run(split, setting, {}).recipe["encoder_lr"] == 5e-5
+    assert METHODS["default"].run(split, setting).recipe["encoder_lr"] == 5e-5
 
 
 def test_tokens_and_looks_at_labelled_rows_are_counted(split: Split, setting: Setting) -> None:
-    outcome = METHODS["bert"].run(split, setting, {})  # each step shows every labelled row once
+    outcome = METHODS["bert"].run(split, setting)  # each step shows every labelled row once
     lengths = [2 + len(text.split()) for text in split.corpus.train.select(split.corpus.labelled)["text"]]
     assert outcome.labelled_shown == outcome.steps
     assert outcome.tokens == outcome.steps * sum(lengths)
-    played = METHODS["default"].run(split, setting, {})
+    played = METHODS["default"].run(split, setting)
     assert played.tokens is not None
     assert played.tokens > 0
     assert {"p_fake_real", "p_fake_generated"} <= set(played.health)
 
 
 def test_settings_after_the_name_change_the_recipe(split: Split, setting: Setting) -> None:
-    method, settings = method_named("gan-bert:noise=uniform+max_steps=3")
-    outcome = method.run(split, setting, settings)
+    outcome = method_named("gan-bert:noise=uniform+max_steps=3").run(split, setting)
     assert (outcome.recipe["noise"], outcome.steps) == ("uniform", 3)
 
 
@@ -91,17 +132,12 @@ def test_settings_after_the_name_change_the_recipe(split: Split, setting: Settin
         ("bert:noise", "write its settings as bert:noise=uniform"),
         ("bert:noise=pink", "noise='pink'"),
         ("bert:colour=red", "'colour' is no field"),
+        ("tfidf:noise=uniform", "tfidf has no recipe to change"),
     ],
 )
 def test_what_is_no_method_is_refused(name: str, problem: str) -> None:
     with pytest.raises(InputError, match=problem):
         method_named(name)
-
-
-def test_a_method_without_a_recipe_refuses_settings(split: Split, setting: Setting) -> None:
-    method, settings = method_named("tfidf:noise=uniform")
-    with pytest.raises(InputError, match="noise: settings of a recipe"):
-        method.run(split, setting, settings)
 
 
 def test_confusions_are_counted() -> None:
@@ -115,7 +151,35 @@ def test_confusions_are_counted() -> None:
 
 def test_baselines_of_all_methods_exist() -> None:
     for method in METHODS.values():
-        assert method.baseline is None or METHODS[method.baseline].baseline is None
+        assert all(not METHODS[name].baselines for name in method.baselines)
+
+
+@dataclass(frozen=True)
+class UnseenClasses(NoRows):
+    """Rows of which two classes have no label."""
+
+    def split(self, budget: str, seed: int, *, balanced: bool) -> Split:
+        train = Dataset.from_dict(
+            {"text": [f"red {i}" if i % 2 else f"blue {i}" for i in range(20)], "label": ["b", "r"] * 10}
+        )
+        test = Dataset.from_dict(
+            {"text": ["red", "blue", "blue x", "y", "z"], "label": ["r", "b", "new", "new", "newer"]}
+        )
+        return few_label_split(train, test, 20, seed)
+
+
+def test_each_class_without_a_labelled_row_counts_in_macro_f1(tiny_encoder: str) -> None:
+    record = Run(UnseenClasses(), "tfidf", "20", 0, tiny_encoder)()
+    assert record["unseen"] == {"new": 2, "newer": 1}
+    names = record["classes_by_id"]
+    # Which of them a row of a class without a label is does not matter to F1: it is wrong anyway.
+    unseen = iter(["new", "new", "newer"])
+    pairs = [
+        (names[truth] if truth >= 0 else next(unseen), names[predicted])
+        for truth, predicted, n in record["confusion"]
+        for _ in range(n)
+    ]
+    assert record["macro_f1"] == pytest.approx(f1_score(*zip(*pairs, strict=True), average="macro", zero_division=0))
 
 
 def test_runs_of_one_seed_repeat(tiny_encoder: str, toy_table: Callable[..., Path]) -> None:

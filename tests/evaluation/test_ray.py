@@ -49,7 +49,7 @@ def test_a_node_that_dies_loses_nothing_and_nothing_is_done_twice(cluster: Any, 
     killer = threading.Thread(target=kill_in_mid_run)
     killer.start()
     runs = noted_runs(notes, seconds=2.0)[:6]
-    records, _ = measure(runs, results, on_ray(cluster.address, 1))
+    records = measure(runs, results, on_ray(cluster.address, 1)).records
     all_done.set()
     killer.join()
     assert sorted((r["method"], r["seed"]) for r in records) == sorted((r.method, r.seed) for r in runs)
@@ -57,6 +57,11 @@ def test_a_node_that_dies_loses_nothing_and_nothing_is_done_twice(cluster: Any, 
     # What the dead node was doing has been begun anew, and nothing else.
     begun = notes.read_text().splitlines()
     assert len(runs) + 1 <= len(begun) <= len(runs) + 2
+
+
+def test_a_run_that_no_node_has_room_for_is_refused(cluster: Any) -> None:
+    with pytest.raises(InputError, match="--threads 64: no node of the cluster has so many processors"):
+        on_ray(cluster.address, 64)
 
 
 def test_a_cluster_that_is_not_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ganbert.evaluation.methods import METHODS
 from ganbert.evaluation.plots import curves, plot_curves, svg
 from ganbert.evaluation.report import NO_LABEL, write_report
 from ganbert.evaluation.statistics import summarise
@@ -23,7 +24,7 @@ def record(method: str, budget: int, seed: int, **other: Any) -> dict[str, Any]:
         "encoder": "minilm", "balanced": False, "settings": {}, "n_labelled": 55 * budget, "n_unlabelled": 5000,
         "n_test": 40, "n_removed": 9, "classes": 2, "unseen": {"rare": 4}, "ceiling": 0.9, "split_hash": f"hash{seed}",
         "accuracy": accuracy, "macro_f1": accuracy, "micro_f1": accuracy, "ece": 0.1, "steps": 266,
-        "labelled_shown": 12.5, "seconds": 60.0,
+        "labelled_shown": 12.5, "seconds_in_all": 60.0,
         "warnings": ["step 9: watch out"] if method == "gan-bert" else [],
         "health": {"p_fake_real": 0.25} if method == "gan-bert" else {}, "classes_by_id": CLASSES,
         "confusion": [[-1, 1, 4], [0, 0, 12], [0, 1, 6], [1, 1, 18]], "calibration": [[10, 0.4, 0.5], [30, 0.8, 0.9]],
@@ -46,8 +47,16 @@ def test_a_panel_has_a_line_with_a_band_for_each_method(records: list[dict[str, 
     assert np.asarray(qc.lines[0].get_xdata()).tolist() == [55, 110, 550]
     assert np.asarray(qc.lines[1].get_ydata()).tolist() == pytest.approx([54.5, 55.5, 63.5])
     assert len(qc.collections) == 2
+    assert len({(line.get_color(), line.get_marker()) for line in qc.lines}) == 2
     assert len({line.get_linestyle() for line in qc.lines}) == len({line.get_marker() for line in qc.lines}) == 2
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["bert", "gan-bert"]
+
+
+def test_no_two_of_many_methods_look_alike(records: list[dict[str, Any]]) -> None:
+    names = [*METHODS, *(f"gan-bert:max_steps={n}" for n in range(1, 9))]
+    figure = curves(summarise([{**r, "method": name} for name in names for r in records[:9]]))
+    looks = {(line.get_color(), line.get_marker(), line.get_linestyle()) for line in figure.axes[0].lines}
+    assert len(looks) == len(names) == 20
 
 
 def test_a_single_budget_is_drawn_with_error_bars(records: list[dict[str, Any]]) -> None:
@@ -119,11 +128,21 @@ def test_figures_of_classes_are_those_of_all_seeds(page: str) -> None:
     assert f"{100 * 2 * 12 / (2 * 12 + 6):.1f}" in page
     assert f"{100 * 2 * 18 / (2 * 18 + 10):.1f}" in page
     assert f"<td>{NO_LABEL}</td><td>0</td><td>12</td>" in page
+    # rare: 4 rows in each of 3 seeds, none of which can be right
+    assert "<tr><td>rare</td><td>12</td><td>0.0</td><td>0.0</td></tr>" in page
+
+
+def test_a_class_missed_in_one_seed_and_unlabelled_in_another_is_missed_in_both(tmp_path: Path) -> None:
+    seen = record("bert", 1, 0, unseen={}, classes_by_id=["a", "b"], confusion=[[0, 0, 10], [1, 1, 5]])
+    unseen = record("bert", 1, 1, unseen={"a": 10}, classes_by_id=["b", "c"], confusion=[[-1, 0, 10], [0, 0, 5]])
+    write_report([seen, unseen], summarise([seen, unseen]), tmp_path, command="x")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert f"<tr><td>a</td><td>20</td><td>{100 * 2 * 10 / (2 * 10 + 10):.1f}</td></tr>" in page
 
 
 def test_many_classes_are_shown_as_the_pairs_most_confused(tmp_path: Path) -> None:
     many = [f"class {i}" for i in range(50)]
-    records = [record("bert", 1, 0, classes_by_id=many, confusion=[[0, 0, 9], [3, 4, 7], [5, 6, 1]])]
+    records = [record("bert", 1, 0, unseen={}, classes_by_id=many, confusion=[[0, 0, 9], [3, 4, 7], [5, 6, 1]])]
     write_report(records, summarise(records), tmp_path, command="x")
     page = (tmp_path / "report.html").read_text()
     assert "true \\ predicted" not in page

@@ -19,6 +19,7 @@ from ganbert.evaluation.measure import measure, runs_of
 from ganbert.evaluation.results import Results
 from ganbert.evaluation.runs import Record, Run
 from ganbert.evaluation.splits import Split
+from ganbert.training.train import InterruptedRunError
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class NoRows:
     name: str = "toy"
     part: str = "test"
     version: str = ""
+    remarks: tuple[str, ...] = ()
 
     def split(self, budget: str, seed: int, *, balanced: bool) -> Split:
         raise InputError("a source without rows")
@@ -68,10 +70,10 @@ def test_only_what_is_missing_is_done(tmp_path: Path) -> None:
     results = Results(tmp_path / "results.jsonl")
     runs = noted_runs(tmp_path / "notes")
     measure(runs[:5], results)
-    records, problems = measure(runs, results)
-    assert not problems
+    measured = measure(runs, results)
+    assert (measured.problems, measured.elsewhere) == ([], 0)
     assert len((tmp_path / "notes").read_text().splitlines()) == 12
-    assert [(r["method"], r["seed"]) for r in records] == [(r.method, r.seed) for r in runs]
+    assert [(r["method"], r["seed"]) for r in measured.records] == [(r.method, r.seed) for r in runs]
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == []  # no claims are left
 
 
@@ -104,13 +106,14 @@ def test_what_a_killed_process_had_claimed_is_done_by_the_next(tmp_path: Path) -
     assert process.pid is not None
     os.kill(process.pid, signal.SIGKILL)
     process.join()
-    records, _ = measure(noted_runs(tmp_path / "notes"), Results(results))
+    records = measure(noted_runs(tmp_path / "notes"), Results(results)).records
     assert len(records) == len({(r["method"], r["seed"]) for r in records}) == 12
 
 
 def test_runs_in_processes_leave_the_same_records(tmp_path: Path) -> None:
-    records, _ = measure(noted_runs(tmp_path / "notes"), Results(tmp_path / "results.jsonl"), engines.in_processes(2))
-    assert {(r["method"], r["seed"]) for r in records} == {
+    results = Results(tmp_path / "results.jsonl")
+    measured = measure(noted_runs(tmp_path / "notes"), results, engines.in_processes(2))
+    assert {(r["method"], r["seed"]) for r in measured.records} == {
         (method, seed) for method in ("bert", "gan-bert", "tfidf") for seed in range(4)
     }
 
@@ -118,9 +121,9 @@ def test_runs_in_processes_leave_the_same_records(tmp_path: Path) -> None:
 def test_a_run_that_fails_is_named_and_does_not_stop_the_others(tmp_path: Path) -> None:
     results = Results(tmp_path / "results.jsonl")
     runs = [Run(NoRows("empty"), "bert", "1%", 0), *noted_runs(tmp_path / "notes")]
-    records, problems = measure(runs, results)
-    assert problems == ["empty 1% bert: a source without rows"]
-    assert len(records) == 12
+    measured = measure(runs, results)
+    assert measured.problems == ["empty 1% bert: a source without rows"]
+    assert (len(measured.records), measured.elsewhere) == (12, 0)
     assert len(results.read()) == 12
     assert results.missing(runs) == runs[:1]
 
@@ -139,8 +142,9 @@ def test_all_that_decides_a_run_is_in_its_key() -> None:
         Run(NoRows(), "bert", "1%", 0, epochs=1.0),
         Run(NoRows(), "bert", "1%", 0, max_steps=3),
         Run(NoRows(), "bert", "1%", 0, max_length=32),
+        Run(NoRows(), "bert", "1%", 0, precision="bfloat16"),
     ]
-    assert len({run.key, *(other.key for other in others)}) == 12
+    assert len({run.key, *(other.key for other in others)}) == 13
     assert Run(NoRows(), "bert", "1%", 0, threads=1, device="cpu").key == run.key
 
 
@@ -148,6 +152,55 @@ def test_the_first_seed_of_everything_comes_first() -> None:
     runs = runs_of([NoRows("a"), NoRows("b")], ["bert", "embed"], ["1%", "2%"], 2)
     assert [run.seed for run in runs] == [0] * 8 + [1] * 8
     assert len({run.key for run in runs}) == 16
+    assert runs_of([NoRows("a")] * 2, ["bert", "bert"], ["1%"], 1) == runs[:1]
+
+
+def test_half_a_line_of_a_killed_process_is_forgotten(tmp_path: Path) -> None:
+    results = Results(tmp_path / "results.jsonl")
+    runs = noted_runs(tmp_path / "notes")
+    measure(runs[:2], results)
+    whole = results.path.read_text()
+    results.path.write_text(whole[:-9])
+    assert len(results.read()) == 1
+    assert len(measure(runs[:2], Results(results.path)).records) == 2
+    assert results.path.read_text() == whole
+
+
+def test_runs_of_another_process_are_counted(tmp_path: Path) -> None:
+    runs = noted_runs(tmp_path / "notes")
+    other = Results(tmp_path / "results.jsonl")
+    claims = other.claimed(runs)
+    next(claims)
+    measured = measure(runs, Results(other.path))
+    assert (len(measured.records), measured.elsewhere) == (11, 1)
+    other.close()
+
+
+@dataclass(frozen=True)
+class Failing(Run):
+    """A run that raises."""
+
+    error: type[BaseException] = ValueError
+
+    def __call__(self) -> Record:
+        if self.error is InterruptedRunError:
+            raise InterruptedRunError("stopped at step 3 of 9", signal.SIGINT)
+        raise self.error("of a library,\non two lines")
+
+
+def test_an_error_of_a_library_is_one_line_and_does_not_stop_the_others(tmp_path: Path) -> None:
+    runs = [Failing(NoRows("odd"), "bert", "1%", 0), *noted_runs(tmp_path / "notes")]
+    measured = measure(runs, Results(tmp_path / "results.jsonl"))
+    assert measured.problems == ["odd 1% bert: ValueError: of a library, on two lines"]
+    assert len(measured.records) == 12
+
+
+def test_being_asked_to_stop_stops_all(tmp_path: Path) -> None:
+    results = Results(tmp_path / "results.jsonl")
+    done, rest = noted_runs(tmp_path / "notes")[:3], noted_runs(tmp_path / "notes")[3:]
+    with pytest.raises(KeyboardInterrupt):
+        measure([*done, Failing(NoRows(), "bert", "1%", 9, error=InterruptedRunError), *rest], results)
+    assert len(results.read()) == 3
 
 
 @pytest.mark.parametrize("line", ["not json", "[]", json.dumps({"accuracy": 0.5})])

@@ -30,7 +30,7 @@ def test_toy_classes_are_learnt(minilm: str, monkeypatch: pytest.MonkeyPatch) ->
     pytest.importorskip("setfit", reason="setfit (extra compare) is not installed")
     monkeypatch.setattr(setfit, "STEPS", 6)
     split = toy_split()
-    outcome = method_named("setfit")[0].run(split, Setting(minilm, 0, choose_compute("cpu", threads=1), 16), {})
+    outcome = method_named("setfit").run(split, Setting(minilm, 0, choose_compute("cpu", threads=1), 16))
     assert outcome.probabilities.shape == (30, 3)
     assert outcome.steps == 6
     assert np.mean(outcome.probabilities.argmax(axis=1) == np.array(split.test["label"])) > 0.8
@@ -39,10 +39,18 @@ def test_toy_classes_are_learnt(minilm: str, monkeypatch: pytest.MonkeyPatch) ->
 def test_pairs_of_texts_are_refused() -> None:
     pytest.importorskip("setfit", reason="setfit (extra compare) is not installed")
     with pytest.raises(InputError, match="does not take pairs"):
-        setfit.setfit(toy_split(pairs=True), Setting("minilm", 0, choose_compute("cpu"), 16), {})
+        setfit.setfit(toy_split(pairs=True), Setting("minilm", 0, choose_compute("cpu"), 16))
 
 
 def test_where_it_is_not_installed_one_line_says_how(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "setfit", None)
     with pytest.raises(InputError, match=r"pip install 'ganbert\[compare\]'"):
-        setfit.setfit(toy_split(), Setting("minilm", 0, choose_compute("cpu"), 16), {})
+        setfit.setfit(toy_split(), Setting("minilm", 0, choose_compute("cpu"), 16))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("labels", [[0, 0, 1, 1, 2], [0] * 30 + [1] * 4])
+def test_an_epoch_is_as_long_as_the_library_makes_it(labels: list[int]) -> None:
+    sampler = pytest.importorskip("setfit.sampler", reason="setfit (extra compare) is not installed")
+    pairs = sampler.ContrastiveDataset(["a"] * len(labels), labels, multilabel=False)
+    assert setfit._steps_of_epoch(labels) == -(-len(pairs) // setfit.BATCH)

@@ -98,6 +98,9 @@ def test_rows_without_a_label_are_never_labelled() -> None:
     assert (len(split.corpus.labelled), len(split.corpus.unlabelled)) == (10, 10)
     with pytest.raises(InputError, match="only 10 labelled rows"):
         few_label_split(train, rows(3, 1000), 11, seed=0)
+    assert len(few_label_split(train, rows(3, 1000), 11, seed=0, fewer=True).corpus.labelled) == 10
+    with pytest.raises(InputError, match="no labelled row is left"):
+        few_label_split(rows(6), rows(6), 6, seed=0, fewer=True)
 
 
 def test_one_class_is_refused() -> None:
@@ -115,14 +118,15 @@ def test_development_rows_are_always_the_same_and_never_trained_on() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "n_train", "expected"), [("1%", 5452, 55), ("2%", 5452, 109), ("0.01%", 392_702, 39), ("100", 5452, 100)]
+    ("text", "n_train", "expected"),
+    [("1%", 5452, 55), ("2%", 5452, 109), ("0.01%", 392_702, 39), ("100", 5452, 100), ("1234567", 9, 1234567)],
 )
 def test_budgets(text: str, n_train: int, expected: int) -> None:
     assert Budget.parse(text).rows(n_train) == expected
     assert str(Budget.parse(text)) == text
 
 
-@pytest.mark.parametrize("text", ["", "%", "many", "0", "-1%", "101%", "nan"])
+@pytest.mark.parametrize("text", ["", "%", "many", "0", "-1%", "101%", "nan", "inf", "0.3", "2.5"])
 def test_what_is_no_budget_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="label budget"):
         Budget.parse(text)

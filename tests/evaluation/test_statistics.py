@@ -13,7 +13,7 @@ def record(method: str, seed: int, accuracy: float, **other: Any) -> dict[str, A
     return {
         "task": "qc", "split": "test", "budget": "1%", "method": method, "seed": seed, "n_labelled": 55,
         "accuracy": accuracy, "macro_f1": accuracy / 2, "micro_f1": accuracy, "ece": 0.1, "steps": 266,
-        "labelled_shown": 12.0, "seconds": 60.0, "ceiling": 1.0, **other,
+        "labelled_shown": 12.0, "seconds_in_all": 60.0, "ceiling": 1.0, "split_hash": f"hash {seed}", **other,
     }  # fmt: skip
 
 
@@ -68,8 +68,37 @@ def test_a_baseline_has_no_sentence() -> None:
 
 
 def test_a_variant_is_measured_against_the_baseline_of_its_method() -> None:
-    records = [record("bert", 0, 0.5), record("gan-bert:noise=uniform", 0, 0.6)]
-    assert summarise(records)[1].baseline == "bert"
+    records = [record("bert", 0, 0.5), record("gan-bert:noise=uniform", 0, 0.6), record("gan-bert:max_steps=9", 0, 0.6)]
+    assert [s.baseline for s in summarise(records)] == [None, "bert", None]
+
+
+def test_the_first_baseline_that_there_is_is_taken() -> None:
+    records = [record("default-plain", 0, 0.5), record("tfidf", 0, 0.6)]
+    assert summarise(records)[1].baseline == "default-plain"
+    assert summarise([*records, record("bert", 0, 0.5)])[1].baseline == "bert"
+
+
+def test_any_method_may_be_the_baseline() -> None:
+    records = [record("bert-epochs", 0, 0.2), record("bert", 0, 0.7), record("gan-bert", 0, 0.5)]
+    summaries = summarise(records, against="bert-epochs")
+    assert [s.baseline for s in summaries] == [None, "bert-epochs", "bert-epochs"]
+    assert [s.gain.mean for s in summaries if s.gain] == pytest.approx([0.5, 0.3])
+
+
+def test_runs_on_other_rows_are_no_pair() -> None:
+    summary = summarise([record("bert", 0, 0.5), record("gan-bert", 0, 0.6, split_hash="other rows")])[1]
+    assert (summary.baseline, summary.gain) == (None, None)
+
+
+def test_folds_share_rows_and_so_their_interval_is_wider() -> None:
+    gains = (0.10, 0.11, 0.12, 0.08, 0.09)
+    records = [record("bert", fold, 0.5, split="cross-validation") for fold in range(5)]
+    records += [record("gan-bert", fold, 0.5 + gain, split="cross-validation") for fold, gain in enumerate(gains)]
+    summary = summarise(records)[1]
+    assert summary.gain is not None
+    # t(0.975, 4) = 2.7764, standard deviation 0.0158114, rows measured on over those trained on 1/4
+    assert summary.gain.high == pytest.approx(0.10 + 2.776445 * 0.0158114 * (1 / 5 + 1 / 4) ** 0.5, abs=1e-5)
+    assert sentence(summary).endswith("5 folds).")
 
 
 def test_a_task_is_judged_by_the_metric_of_the_paper() -> None:

@@ -26,6 +26,7 @@ def command(
         Path | None, typer.Option(help="Table to measure on; without it, cross-validation over the labelled rows.")
     ] = None,
     methods: options.Methods = "tfidf,embed,default-plain,default",
+    against: options.Against = None,
     seeds: options.Seeds = 5,
     labels: Annotated[
         str | None, typer.Option(help="Keep only so many labels, as 100 or 10%.", show_default=False)
@@ -79,6 +80,9 @@ def command(
         raise InputError(f"{names[0]!r} is a task with rows of its own: compare tasks and files in two commands")
     if names and labels is None:
         raise InputError(f"{names[0]!r}: a task needs a label budget, as --labels 1%")
+    missing = [path for path in paths if not path.exists()]
+    if missing:
+        raise InputError(f"{missing[0]}: no such file or folder, and no task ({', '.join(TASKS)})")
     if not (names or paths or labelled):
         raise InputError("no table: name a FILE, or --labeled FILE with --unlabeled FILE")
     table_options = TableOptions(text_column, text_pair_column, label_column, encoding, skip_empty, allow_unseen)
@@ -87,7 +91,7 @@ def command(
         sources = [TableSource(tuple(paths), tuple(labelled or ()), tuple(unlabelled or ()), test, table_options)]
     runs = runs_of(
         sources,
-        options.method_names(methods),
+        options.method_names(methods, against),
         [str(Budget.parse(labels or "100%"))],
         seeds,
         encoder=encoder,
@@ -99,4 +103,6 @@ def command(
         precision=precision,
         threads=threads,
     )
-    carry_out_and_show(runs, output, options.engine(engine, jobs, address, threads), as_json=as_json)
+    carry_out_and_show(
+        runs, output, options.engine(engine, jobs, address, threads, device), against=against, as_json=as_json
+    )

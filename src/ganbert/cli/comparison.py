@@ -15,7 +15,7 @@ from rich.table import Table
 
 from ganbert.cli import options
 from ganbert.errors import RunError
-from ganbert.evaluation.measure import measure
+from ganbert.evaluation.measure import check, measure
 from ganbert.evaluation.plots import plot_curves
 from ganbert.evaluation.report import write_report
 from ganbert.evaluation.results import Results
@@ -26,12 +26,17 @@ if TYPE_CHECKING:
     from ganbert.evaluation.runs import Record, Run
 
 
-def carry_out_and_show(runs: Sequence[Run], output: Path, engine: Engine, *, as_json: bool) -> None:
+def carry_out_and_show(
+    runs: Sequence[Run], output: Path, engine: Engine, *, against: str | None, as_json: bool
+) -> None:
     """Do what is missing, write results, plots and report into the folder, and print tables or one JSON object."""
     output.mkdir(parents=True, exist_ok=True)
     results = Results(output / "results.jsonl")
-    n_missing = len(results.missing(runs))
+    missing = results.missing(runs)
+    n_missing = len(missing)
     stderr = Console(stderr=True)
+    for remark in check(missing):
+        stderr.print(remark, highlight=False, soft_wrap=True)
     stderr.print(f"{len(runs)} runs, {n_missing} of them still to be done. Results: {results.path}", highlight=False)
     columns = (
         BarColumn(),
@@ -51,15 +56,30 @@ def carry_out_and_show(runs: Sequence[Run], output: Path, engine: Engine, *, as_
                 soft_wrap=True,
             )
 
-        records, problems = measure(runs, results, engine, ended=ended)
+        measured = measure(runs, results, engine, ended=ended)
+    records, problems = measured.records, measured.problems
+    if measured.elsewhere:
+        stderr.print(
+            f"{measured.elsewhere} of {len(runs)} runs are another process's, and not among these figures yet: "
+            "the same command again shows all.",
+            highlight=False,
+            soft_wrap=True,
+        )
     if not records:
-        raise RunError("\n".join(problems))
-    summaries = summarise(records)
+        if problems:
+            raise RunError("\n".join(problems))
+        return
+    summaries = summarise(records, against)
     plot_curves(summaries, output)
     write_report(records, summaries, output, command=shlex.join(["ganbert", *sys.argv[1:]]))
     if as_json:
         options.print_json(
-            {"runs": records, "summary": [as_dict(summary) for summary in summaries], "output": str(output)}
+            {
+                "runs": records,
+                "summary": [as_dict(summary) for summary in summaries],
+                "missing": len(runs) - len(records),
+                "output": str(output),
+            }
         )
     else:
         print_summaries(summaries)
@@ -71,12 +91,14 @@ def carry_out_and_show(runs: Sequence[Run], output: Path, engine: Engine, *, as_
 def print_summaries(summaries: Sequence[Summary]) -> None:
     """Print a table for each task and budget, and a sentence about each method that has a baseline."""
     console = Console()
+    if not console.is_terminal:
+        console.width = 120  # a file or a pipe has no width: nothing has to be cut
     for task, split, budget in dict.fromkeys((s.task, s.split, s.budget) for s in summaries):
         here = [s for s in summaries if (s.task, s.split, s.budget) == (task, split, budget)]
         title = f"{task}, {budget} ({here[0].n_labelled} labelled rows), measured on {split}"
         table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-        table.add_column("method", no_wrap=True)
-        for name in ("accuracy", "macro F1", "ECE", "against baseline", "steps", "seconds"):
+        table.add_column("method", overflow="fold")
+        for name in ("accuracy", "macro F1", "ECE", "difference", "steps", "seconds"):
             table.add_column(name, justify="right", no_wrap=True)
         for s in here:
             table.add_row(
@@ -85,7 +107,7 @@ def print_summaries(summaries: Sequence[Summary]) -> None:
                     s.figures[name].percent() if name == s.metric else f"{100 * s.figures[name].mean:.1f}"
                     for name in ("accuracy", "macro_f1", "ece")
                 ),
-                f"{s.gain.percent('+')} {s.baseline}" if s.gain else "",
+                s.gain.percent("+") if s.gain else "",
                 f"{s.steps:.0f}",
                 f"{s.seconds:.0f}",
             )

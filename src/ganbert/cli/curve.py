@@ -20,6 +20,7 @@ def command(
         str | None, typer.Option(help="Labelled rows, as 1%,2%,100; without it those of the paper.", show_default=False)
     ] = None,
     methods: options.Methods = "bert-epochs,bert,gan-bert,default-plain,default",
+    against: options.Against = None,
     seeds: options.Seeds = 5,
     split: Annotated[
         str, typer.Option(help="Measure on the test set, or on dev, training rows set aside, for choosing settings.")
@@ -67,7 +68,7 @@ def command(
     sources = [TaskSource(task_named(task).name, data_root, split) for task in tasks]  # type: ignore[arg-type]
     runs = runs_of(
         sources,
-        options.method_names(methods),
+        options.method_names(methods, against),
         chosen,
         seeds,
         encoder=encoder,
@@ -79,4 +80,6 @@ def command(
         precision=precision,
         threads=threads,
     )
-    carry_out_and_show(runs, output, options.engine(engine, jobs, address, threads), as_json=as_json)
+    carry_out_and_show(
+        runs, output, options.engine(engine, jobs, address, threads, device), against=against, as_json=as_json
+    )

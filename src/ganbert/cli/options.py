@@ -65,7 +65,16 @@ Unlabelled = Annotated[
     list[Path] | None, typer.Option("--unlabeled", "--unlabelled", help="Table whose labels are not looked at.")
 ]
 MaxLength = Annotated[int | None, typer.Option(min=3, help="Tokens kept of a text.")]
-Epochs = Annotated[float | None, typer.Option(help="Epochs of the paper's GAN-BERT, which set everyone's steps.")]
+Epochs = Annotated[
+    float | None, typer.Option(min=0.01, help="Epochs of the paper's GAN-BERT, which set everyone's steps.")
+]
+Against = Annotated[
+    str | None,
+    typer.Option(
+        help="Method to measure all others against; without it the plain fine-tune that belongs to each.",
+        show_default=False,
+    ),
+]
 MaxSteps = Annotated[int | None, typer.Option(min=1, help="Optimiser steps of everyone, instead.")]
 Engine = Annotated[str, typer.Option(help="local, or ray (a cluster).", rich_help_panel="Machine")]
 Jobs = Annotated[int, typer.Option(min=1, help="Runs at once, each in its own process.", rich_help_panel="Machine")]
@@ -105,22 +114,28 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False))
 
 
-def engine(name: str, jobs: int, address: str | None, threads: int | None) -> Any:
+def engine(name: str, jobs: int, address: str | None, threads: int | None, device: str) -> Any:
     """Return the engine that carries out runs; `InputError` if there is none of that name."""
+    if name not in ("local", "ray"):
+        raise InputError(f"--engine {name!r}: choose local or ray")
+    if name == "local" and address is not None:
+        raise InputError("--address is that of a Ray cluster: add --engine ray")
+    if name == "ray" and jobs > 1:
+        raise InputError("--jobs is for --engine local: on a cluster there are as many runs at once as it has room for")
     from ganbert.evaluation import engines
 
     if name == "ray":
-        return engines.on_ray(address, threads or 1)
-    if name != "local":
-        raise InputError(f"--engine {name!r}: choose local or ray")
+        return engines.on_ray(address, threads or 1, gpu=device != "cpu")
     return engines.one_by_one if jobs == 1 else engines.in_processes(jobs)
 
 
-def method_names(text: str) -> list[str]:
+def method_names(text: str, against: str | None) -> list[str]:
     """Return the names of methods between commas; `InputError` if there is no such method."""
     from ganbert.evaluation.methods import method_named
 
-    names = [name.strip() for name in text.split(",")]
+    names = list(dict.fromkeys(name.strip() for name in text.split(",")))
+    if against is not None and against not in names:
+        raise InputError(f"--against {against}: is not among --methods {text}")
     for name in names:
         method_named(name)
     return names

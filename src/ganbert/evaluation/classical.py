@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
 
-from ganbert.evaluation.setting import Outcome, Setting, refuse_settings, texts_of
+from ganbert.evaluation.setting import Outcome, Setting, texts_of
 from ganbert.evaluation.splits import Split
 from ganbert.inference.vectors import Encoder
 
@@ -22,9 +20,8 @@ ITERATIONS = 1000
 """Of logistic regression at most: the library's 100 are too few for some splits."""
 
 
-def tfidf(split: Split, setting: Setting, settings: Mapping[str, str]) -> Outcome:
+def tfidf(split: Split, setting: Setting) -> Outcome:
     """Logistic regression on TF-IDF of words; inverse document frequencies are those of all training rows."""
-    refuse_settings(settings)
     began = time.perf_counter()
     vectorizer = TfidfVectorizer(sublinear_tf=True).fit(_joined(split.corpus.train))
     vectors = vectorizer.transform(_joined(split.corpus.train.select(split.corpus.labelled)))
@@ -33,30 +30,28 @@ def tfidf(split: Split, setting: Setting, settings: Mapping[str, str]) -> Outcom
     return Outcome(classifier.predict_proba(vectorizer.transform(_joined(split.test))), seconds)
 
 
-def embed(split: Split, setting: Setting, settings: Mapping[str, str]) -> Outcome:
+def embed(split: Split, setting: Setting) -> Outcome:
     """Logistic regression on the text vectors of the encoder as it comes."""
-    return _on_embeddings(split, setting, settings, split.corpus.labelled, LogisticRegression(max_iter=ITERATIONS))
+    return _on_embeddings(split, setting, split.corpus.labelled, LogisticRegression(max_iter=ITERATIONS))
 
 
-def self_training(split: Split, setting: Setting, settings: Mapping[str, str]) -> Outcome:
+def self_training(split: Split, setting: Setting) -> Outcome:
     """The same with scikit-learn's self-training: confident predictions of unlabelled rows become labels."""
     everything = np.arange(len(split.corpus.train))
-    return _on_embeddings(
-        split, setting, settings, everything, SelfTrainingClassifier(LogisticRegression(max_iter=ITERATIONS))
-    )
+    return _on_embeddings(split, setting, everything, SelfTrainingClassifier(LogisticRegression(max_iter=ITERATIONS)))
 
 
-def _on_embeddings(
-    split: Split, setting: Setting, settings: Mapping[str, str], rows: NDArray[np.int64], classifier: Any
-) -> Outcome:
-    refuse_settings(settings)
+def _on_embeddings(split: Split, setting: Setting, rows: NDArray[np.int64], classifier: Any) -> Outcome:
     began = time.perf_counter()
     encoder = Encoder(setting.encoder, setting.max_length, setting.compute)
-    labels = np.where(split.corpus.labels < 0, -1, split.corpus.labels)  # scikit-learn's mark of an unlabelled row
-    model = make_pipeline(StandardScaler(), classifier)
-    model.fit(encoder(*texts_of(split.corpus.train.select(rows))), labels[rows])
+    labels = np.where(split.corpus.labels < 0, -1, split.corpus.labels)[
+        rows
+    ]  # scikit-learn's mark of an unlabelled row
+    vectors = encoder(*texts_of(split.corpus.train.select(rows)))
+    scaler = StandardScaler().fit(vectors[labels >= 0])
+    classifier.fit(scaler.transform(vectors), labels)
     seconds = time.perf_counter() - began
-    return Outcome(model.predict_proba(encoder(*texts_of(split.test))), seconds)
+    return Outcome(classifier.predict_proba(scaler.transform(encoder(*texts_of(split.test)))), seconds)
 
 
 def _joined(rows: Any) -> list[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from ganbert.errors import InputError, RunError
 from ganbert.evaluation.runs import Record, Run
+from ganbert.training.train import InterruptedRunError
 
 Engine = Callable[[Iterable[Run]], Iterator["Done"]]
 """Takes runs lazily, one only when there is room for it, and yields each as it ends, in any order."""
@@ -25,11 +26,15 @@ class Done:
 
 
 def carry_out(run: Run) -> Done:
-    """Carry out a run in this process; what a person can mend does not stop the others."""
+    """Carry out a run in this process; one that fails does not stop the others, being asked to stop does."""
     try:
         return Done(run, run())
+    except InterruptedRunError as error:  # there is no checkpoint to go on from: runs are short
+        raise KeyboardInterrupt from error
     except (InputError, RunError) as error:
         return Done(run, None, str(error))
+    except Exception as error:  # of a library, on these rows or this encoder
+        return Done(run, None, f"{type(error).__name__}: {' '.join(str(error).split())}")
 
 
 def one_by_one(runs: Iterable[Run]) -> Iterator[Done]:
@@ -53,15 +58,16 @@ def in_processes(jobs: int) -> Engine:
     return engine
 
 
-def on_ray(address: str | None, threads: int) -> Engine:
+def on_ray(address: str | None, threads: int, *, gpu: bool = True) -> Engine:
     """Carry runs out on a Ray cluster; those of a node that dies are begun anew elsewhere.
 
     Args:
         address: of the cluster; None is the cluster of the environment, and where there is none one of this machine.
         threads: processors for each run.
+        gpu: give each run a GPU to itself where the cluster has any.
 
     Raises:
-        InputError: Ray is not installed, or the cluster cannot be reached.
+        InputError: Ray is not installed, the cluster cannot be reached, or no node of it has so many processors.
     """
     try:
         import ray
@@ -73,10 +79,14 @@ def on_ray(address: str | None, threads: int) -> Engine:
         except (ConnectionError, ValueError) as error:
             raise InputError(f"--engine ray: no cluster at {address} ({error})") from error
 
+    if all(node["Resources"].get("CPU", 0) < threads for node in ray.nodes() if node["Alive"]):
+        raise InputError(f"--threads {threads}: no node of the cluster has so many processors")
+    gpus = int(ray.cluster_resources().get("GPU", 0)) if gpu else 0
+
     def engine(runs: Iterable[Run]) -> Iterator[Done]:
-        remote = ray.remote(num_cpus=threads, max_retries=-1)(carry_out)
+        remote = ray.remote(num_cpus=threads, num_gpus=min(gpus, 1), max_retries=-1)(carry_out)
         waiting, runs = [], iter(runs)
-        room = max(1, int(ray.cluster_resources().get("CPU", 1)) // threads)
+        room = gpus or max(1, int(ray.cluster_resources().get("CPU", 1)) // threads)
         while True:
             for run in runs:
                 waiting.append(remote.remote(replace(run, threads=run.threads or threads)))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import math
 import tempfile
-from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
+from ganbert.errors import InputError
 from ganbert.evaluation.setting import Outcome, Setting, texts_of
 from ganbert.evaluation.splits import Split
 from ganbert.inference.predictor import Predictor
@@ -15,24 +17,47 @@ from ganbert.recipe import PAPER, Recipe
 from ganbert.training.train import train
 
 
-def fine_tuned(recipe: Recipe, *, of_paper: bool = True, equal_epochs: bool = False) -> Callable[..., Outcome]:
-    """Return a method that trains with `ganbert`.
+@dataclass(frozen=True)
+class FineTuning:
+    """A method that trains with `ganbert`.
 
-    Args:
+    Attributes:
         recipe: what to train with.
-        of_paper: take the learning rate that the paper has for the task, not the recipe's.
+        of_paper: take the learning rates and epochs that the paper has for the task, not the recipe's.
         equal_epochs: as many epochs as GAN-BERT, in place of as many steps: few, as there are few labelled rows.
+        changes: settings on top, as in `--set`.
     """
 
-    def run(split: Split, setting: Setting, settings: Mapping[str, str]) -> Outcome:
-        chosen = setting.paper(recipe) if of_paper else recipe
-        steps = setting.n_steps(split)
-        if equal_epochs:
-            steps = math.ceil(setting.epochs * len(split.corpus.labelled) / recipe.batch_size)
-        chosen = dataclasses.replace(chosen, max_length=setting.max_length, max_steps=steps)
-        return fine_tune(split, setting, chosen.with_settings(dict(settings)))
+    recipe: Recipe
+    of_paper: bool = True
+    equal_epochs: bool = False
+    changes: tuple[tuple[str, str], ...] = ()
 
-    return run
+    def changed(self, settings: dict[str, str]) -> Self:
+        """Return the method with settings on top; `ValueError` if they cannot be."""
+        self.recipe.with_settings(settings)
+        return dataclasses.replace(self, changes=tuple(settings.items()))
+
+    def __call__(self, split: Split, setting: Setting) -> Outcome:
+        """Train, and predict the rows to measure on."""
+        changes = dict(self.changes)
+        recipe = setting.paper(self.recipe) if self.of_paper else self.recipe
+        recipe = dataclasses.replace(recipe, max_length=setting.max_length).with_settings(changes)
+        if recipe.max_steps is None:
+            if "epochs" in changes:
+                setting = dataclasses.replace(setting, epochs=recipe.epochs, max_steps=None)
+            recipe = dataclasses.replace(recipe, max_steps=self._n_steps(split, setting, recipe))
+        if recipe.adversarial and len(split.corpus.unlabelled) == 0:
+            raise InputError(
+                "no row without a label, which GAN-BERT learns from: add some, or keep fewer with --labels"
+            )
+        return fine_tune(split, setting, recipe)
+
+    def _n_steps(self, split: Split, setting: Setting, recipe: Recipe) -> int:
+        if not self.equal_epochs:
+            return setting.n_steps(split)
+        n_labelled = len(split.corpus.labelled)
+        return math.ceil(setting.epochs * n_labelled / min(recipe.batch_size, n_labelled))
 
 
 def fine_tune(split: Split, setting: Setting, recipe: Recipe) -> Outcome:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from typing import Any
 
+from ganbert.compute import choose_compute
 from ganbert.evaluation.engines import Engine, one_by_one
 from ganbert.evaluation.results import Results
 from ganbert.evaluation.runs import Record, Run, key_of
@@ -14,24 +16,66 @@ from ganbert.evaluation.tasks import task_named
 
 
 def runs_of(
-    sources: Sequence[Source], methods: Sequence[str], budgets: Sequence[str] | None, seeds: int, **options: Any
+    sources: Sequence[Source],
+    methods: Sequence[str],
+    budgets: Sequence[str] | None,
+    seeds: int,
+    *,
+    precision: str = "auto",
+    device: str = "auto",
+    threads: int | None = None,
+    **options: Any,
 ) -> list[Run]:
-    """Return all runs, so ordered that the first seed of everything comes before the second of anything.
+    """Return all runs, each once, so ordered that the first seed of everything comes before the second of anything.
 
     Args:
         sources: of rows.
         methods: by name.
         budgets: label budgets; None takes those of each task.
         seeds: how many, from 0.
+        precision, device, threads: as for `choose_compute`; "auto" is what this machine does.
         options: further fields of `Run`.
     """
-    return [
-        Run(source, method, budget, seed, **options)
+    precision = choose_compute(device, precision, threads).precision
+    runs = (
+        Run(source, method, budget, seed, precision=precision, device=device, threads=threads, **options)
         for seed in range(seeds)
         for source in sources
         for budget in budgets or [f"{percent:g}%" for percent in task_named(source.name).budgets]
         for method in methods
-    ]
+    )
+    return list({run.key: run for run in runs}.values())
+
+
+def check(runs: Iterable[Run]) -> list[str]:
+    """Read the rows of the first seed of everything, and return what a person should know of them.
+
+    Raises:
+        InputError: they cannot be had, or not split so.
+    """
+    remarks: dict[str, None] = {}
+    seen: set[tuple[Source, str]] = set()
+    for run in runs:
+        if (run.source, run.budget) not in seen:
+            seen.add((run.source, run.budget))
+            run.source.split(run.budget, run.seed, balanced=run.balanced)
+            remarks |= dict.fromkeys(run.source.remarks)
+    return list(remarks)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What came of runs that were wanted.
+
+    Attributes:
+        records: in the order of the runs.
+        problems: what kept some runs from being carried out.
+        elsewhere: how many another process is carrying out.
+    """
+
+    records: list[Record]
+    problems: list[str]
+    elsewhere: int
 
 
 def measure(
@@ -40,7 +84,7 @@ def measure(
     engine: Engine = one_by_one,
     *,
     ended: Callable[[Run, Record], None] = lambda run, record: None,
-) -> tuple[list[Record], list[str]]:
+) -> Measured:
     """Carry out what is missing, and write each record as its run ends.
 
     Args:
@@ -48,19 +92,20 @@ def measure(
         results: where their records are and go.
         engine: one of `ganbert.evaluation.engines`.
         ended: told of each run as it ends.
-
-    Returns:
-        The records of all these runs, and what kept some from being carried out.
     """
     runs = list(runs)
-    problems: dict[str, None] = {}
+    problems: dict[str, str] = {}
     with closing(results):
         for done in engine(results.claimed(results.missing(runs))):
             if done.record is None:
                 results.give_up(done.run.key)
-                problems[f"{done.run.source.name} {done.run.budget} {done.run.method}: {done.problem}"] = None
+                problems[done.run.key] = f"{done.run.source.name} {done.run.budget} {done.run.method}: {done.problem}"
             else:
                 results.add(done.record)
                 ended(done.run, done.record)
     records = {key_of(record): record for record in results.read()}
-    return [records[run.key] for run in runs if run.key in records], list(problems)
+    return Measured(
+        [records[run.key] for run in runs if run.key in records],
+        list(dict.fromkeys(problems.values())),
+        sum(run.key not in records and run.key not in problems for run in runs),
+    )

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ganbert.errors import InputError
 from ganbert.evaluation.classical import embed, self_training, tfidf
-from ganbert.evaluation.fine_tuning import fine_tuned
+from ganbert.evaluation.fine_tuning import FineTuning
 from ganbert.evaluation.setfit import setfit
 from ganbert.evaluation.setting import Outcome, Setting
 from ganbert.evaluation.splits import Split
-from ganbert.recipe import BERT, CODE, DEFAULT, PAPER
+from ganbert.recipe import BERT, CODE, DEFAULT, OF_THE_ADVERSARY, PAPER
 
 
 @dataclass(frozen=True)
@@ -20,44 +20,52 @@ class Method:
     """A method of the registry.
 
     Attributes:
-        run: the method itself; the last argument holds settings of a recipe, as in `--set`.
+        run: the method itself.
         says: what it is, in a line.
-        baseline: the method that it is measured against: the fine-tune of equally many steps with its settings.
+        baselines: what it is measured against, the first that has been run: the plain fine-tune of equally many steps
+            with its settings; for a method that is no fine-tune, the plain fine-tune beside it.
     """
 
-    run: Callable[[Split, Setting, Mapping[str, str]], Outcome]
+    run: Callable[[Split, Setting], Outcome]
     says: str
-    baseline: str | None = None
+    baselines: tuple[str, ...] = ()
 
 
 METHODS = {
     "bert-epochs": Method(
-        fine_tuned(BERT, equal_epochs=True),
+        FineTuning(BERT, equal_epochs=True),
         "the paper's baseline: plain fine-tuning for as many epochs as GAN-BERT, so a few steps",
-        "bert",
+        ("bert",),
     ),
-    "bert": Method(fine_tuned(BERT), "plain fine-tuning with the paper's settings for as many steps as GAN-BERT"),
-    "gan-bert": Method(fine_tuned(PAPER), "GAN-BERT with the paper's recipe", "bert"),
-    "gan-bert-code": Method(fine_tuned(CODE), "GAN-BERT with the recipe of the authors' code", "bert"),
+    "bert": Method(FineTuning(BERT), "plain fine-tuning with the paper's settings for as many steps as GAN-BERT"),
+    "gan-bert": Method(FineTuning(PAPER), "GAN-BERT with the paper's recipe", ("bert",)),
+    "bert-code": Method(
+        FineTuning(CODE.plain()), "plain fine-tuning with the settings of the authors' code, equally many steps"
+    ),
+    "gan-bert-code": Method(FineTuning(CODE), "GAN-BERT with the recipe of the authors' code", ("bert-code",)),
     "joint": Method(
-        fine_tuned(dataclasses.replace(CODE, joint=True)),
+        FineTuning(dataclasses.replace(CODE, joint=True)),
         "what the PyTorch port computes: all networks descend the sum of both losses",
-        "bert",
+        ("bert-code",),
     ),
-    "default": Method(fine_tuned(DEFAULT, of_paper=False), "the default recipe of ganbert", "default-plain"),
+    "default": Method(FineTuning(DEFAULT, of_paper=False), "the default recipe of ganbert", ("default-plain",)),
     "default-plain": Method(
-        fine_tuned(DEFAULT.plain(), of_paper=False), "the default recipe without its adversary, equally many steps"
+        FineTuning(DEFAULT.plain(), of_paper=False), "the default recipe without its adversary, equally many steps"
     ),
-    "tfidf": Method(tfidf, "logistic regression on TF-IDF", "bert"),
-    "embed": Method(embed, "logistic regression on text vectors of the frozen encoder", "bert"),
-    "self-training": Method(self_training, "scikit-learn's self-training on the same vectors", "bert"),
-    "setfit": Method(setfit, "SetFit, at most 500 steps", "bert"),
+    "tfidf": Method(tfidf, "logistic regression on TF-IDF", ("bert", "default-plain")),
+    "embed": Method(embed, "logistic regression on text vectors of the frozen encoder", ("bert", "default-plain")),
+    "self-training": Method(
+        self_training, "scikit-learn's self-training on the same vectors", ("bert", "default-plain")
+    ),
+    "setfit": Method(setfit, "SetFit for an epoch of its pairs, at most 500 steps", ("bert", "default-plain")),
 }
 """By name. `NAME:FIELD=VALUE+FIELD=VALUE` is a method with other choices of its recipe, as `gan-bert:noise=uniform`."""
 
 
-def method_named(name: str) -> tuple[Method, dict[str, str]]:
-    """Return a method of the registry and the settings that follow its name.
+def method_named(name: str) -> Method:
+    """Return a method of the registry, with the settings that follow its name.
+
+    Its baseline has the same settings, but for those that only the adversary reads.
 
     Raises:
         InputError: there is no such method or no such setting; says what there is.
@@ -65,14 +73,21 @@ def method_named(name: str) -> tuple[Method, dict[str, str]]:
     base, _, text = name.partition(":")
     if base not in METHODS:
         raise InputError(f"no method {base!r}: choose among {', '.join(METHODS)}")
+    method = METHODS[base]
+    if not text:
+        return method
+    if not isinstance(method.run, FineTuning):
+        raise InputError(f"method {name!r}: {base} has no recipe to change")
     settings = {}
-    for part in text.split("+") if text else []:
+    for part in text.split("+"):
         field_name, equals, value = part.partition("=")
         if not equals:
             raise InputError(f"method {name!r}: write its settings as {base}:noise=uniform+pooling=mean")
         settings[field_name.strip()] = value.strip()
     try:
-        DEFAULT.with_settings(settings)
+        run = method.run.changed(settings)
     except ValueError as error:
         raise InputError(f"method {name!r}: {error}") from error
-    return METHODS[base], settings
+    shared = [f"{key}={value}" for key, value in settings.items() if key not in OF_THE_ADVERSARY]
+    baselines = tuple(f"{baseline}:{'+'.join(shared)}" if shared else baseline for baseline in method.baselines)
+    return dataclasses.replace(method, run=run, baselines=baselines)

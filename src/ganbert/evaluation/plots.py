@@ -13,11 +13,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from ganbert.evaluation.methods import METHODS
 from ganbert.evaluation.statistics import Summary
 
 # Okabe and Ito's colours, told apart by all readers; markers and lines tell them apart in print.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D1F")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # one less than colours, so that pairs repeat after 56
 METRIC_NAMES = {"accuracy": "accuracy", "macro_f1": "macro F1"}
 LINES = ("-", "--", "-.", ":")
 
@@ -95,8 +96,8 @@ def _curves(axes: Axes, summaries: Sequence[Summary], styles: Mapping[str, dict[
         x = [s.n_labelled for s in points]
         figures = [s.figures[s.metric] for s in points]
         axes.plot(x, [100 * f.mean for f in figures], label=method, markersize=4.5, **styles[method])
-        low = [100 * (f.mean if f.low is None else f.low) for f in figures]
-        high = [100 * (f.mean if f.high is None else f.high) for f in figures]
+        low = [100 * (f.mean if f.low is None else max(f.low, 0)) for f in figures]
+        high = [100 * (f.mean if f.high is None else min(f.high, 1)) for f in figures]
         axes.fill_between(x, low, high, color=styles[method]["color"], alpha=0.13, linewidth=0)
     budgets = {s.n_labelled: s.budget for s in summaries}
     axes.set_xscale("log")
@@ -124,11 +125,13 @@ def _tick(n_labelled: int, budget: str) -> str:
 
 
 def _styles(methods: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return how to draw each; a method of the registry looks the same in every picture."""
+    order = list(dict.fromkeys((*METHODS, *methods)))
     return {
         method: {
             "color": COLOURS[i % len(COLOURS)],
             "marker": MARKERS[i % len(MARKERS)],
             "linestyle": LINES[i % len(LINES)],
         }
-        for i, method in enumerate(dict.fromkeys(methods))
+        for i, method in enumerate(order)
     }

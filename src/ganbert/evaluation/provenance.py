@@ -6,21 +6,26 @@ import platform
 import subprocess
 from pathlib import Path
 
+import numpy as np
+import sklearn
 import torch
 import transformers
 
 from ganbert.version import __version__
 
 
-def provenance() -> dict[str, str | int]:
-    """Return processor or GPU, threads, versions, and the commit of the checkout if this is one."""
+def provenance(device: str | None = None) -> dict[str, str | int]:
+    """Return the machine (its GPU, unless `device` is another), threads, versions, and the commit of this checkout."""
     cpu = str(torch.cpu.get_capabilities().get("cpu_name", platform.processor()))
+    on_gpu = torch.cuda.is_available() and device in (None, "cuda")
     return {
-        "machine": torch.cuda.get_device_name() if torch.cuda.is_available() else cpu,
+        "machine": torch.cuda.get_device_name() if on_gpu else cpu,
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
+        "scikit-learn": sklearn.__version__,
+        "numpy": np.__version__,
         "ganbert": __version__,
         "commit": COMMIT,
     }

@@ -82,7 +82,7 @@ def write_report(records: Sequence[Record], summaries: Sequence[Summary], folder
         "curve": Markup(plots.svg(plots.curves(summaries))) if summaries else "",
         "overviews": [_overview(task, summaries) for task in dict.fromkeys((s.task, s.split) for s in summaries)],
         "cells": [_cell(place, records, summaries) for place in places],
-        "methods": {name: method_named(name)[0].says for name in dict.fromkeys(r["method"] for r in records)},
+        "methods": {name: method_named(name).says for name in dict.fromkeys(r["method"] for r in records)},
         "versions": _versions(records),
         "command": command,
         "n_runs": len(records),
@@ -137,18 +137,25 @@ def _counts(runs: Sequence[Record]) -> Counter[tuple[str, str]]:
 def _per_class(by_method: dict[str, list[Record]]) -> list[tuple[str, int, list[str]]]:
     """Return class, rows measured on and F1 of each method, over all seeds taken together."""
     counts = {method: _counts(runs) for method, runs in by_method.items()}
-    names = sorted({name for of_method in counts.values() for pair in of_method for name in pair} - {NO_LABEL})
+    unseen = {method: _unseen(runs) for method, runs in by_method.items()}
+    seen = {name for of_method in counts.values() for pair in of_method for name in pair} - {NO_LABEL}
+    names = sorted(seen | {name for of_method in unseen.values() for name in of_method})
     rows = []
     for name in names:
         f1 = []
-        for of_method in counts.values():
+        for method, of_method in counts.items():
             hit = of_method[name, name]
             wrong = sum(n for (truth, predicted), n in of_method.items() if (truth == name) != (predicted == name))
+            wrong += unseen[method][name]
             f1.append(f"{100 * 2 * hit / (2 * hit + wrong):.1f}" if hit + wrong else "")
-        first = next(iter(counts))
-        support = sum(n for (truth, _), n in counts[first].items() if truth == name)
-        rows.append((name, support, f1))
+        support = {m: unseen[m][name] + sum(n for (truth, _), n in counts[m].items() if truth == name) for m in counts}
+        rows.append((name, max(support.values()), f1))
     return rows
+
+
+def _unseen(runs: Sequence[Record]) -> Counter[str]:
+    """Return the rows measured on of each class, in the seeds in which no labelled row has it."""
+    return sum((Counter(run["unseen"]) for run in runs), Counter())
 
 
 def _confusion(runs: Sequence[Record]) -> Confusion:
@@ -173,5 +180,17 @@ def _calibration(runs: Sequence[Record]) -> plots.CalibrationBins:
 
 def _versions(records: Sequence[Record]) -> dict[str, str]:
     """Return each version that occurs, several with commas between."""
-    names = ("ganbert", "commit", "machine", "threads", "precision", "encoder", "python", "torch", "transformers")
-    return {name: ", ".join(dict.fromkeys(str(record[name]) for record in records)) for name in names}
+    names = (
+        "ganbert",
+        "commit",
+        "machine",
+        "threads",
+        "precision",
+        "encoder",
+        "python",
+        "torch",
+        "transformers",
+        "scikit-learn",
+        "numpy",
+    )
+    return {name: ", ".join(dict.fromkeys(str(record.get(name, "")) for record in records)) for name in names}

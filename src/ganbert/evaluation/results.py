@@ -36,11 +36,12 @@ class Results:
         self.read()
 
     def read(self) -> list[Record]:
-        """Return all records."""
+        """Return all records; a last line without an end is of a process that was killed, or still writes."""
         if not self.path.exists():
             return []
         records = []
-        for number, line in enumerate(self.path.read_text(encoding="utf-8").splitlines(), start=1):
+        whole, _, _ = self.path.read_bytes().rpartition(b"\n")
+        for number, line in enumerate(whole.decode().splitlines(), start=1):
             try:
                 record = json.loads(line)
                 key_of(record)
@@ -78,8 +79,10 @@ class Results:
         key = key_of(record)
         with FileLock(self._claims / FILE_LOCK):
             if key not in {key_of(other) for other in self.read()}:
-                with self.path.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(record, ensure_ascii=False) + "\n")
+                with self.path.open("a+b") as file:
+                    file.seek(0)
+                    file.truncate(file.read().rfind(b"\n") + 1)  # what a killed process left
+                    file.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
         self.give_up(key)
 
     def give_up(self, key: str) -> None:

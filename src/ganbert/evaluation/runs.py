@@ -34,7 +34,8 @@ class Run:
         encoder: a Hub name, a folder, or `minilm`.
         balanced: whether labelled rows are drawn class by class.
         max_length, epochs, max_steps: in place of what the source says.
-        device, precision, threads: as for `choose_compute`; not part of what it computes.
+        precision: "float32" or "bfloat16".
+        device, threads: as for `choose_compute`; not part of what it computes.
     """
 
     source: Source
@@ -46,8 +47,8 @@ class Run:
     max_length: int | None = None
     epochs: float | None = None
     max_steps: int | None = None
+    precision: str = "float32"
     device: str = "auto"
-    precision: str = "auto"
     threads: int | None = None
 
     @property
@@ -62,6 +63,7 @@ class Run:
             "seed": self.seed,
             "encoder": self.encoder,
             "balanced": self.balanced,
+            "precision": self.precision,
             "settings": {
                 name: value
                 for name in ("max_length", "epochs", "max_steps")
@@ -79,13 +81,15 @@ class Run:
         split = self.source.split(self.budget, self.seed, balanced=self.balanced)
         compute = choose_compute(self.device, self.precision, self.threads)
         setting = Setting(self.encoder, self.seed, compute, **{**self.source.settings(), **self.identity["settings"]})
-        method, settings = method_named(self.method)
+        method = method_named(self.method)
         began = time.perf_counter()
-        outcome = method.run(split, setting, settings)
+        outcome = method.run(split, setting)
         seconds = time.perf_counter() - began
         truth = np.asarray(split.test["label"][:])
         predicted = outcome.probabilities.argmax(axis=1)
-        metrics = classification_metrics(truth, outcome.probabilities, split.corpus.label_names)
+        metrics = classification_metrics(
+            truth, outcome.probabilities, split.corpus.label_names, n_unseen_classes=len(split.unseen)
+        )
         return {
             **self.identity,
             **split.facts(),
@@ -104,14 +108,13 @@ class Run:
             "classes_by_id": list(split.corpus.label_names),
             "confusion": confusion(truth, predicted),
             "calibration": calibration_bins(predicted == truth, outcome.probabilities.max(axis=1)),
-            "precision": compute.precision,
-            **provenance(),
+            **provenance(compute.device),
         }
 
 
 def key_of(identity: Record) -> str:
     """Return a short name of a run, or of its record."""
-    names = ("task", "split", "data", "method", "budget", "seed", "encoder", "balanced", "settings")
+    names = ("task", "split", "data", "method", "budget", "seed", "encoder", "balanced", "precision", "settings")
     text = json.dumps({name: identity[name] for name in names}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
-from collections.abc import Mapping
 
 import numpy as np
 from datasets import Dataset
 
 from ganbert.encoders import resolve_encoder
 from ganbert.errors import InputError
-from ganbert.evaluation.setting import Outcome, Setting, refuse_settings
+from ganbert.evaluation.setting import Outcome, Setting
 from ganbert.evaluation.splits import Split
 
 STEPS = 500
+"""At most."""
 BATCH = 16
 """The library's default."""
 
 
-def setfit(split: Split, setting: Setting, settings: Mapping[str, str]) -> Outcome:
-    """Fine-tune with SetFit (Tunstall et al. 2022) and its defaults, for one epoch of its pairs or 500 steps.
+def setfit(split: Split, setting: Setting) -> Outcome:
+    """Fine-tune with SetFit (Tunstall et al. 2022) and its defaults, for one epoch of its pairs, at most 500 steps.
 
     Raises:
         InputError: the library is not installed, or the rows are pairs of texts, which it does not take.
     """
-    refuse_settings(settings)
     try:
         from setfit import SetFitModel, Trainer, TrainingArguments
+        from setfit import __version__ as setfit_version
     except ImportError as error:
         raise InputError("setfit is not installed: pip install 'ganbert[compare]'") from error
     if "text_pair" in split.test.column_names:
@@ -38,8 +39,8 @@ def setfit(split: Split, setting: Setting, settings: Mapping[str, str]) -> Outco
     model.model_body.max_seq_length = setting.max_length
     with tempfile.TemporaryDirectory(prefix="ganbert-", ignore_cleanup_errors=True) as folder:
         arguments = TrainingArguments(
-            output_dir=folder, batch_size=BATCH, max_steps=STEPS, seed=setting.seed, report_to="none",
-            save_strategy="no", show_progress_bar=False,
+            output_dir=folder, batch_size=BATCH, max_steps=min(STEPS, _steps_of_epoch(labelled["label"][:])),
+            seed=setting.seed, report_to="none", save_strategy="no", show_progress_bar=False,
         )  # fmt: skip
         trainer = Trainer(
             model, arguments, train_dataset=Dataset.from_dict({"text": labelled["text"], "label": labelled["label"]})
@@ -52,5 +53,13 @@ def setfit(split: Split, setting: Setting, settings: Mapping[str, str]) -> Outco
         seconds,
         steps,
         labelled_shown=steps * BATCH * 2 / len(labelled),
-        recipe={"library": "setfit", "max_steps": STEPS, "batch_size": BATCH},
+        recipe={"library": f"setfit {setfit_version}", "batch_size": BATCH},
     )
+
+
+def _steps_of_epoch(labels: list[int]) -> int:
+    """Return the batches of all pairs, where there are as many of unlike labels as of like ones: the rarer repeat."""
+    n = len(labels)
+    of_class = np.bincount(labels)
+    like = int((of_class * (of_class + 1) // 2).sum())
+    return math.ceil(2 * max(like, n * (n + 1) // 2 - like) / BATCH)

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbert.compute import Compute
-from ganbert.errors import InputError
 from ganbert.evaluation.splits import Split
 from ganbert.recipe import PAPER, Recipe
 
@@ -74,12 +73,6 @@ class Outcome:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     health: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
-
-
-def refuse_settings(settings: Mapping[str, str]) -> None:
-    """Raise `InputError` if there are settings, for a method that has no recipe."""
-    if settings:
-        raise InputError(f"{', '.join(settings)}: settings of a recipe, which this method does not have")
 
 
 def texts_of(rows: Any) -> tuple[list[str], list[str] | None]:

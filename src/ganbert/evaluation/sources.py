@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import warnings
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -34,6 +35,7 @@ class Source(Protocol):
         name: of the task or the table.
         part: "test", "dev" or "cross-validation": what is measured on.
         version: changes with the rows, where they can.
+        remarks: what a person should know of the rows.
     """
 
     @property
@@ -44,6 +46,9 @@ class Source(Protocol):
 
     @property
     def version(self) -> str: ...  # noqa: D102
+
+    @property
+    def remarks(self) -> Sequence[str]: ...  # noqa: D102
 
     def split(self, budget: str, seed: int, *, balanced: bool) -> Split:
         """Return the rows of a label budget and a seed."""
@@ -66,13 +71,27 @@ class TaskSource:
     name: str
     root: Path | None = None
     part: Literal["test", "dev"] = "test"
-    version: str = ""
+
+    @cached_property
+    def version(self) -> str:
+        """A hash of the contents of local copies; the name of the public home otherwise."""
+        task = task_named(self.name)
+        return task.home.name if self.root is None else _hash_of(task.local.files(self.root))
+
+    @property
+    def remarks(self) -> list[str]:
+        """Whether rows are missing of those that the paper had."""
+        n_train, n = task_named(self.name).n_train, _n_rows(self.name, self.root)
+        if n_train is None or n >= n_train:
+            return []
+        return [f"{self.name}: {n:,} of {n_train:,} training rows are at hand; budgets in percent are of all of them."]
 
     def split(self, budget: str, seed: int, *, balanced: bool = False) -> Split:
         """Return the rows of a label budget and a seed, as the paper splits them (section 4)."""
         train, measured = _rows_of_task(self.name, self.root, self.part)
         n_train = task_named(self.name).n_train or _n_rows(self.name, self.root)
-        return few_label_split(train, measured, Budget.parse(budget).rows(n_train), seed, balanced=balanced)
+        wanted = Budget.parse(budget)
+        return few_label_split(train, measured, wanted.rows(n_train), seed, balanced=balanced, fewer=wanted.in_percent)
 
     def settings(self) -> dict[str, Any]:
         """Return what the paper trained this task with."""
@@ -80,14 +99,24 @@ class TaskSource:
         return {"max_length": task.max_length, "epochs": task.epochs, "learning_rate": task.learning_rate}
 
 
-@lru_cache(maxsize=2)
+def _hash_of(files: Iterable[Path], *what: object) -> str:
+    """Hash contents of files that exist, and whatever else decides the rows; reading them will say what is missing."""
+    digest = hashlib.sha256(repr(what).encode())
+    for path in files:
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file():
+                digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@lru_cache(maxsize=8)
 def _rows_of_task(name: str, root: Path | None, part: Literal["test", "dev"]) -> tuple[Dataset, Dataset]:
     task = task_named(name)
     train, development = set_development_rows_aside(task.load("train", root))
     return train, development if part == "dev" else task.load("test", root)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=8)
 def _n_rows(name: str, root: Path | None) -> int:
     return len(task_named(name).load("train", root))
 
@@ -124,13 +153,15 @@ class TableSource:
 
     @cached_property
     def version(self) -> str:
-        """A hash of the files' contents, so that results of other rows are not taken for these."""
-        digest = hashlib.sha256(repr(self.options).encode())
-        for path in (*self.files, *self.labelled, *self.unlabelled, *([self.test] if self.test else [])):
-            for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-                if file.is_file():
-                    digest.update(file.read_bytes())
-        return digest.hexdigest()[:16]
+        """A hash of the files' contents and of what each is for: results of other rows are not taken for these."""
+        tested = (self.test,) if self.test else ()
+        roles = (self.files, self.labelled, self.unlabelled, tested)
+        return _hash_of([path for role in roles for path in role], self.options, [len(role) for role in roles])
+
+    @property
+    def remarks(self) -> list[str]:
+        """Nothing: all rows that there are have been named."""
+        return []
 
     def split(self, budget: str, seed: int, *, balanced: bool = False) -> Split:
         """Return the rows of a label budget, in percent of the labelled rows to train on or as a number, and a seed."""
@@ -138,8 +169,15 @@ class TableSource:
         if measured is None:
             train, measured = _fold(train, seed)
         n_labelled = sum(label is not None for label in train["label"])
+        wanted = Budget.parse(budget)
         return few_label_split(
-            train, measured, Budget.parse(budget).rows(n_labelled), seed, balanced=balanced, n_unlabelled=len(train)
+            train,
+            measured,
+            wanted.rows(n_labelled),
+            seed,
+            balanced=balanced,
+            fewer=wanted.in_percent,
+            n_unlabelled=len(train),
         )
 
     def settings(self) -> dict[str, Any]:

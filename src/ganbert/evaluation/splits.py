@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import Counter
 from dataclasses import dataclass, replace
 
@@ -35,8 +36,9 @@ class Budget:
         try:
             budget = cls(float(number), text.strip().endswith("%"))
         except ValueError:
-            budget = cls(0, False)
-        if not budget.amount > 0 or (budget.in_percent and budget.amount > 100):
+            budget = cls(0.0, False)
+        whole = budget.in_percent or budget.amount.is_integer()
+        if not 0 < budget.amount < math.inf or not whole or (budget.in_percent and budget.amount > 100):
             raise InputError(f"label budget {text!r}: write a number of rows, as 100, or a percentage, as 1%")
         return budget
 
@@ -45,7 +47,7 @@ class Budget:
         return max(1, round(self.amount * n_train / 100 if self.in_percent else self.amount))
 
     def __str__(self) -> str:
-        return f"{self.amount:g}%" if self.in_percent else f"{self.amount:g}"
+        return f"{self.amount:g}%" if self.in_percent else f"{self.amount:.0f}"
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ def few_label_split(
     seed: int,
     *,
     balanced: bool = False,
+    fewer: bool = False,
     n_unlabelled: int | None = None,
 ) -> Split:
     """Give the first rows, in an order that the seed makes, a label, and the next ones none.
@@ -114,6 +117,7 @@ def few_label_split(
         n_labelled: rows with a label.
         seed: of the order.
         balanced: take as many labelled rows of each class as there are, in turn.
+        fewer: take as many as are left where rows were taken out because they are measured on as well.
         n_unlabelled: rows without a label; None is 100 for each labelled one, or all that are left.
 
     Raises:
@@ -127,8 +131,12 @@ def few_label_split(
     candidates = kept[has_label]
     if balanced:
         candidates = _in_turn(candidates, [labels[i] for i in candidates])
+    if fewer:
+        n_labelled = min(n_labelled, len(candidates))
     if n_labelled > len(candidates):
         raise InputError(f"label budget {n_labelled}: only {len(candidates)} labelled rows can be trained on")
+    if n_labelled == 0:
+        raise InputError("no labelled row is left to train on: all of their texts are measured on as well")
     labelled = candidates[:n_labelled]
     names = ordered_labels({labels[i] for i in labelled})
     if len(names) < 2:

@@ -38,6 +38,10 @@ class Local:
     test: str
     label: str = "label"
 
+    def files(self, root: Path) -> list[Path]:
+        """Return all of them, under a data root."""
+        return [root / name for name in (*self.train, self.test)]
+
 
 @dataclass(frozen=True)
 class Hub:
