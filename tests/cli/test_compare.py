@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -150,6 +154,29 @@ def test_a_fully_labelled_table_is_said_to_have_nothing_for_gan_bert(
 def test_another_method_can_be_what_all_are_measured_against(compare: Run, toy_table: Callable[..., Path]) -> None:
     outcome = compare(toy_table(labelled=30), "--methods", "tfidf,embed", "--against", "tfidf", "--seeds", 2, "--json")
     assert [s["baseline"] for s in outcome.result["summary"]] == [None, "tfidf"]
+
+
+@pytest.mark.parametrize(("number", "jobs"), [(signal.SIGINT, 1), (signal.SIGTERM, 1), (signal.SIGTERM, 2)])
+def test_a_signal_stops_all_runs_and_says_how_to_go_on(
+    number: signal.Signals, jobs: int, toy_table: Callable[..., Path], tiny_encoder: str, tmp_path: Path
+) -> None:
+    process = subprocess.Popen(
+        [
+            sys.executable, "-m", "ganbert", "compare", str(toy_table()), "--methods", "tfidf,default-plain",
+            "--seeds", "2", "--max-steps", "1000000", "--encoder", tiny_encoder, "--output", str(tmp_path / "out"),
+            "--jobs", str(jobs), "--threads", "1",
+        ],
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    results = tmp_path / "out" / "results.jsonl"
+    while not results.exists() and process.poll() is None:
+        time.sleep(0.1)
+    time.sleep(2)  # into the endless training
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert "ganbert: stopped; the same command again does only what is missing" in err
+    assert "Traceback" not in err
 
 
 @pytest.fixture

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -20,6 +23,7 @@ from ganbert.evaluation.plots import plot_curves
 from ganbert.evaluation.report import write_report
 from ganbert.evaluation.results import Results
 from ganbert.evaluation.statistics import Summary, sentence, summarise
+from ganbert.training.train import InterruptedRunError
 
 if TYPE_CHECKING:
     from ganbert.evaluation.engines import Engine
@@ -56,7 +60,8 @@ def carry_out_and_show(
                 soft_wrap=True,
             )
 
-        measured = measure(runs, results, engine, ended=ended)
+        with interruptible():
+            measured = measure(runs, results, engine, ended=ended)
     records, problems = measured.records, measured.problems
     if measured.elsewhere:
         stderr.print(
@@ -86,6 +91,23 @@ def carry_out_and_show(
         print(f"Report: {output / 'report.html'}")
     if problems:
         raise RunError("not all runs could be carried out:\n" + "\n".join(problems))
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let SIGTERM stop all processes as Ctrl-C does, and say how to go on."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt(number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        number = error.args[0] if error.args else signal.SIGINT
+        raise InterruptedRunError("stopped; the same command again does only what is missing", number) from error
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def print_summaries(summaries: Sequence[Summary]) -> None:

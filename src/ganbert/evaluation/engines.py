@@ -29,8 +29,8 @@ def carry_out(run: Run) -> Done:
     """Carry out a run in this process; one that fails does not stop the others, being asked to stop does."""
     try:
         return Done(run, run())
-    except InterruptedRunError as error:  # there is no checkpoint to go on from: runs are short
-        raise KeyboardInterrupt from error
+    except InterruptedRunError as error:  # its checkpoint is gone with its folder: the run will begin anew
+        raise KeyboardInterrupt(error.signal_number) from error
     except (InputError, RunError) as error:
         return Done(run, None, str(error))
     except Exception as error:  # of a library, on these rows or this encoder
