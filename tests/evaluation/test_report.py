@@ -59,6 +59,16 @@ def test_no_two_of_many_methods_look_alike(records: list[dict[str, Any]]) -> Non
     assert len(looks) == len(names) == 20
 
 
+def test_eight_methods_have_eight_colours_in_whatever_order_they_come(records: list[dict[str, Any]]) -> None:
+    names = ["self-training", "bert-epochs", "bert", "gan-bert", "tfidf", "embed", "joint", "default"]
+    colours = []
+    for order in (names, names[::-1]):
+        figure = curves(summarise([{**r, "method": name} for name in order for r in records[:9]]))
+        colours.append({line.get_label(): line.get_color() for line in figure.axes[0].lines})
+    assert colours[0] == colours[1]
+    assert len(set(colours[0].values())) == 8
+
+
 def test_a_single_budget_is_drawn_with_error_bars(records: list[dict[str, Any]]) -> None:
     figure = curves(summarise([r for r in records if r["budget"] == "1%"]))
     axes = figure.axes[0]

@@ -125,8 +125,9 @@ def _tick(n_labelled: int, budget: str) -> str:
 
 
 def _styles(methods: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Return how to draw each; a method of the registry looks the same in every picture."""
-    order = list(dict.fromkeys((*METHODS, *methods)))
+    """Return how to draw each: the same in all pictures of the same methods, whatever order they come in."""
+    registry = list(METHODS)
+    order = sorted(dict.fromkeys(methods), key=lambda name: registry.index(name.partition(":")[0]))
     return {
         method: {
             "color": COLOURS[i % len(COLOURS)],
