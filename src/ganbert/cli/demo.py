@@ -85,6 +85,7 @@ def command(
 
 def _print_predictions(console: object, model: Path, texts: list[str], truth: list[str]) -> None:
     """Show what the model in the folder, opened anew, makes of a few test messages."""
+    from rich import box
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -93,8 +94,10 @@ def _print_predictions(console: object, model: Path, texts: list[str], truth: li
 
     assert isinstance(console, Console)
     predictions = Predictor.load(model).predict(texts)
-    table = Table("message", "predicted", "confidence", "novelty", "true")
-    table.columns[0].min_width = 30
+    # In 80 columns, with no label cut.
+    table = Table("message", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for name in ("predicted", "confidence", "novelty", "true"):
+        table.add_column(name, no_wrap=True)
     novelty = predictions.novelty if predictions.novelty is not None else [None] * len(texts)
     for text, label, confidence, new, true in zip(
         texts, predictions.labels, predictions.confidence, novelty, truth, strict=True
