@@ -44,9 +44,7 @@ def self_training(split: Split, setting: Setting) -> Outcome:
 def _on_embeddings(split: Split, setting: Setting, rows: NDArray[np.int64], classifier: Any) -> Outcome:
     began = time.perf_counter()
     encoder = Encoder(setting.encoder, setting.max_length, setting.compute)
-    labels = np.where(split.corpus.labels < 0, -1, split.corpus.labels)[
-        rows
-    ]  # scikit-learn's mark of an unlabelled row
+    labels = np.maximum(split.corpus.labels[rows], -1)  # scikit-learn's mark of an unlabelled row
     vectors = encoder(*texts_of(split.corpus.train.select(rows)))
     scaler = StandardScaler().fit(vectors[labels >= 0])
     classifier.fit(scaler.transform(vectors), labels)
