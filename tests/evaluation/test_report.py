@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.collections import LineCollection
 
 from ganbert.evaluation.methods import METHODS
 from ganbert.evaluation.plots import curves, plot_curves, svg
@@ -74,6 +76,26 @@ def test_a_single_budget_is_drawn_with_error_bars(records: list[dict[str, Any]])
     axes = figure.axes[0]
     assert len(axes.containers) == 2
     assert [label.get_text() for label in axes.get_yticklabels()] == ["bert", "gan-bert"]
+
+
+def test_names_of_many_variants_are_all_readable(records: list[dict[str, Any]], tmp_path: Path) -> None:
+    names = ["bert", *(f"gan-bert:noise=uniform+pooling=mean+feature_matching=mean+dropout=0.{i}" for i in range(20))]
+    variants = [{**r, "method": name} for name in names for r in records[:3]]
+    figure = curves(summarise(variants))
+    figure.savefig(tmp_path / "variants.png")  # a warning, so an error, if there is no room
+    boxes = [label.get_window_extent() for label in figure.axes[0].get_yticklabels()]
+    assert len(boxes) == len(names)
+    assert not any(a.overlaps(b) for a, b in itertools.pairwise(boxes))
+    assert all(figure.bbox.x0 <= box.x0 for box in boxes)
+    assert figure.axes[0].get_position().width > 0.4  # of the picture is left to the figures
+    write_report(variants, summarise(variants), tmp_path, command="x")
+
+
+def test_an_interval_ends_where_accuracy_does(records: list[dict[str, Any]]) -> None:
+    wild = [{**r, "accuracy": accuracy} for r, accuracy in zip(records[:3], (0.0, 0.1, 0.9), strict=True)]
+    (bars,) = curves(summarise(wild)).axes[0].collections
+    assert isinstance(bars, LineCollection)
+    assert bars.get_segments()[0][:, 0] == pytest.approx([0, 100])
 
 
 def test_both_formats_are_written(records: list[dict[str, Any]], tmp_path: Path) -> None:

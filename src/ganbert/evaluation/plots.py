@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
+from numpy.typing import NDArray
 
 from ganbert.evaluation.methods import METHODS
 from ganbert.evaluation.statistics import Summary
@@ -21,6 +23,11 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # one less than colours, so that pairs repeat after 56
 METRIC_NAMES = {"accuracy": "accuracy", "macro_f1": "macro F1"}
 LINES = ("-", "--", "-.", ":")
+LINE_HEIGHT = 0.17
+"""Inches, of small text."""
+NAME_WIDTH = 36
+"""Characters of a method's name in one line."""
+LEGEND_COLUMNS = 2
 
 CalibrationBins = Sequence[tuple[int, float, float]]
 """Rows, accuracy and mean confidence of each bin."""
@@ -36,18 +43,25 @@ def plot_curves(summaries: Sequence[Summary], folder: Path) -> None:
 def curves(summaries: Sequence[Summary]) -> Figure:
     """Return a panel for each task: its metric over labelled rows, mean over seeds and 95% interval.
 
-    A task with a single budget is a panel of dots.
+    A task with a single budget is a panel of dots, with the names of the methods beside them.
     """
-    tasks = list(dict.fromkeys((s.task, s.split) for s in summaries))
+    panels: dict[tuple[str, str], list[Summary]] = {}
+    for summary in summaries:
+        panels.setdefault((summary.task, summary.split), []).append(summary)
     styles = _styles(s.method for s in summaries)
-    columns = min(3, len(tasks))
-    lines = -(-len(tasks) // columns)
-    figure = Figure(figsize=(max(6.0, 4.6 * columns), 3.6 * lines + 0.9), layout="constrained")
-    for axes, (task, split) in zip(figure.subplots(lines, columns, squeeze=False).flat, tasks, strict=False):
-        here = [s for s in summaries if (s.task, s.split) == (task, split)]
-        (_curves if len({s.budget for s in here}) > 1 else _dots)(axes, here, styles)
+    is_curve = {place: len({s.budget for s in of_panel}) > 1 for place, of_panel in panels.items()}
+    columns = min(3 if all(is_curve.values()) else 1, len(panels))
+    lines = [list(panels)[i : i + columns] for i in range(0, len(panels), columns)]
+    heights = [
+        3.6 if is_curve[places[0]] else 1.0 + LINE_HEIGHT * float(_lines_of_dots(panels[places[0]]).sum())
+        for places in lines
+    ]
+    figure = Figure(figsize=(max(6.5, 4.6 * columns), sum(heights) + 0.9), layout="constrained")
+    grid = figure.subplots(len(lines), columns, squeeze=False, height_ratios=heights)
+    for axes, ((task, split), of_panel) in zip(grid.flat, panels.items(), strict=False):
+        (_curves if is_curve[task, split] else _dots)(axes, of_panel, styles)
         axes.set(title=task if split == "test" else f"{task} (development rows)")
-    for axes in figure.axes[len(tasks) :]:
+    for axes in figure.axes[len(panels) :]:
         axes.remove()
     entries: dict[str, Artist] = {}
     for axes in figure.axes:
@@ -56,7 +70,7 @@ def curves(summaries: Sequence[Summary]) -> Figure:
     if entries:
         figure.legend(
             handles=list(entries.values()),
-            labels=list(entries),
+            labels=[_wrapped(name) for name in entries],
             loc="outside lower center",
             ncols=min(4, len(entries)),
             frameon=False,
@@ -66,18 +80,20 @@ def curves(summaries: Sequence[Summary]) -> Figure:
 
 def calibration(bins: Mapping[str, CalibrationBins]) -> Figure:
     """Return the calibration curves of several methods: accuracy of the rows in each bin of confidence."""
-    figure = Figure(figsize=(5.2, 4.2), layout="constrained")
+    names = {method: _wrapped(method) for method in bins}
+    legend_height = LINE_HEIGHT * sum(1 + name.count("\n") for name in names.values()) / LEGEND_COLUMNS
+    figure = Figure(figsize=(5.2, 4.2 + legend_height), layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="0.6", linewidth=1)
     styles = _styles(bins)
     for method, of_method in bins.items():
         axes.plot(
             [confidence for _, _, confidence in of_method], [accuracy for _, accuracy, _ in of_method],
-            label=method, markersize=4, **styles[method],
+            label=names[method], markersize=4, **styles[method],
         )  # fmt: skip
     axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
     axes.grid(alpha=0.3)
-    figure.legend(loc="outside right upper", frameon=False, fontsize="small")
+    figure.legend(loc="outside lower center", ncols=LEGEND_COLUMNS, frameon=False, fontsize="small")
     return figure
 
 
@@ -109,15 +125,33 @@ def _curves(axes: Axes, summaries: Sequence[Summary], styles: Mapping[str, dict[
 
 
 def _dots(axes: Axes, summaries: Sequence[Summary], styles: Mapping[str, dict[str, Any]]) -> None:
-    for i, summary in enumerate(summaries):
+    lines = _lines_of_dots(summaries)
+    middles = lines.cumsum() - lines / 2
+    for summary, middle in zip(summaries, middles, strict=True):
         figure = summary.figures[summary.metric]
-        half = None if figure.high is None else 100 * (figure.high - figure.mean)
+        mean, low, high = (100 * (figure.mean if x is None else x) for x in (figure.mean, figure.low, figure.high))
         look = {**styles[summary.method], "linestyle": ""}
-        axes.errorbar([100 * figure.mean], [i], xerr=half, capsize=3, elinewidth=1.5, **look)
-    axes.set_yticks(range(len(summaries)), [s.method for s in summaries])
-    axes.set_ylim(len(summaries) - 0.5, -0.5)
+        ends = [[mean - max(low, 0)], [min(high, 100) - mean]]
+        axes.errorbar([mean], [middle], xerr=ends, capsize=3, elinewidth=1.5, **look)
+    axes.set_yticks(middles, [_wrapped(s.method) for s in summaries], fontsize="small")
+    axes.set_ylim(lines.sum(), 0)
     axes.set(xlabel=f"{METRIC_NAMES[summaries[0].metric]}, % ({summaries[0].n_labelled} labelled rows)")
     axes.grid(alpha=0.3)
+
+
+def _lines_of_dots(summaries: Sequence[Summary]) -> NDArray[np.int64]:
+    """Return how many lines of text each method gets in a panel of dots: those of its name and a free one."""
+    return np.array([2 + _wrapped(s.method).count("\n") for s in summaries])
+
+
+def _wrapped(method: str) -> str:
+    """Return the name of a method in lines of at most `NAME_WIDTH` characters, broken before a setting."""
+    lines = [""]
+    for part in method.replace(":", ":\0").replace("+", "\0+").split("\0"):
+        if lines[-1] and len(lines[-1] + part) > NAME_WIDTH:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
 
 
 def _tick(n_labelled: int, budget: str) -> str:
