@@ -26,14 +26,18 @@ def toy_split(pairs: bool = False) -> Split:
 
 
 @pytest.mark.filterwarnings("ignore")  # the library's own
-def test_toy_classes_are_learnt(minilm: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_toy_classes_are_learnt_in_the_precision_of_all_others(minilm: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("setfit", reason="setfit (extra compare) is not installed")
     monkeypatch.setattr(setfit, "STEPS", 6)
     split = toy_split()
-    outcome = method_named("setfit").run(split, Setting(minilm, 0, choose_compute("cpu", threads=1), 16))
-    assert outcome.probabilities.shape == (30, 3)
-    assert outcome.steps == 6
-    assert np.mean(outcome.probabilities.argmax(axis=1) == np.array(split.test["label"])) > 0.8
+    outcomes = []
+    for precision in ("float32", "bfloat16"):
+        compute = choose_compute("cpu", precision, threads=1)
+        outcomes.append(method_named("setfit").run(split, Setting(minilm, 0, compute, 16)))
+        assert outcomes[-1].probabilities.shape == (30, 3)
+        assert outcomes[-1].steps == 6
+        assert np.mean(outcomes[-1].probabilities.argmax(axis=1) == np.array(split.test["label"])) > 0.8
+    assert not np.array_equal(outcomes[0].probabilities, outcomes[1].probabilities)
 
 
 def test_pairs_of_texts_are_refused() -> None:

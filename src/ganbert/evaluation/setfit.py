@@ -7,6 +7,7 @@ import tempfile
 import time
 
 import numpy as np
+import torch
 from datasets import Dataset
 
 from ganbert.encoders import resolve_encoder
@@ -45,7 +46,8 @@ def setfit(split: Split, setting: Setting) -> Outcome:
         trainer = Trainer(
             model, arguments, train_dataset=Dataset.from_dict({"text": labelled["text"], "label": labelled["label"]})
         )
-        trainer.train()
+        with torch.autocast(setting.compute.device, torch.bfloat16, enabled=setting.compute.bfloat16):  # as all others
+            trainer.train()
     seconds = time.perf_counter() - began
     steps = int(trainer.st_trainer.state.global_step)
     return Outcome(
