@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +10,11 @@ from datasets import Dataset
 
 from ganbert.compute import choose_compute
 from ganbert.errors import InputError
-from ganbert.evaluation import setfit
+from ganbert.evaluation import methods, setfit
+from ganbert.evaluation.measure import check, runs_of
 from ganbert.evaluation.methods import method_named
 from ganbert.evaluation.setting import Setting
+from ganbert.evaluation.sources import TableSource
 from ganbert.evaluation.splits import Split, few_label_split
 from tests.conftest import toy_rows
 
@@ -46,10 +48,11 @@ def test_pairs_of_texts_are_refused() -> None:
         setfit.setfit(toy_split(pairs=True), Setting("minilm", 0, choose_compute("cpu"), 16))
 
 
-def test_where_it_is_not_installed_one_line_says_how(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "setfit", None)
+def test_where_it_is_not_installed_one_line_says_how_before_anything_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(methods, "find_spec", lambda name: None)
+    runs = runs_of([TableSource((Path("no table.csv"),))], ["embed", "setfit"], ["100%"], seeds=1)
     with pytest.raises(InputError, match=r"pip install 'ganbert\[compare\]'"):
-        setfit.setfit(toy_split(), Setting("minilm", 0, choose_compute("cpu"), 16))
+        check(runs)
 
 
 @pytest.mark.filterwarnings("ignore")

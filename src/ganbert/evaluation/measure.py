@@ -9,6 +9,7 @@ from typing import Any
 
 from ganbert.compute import choose_compute
 from ganbert.evaluation.engines import Engine, one_by_one
+from ganbert.evaluation.methods import method_named
 from ganbert.evaluation.results import Results
 from ganbert.evaluation.runs import Record, Run, key_of
 from ganbert.evaluation.sources import Source
@@ -51,8 +52,11 @@ def check(runs: Iterable[Run]) -> list[str]:
     """Read the rows of the first seed of everything, and return what a person should know of them.
 
     Raises:
-        InputError: they cannot be had, or not split so.
+        InputError: they cannot be had, or not split so; or a method needs a library that is not installed.
     """
+    runs = list(runs)
+    for name in dict.fromkeys(run.method for run in runs):
+        method_named(name).require_library()
     remarks: dict[str, None] = {}
     seen: set[tuple[Source, str]] = set()
     for run in runs:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from ganbert.errors import InputError
 from ganbert.evaluation.classical import embed, self_training, tfidf
@@ -24,11 +25,18 @@ class Method:
         says: what it is, in a line.
         baselines: what it is measured against, the first that has been run: the plain fine-tune of equally many steps
             with its settings; for a method that is no fine-tune, the plain fine-tune beside it.
+        library: that it needs, which the extra `compare` brings.
     """
 
     run: Callable[[Split, Setting], Outcome]
     says: str
     baselines: tuple[str, ...] = ()
+    library: str | None = None
+
+    def require_library(self) -> None:
+        """Raise `InputError` where the library is not installed."""
+        if self.library is not None and find_spec(self.library) is None:
+            raise InputError(f"{self.library} is not installed: pip install 'ganbert[compare]'")
 
 
 METHODS = {
@@ -57,7 +65,9 @@ METHODS = {
     "self-training": Method(
         self_training, "scikit-learn's self-training on the same vectors", ("bert", "default-plain")
     ),
-    "setfit": Method(setfit, "SetFit for an epoch of its pairs, at most 500 steps", ("bert", "default-plain")),
+    "setfit": Method(
+        setfit, "SetFit for an epoch of its pairs, at most 500 steps", ("bert", "default-plain"), library="setfit"
+    ),
 }
 """By name. `NAME:FIELD=VALUE+FIELD=VALUE` is a method with other choices of its recipe, as `gan-bert:noise=uniform`."""
 

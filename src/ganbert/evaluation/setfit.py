@@ -25,13 +25,11 @@ def setfit(split: Split, setting: Setting) -> Outcome:
     """Fine-tune with SetFit (Tunstall et al. 2022) and its defaults, for one epoch of its pairs, at most 500 steps.
 
     Raises:
-        InputError: the library is not installed, or the rows are pairs of texts, which it does not take.
+        InputError: the rows are pairs of texts, which it does not take.
     """
-    try:
-        from setfit import SetFitModel, Trainer, TrainingArguments
-        from setfit import __version__ as setfit_version
-    except ImportError as error:
-        raise InputError("setfit is not installed: pip install 'ganbert[compare]'") from error
+    from setfit import SetFitModel, Trainer, TrainingArguments
+    from setfit import __version__ as setfit_version
+
     if "text_pair" in split.test.column_names:
         raise InputError("SetFit does not take pairs of texts")
     labelled = split.corpus.train.select(split.corpus.labelled)
