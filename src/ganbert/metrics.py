@@ -9,9 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-UNSEEN = -1
-"""True label of a row whose label the model never saw: no prediction can be right."""
-
 CALIBRATION_BINS = 15
 
 
@@ -46,16 +43,13 @@ def classification_metrics(
     labels: NDArray[np.int64],
     probabilities: NDArray[np.floating[Any]],
     names: Sequence[str],
-    *,
-    n_unseen_classes: int = 1,
 ) -> Metrics:
     """Measure predictions against true labels.
 
     Args:
-        labels: [n], true class ids; -1 for a label the model never saw.
+        labels: [n], true class ids; k and above for classes that the model never saw: no prediction can be right.
         probabilities: [n, k].
         names: the k class names.
-        n_unseen_classes: how many classes the labels are of that the model never saw; each has an F1 of 0.
 
     Raises:
         ValueError: there are no rows.
@@ -70,13 +64,12 @@ def classification_metrics(
     precision, recall, f1, support = precision_recall_fscore_support(
         labels, predicted, labels=np.arange(len(names)), average=None, zero_division=0.0
     )
-    f1_sum = float(f1_score(labels, predicted, labels=present, average=None, zero_division=0.0).sum())
     return Metrics(
         accuracy=float(accuracy_score(labels, predicted)),
-        macro_f1=f1_sum / (len(present) + (n_unseen_classes - 1 if UNSEEN in present else 0)),
+        macro_f1=float(f1_score(labels, predicted, labels=present, average="macro", zero_division=0.0)),
         micro_f1=float(f1_score(labels, predicted, labels=present, average="micro", zero_division=0.0)),
         n=len(labels),
-        n_unseen=int((labels == UNSEEN).sum()),
+        n_unseen=int((labels >= len(names)).sum()),
         ece=expected_calibration_error(predicted == labels, probabilities.max(axis=1)),
         per_class={
             name: {"precision": float(p), "recall": float(r), "f1": float(f), "support": int(s)}

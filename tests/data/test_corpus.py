@@ -147,12 +147,12 @@ def test_the_row_of_an_unseen_label_counts_the_dropped_rows(folder: Path) -> Non
     assert refusal([csv(folder, TRAIN)], folder, options, test=held).startswith(f"{held}, row 4, ")
 
 
-def test_an_unseen_label_is_minus_one_where_allowed(folder: Path) -> None:
-    held = csv(folder, "text,label\nd,spam\ne,eggs\nf,ham\n", "held.csv")
+def test_unseen_labels_have_ids_above_all_others_where_allowed(folder: Path) -> None:
+    held = csv(folder, "text,label\nd,spam\ne,eggs\nf,ham\ng,bacon\nh,eggs\n", "held.csv")
     corpus = read([csv(folder, TRAIN)], folder, TableOptions(allow_unseen=True), validation=held, test=held)
     assert corpus.validation is not None
     assert corpus.test is not None
-    assert corpus.validation["label"][:] == corpus.test["label"][:] == [1, -1, 0]
+    assert corpus.validation["label"][:] == corpus.test["label"][:] == [1, 3, 0, 2, 3]
     assert corpus.label_names == ("ham", "spam")
 
 
@@ -171,7 +171,7 @@ def test_a_training_file_without_rows_adds_none(folder: Path) -> None:
 def test_labelled_rows_for_known_classes(folder: Path) -> None:
     path = csv(folder, "text,label\na,spam\nb,eggs\n")
     rows = read_labelled(path, TableOptions(allow_unseen=True), ["spam", "ham"], folder)
-    assert rows.to_dict() == {"text": ["a", "b"], "label": [0, -1]}
+    assert rows.to_dict() == {"text": ["a", "b"], "label": [0, 2]}
     with pytest.raises(InputError, match="row 2, column 'label': label 'eggs'"):
         read_labelled(path, TableOptions(), ["spam", "ham"], folder)
     with pytest.raises(InputError, match="has no rows"):

@@ -7,9 +7,8 @@ import pytest
 from datasets import Dataset
 
 from ganbert.errors import InputError
-from ganbert.evaluation.splits import Budget, Split, few_label_split, set_development_rows_aside
+from ganbert.evaluation.splits import Budget, Split, as_recorded, few_label_split, set_development_rows_aside
 from ganbert.losses import UNLABELLED
-from ganbert.metrics import UNSEEN
 
 CLASSES = ["a", "b", "c"]
 
@@ -78,7 +77,8 @@ def test_classes_without_a_labelled_row_are_reported_as_a_ceiling() -> None:
     split = few_label_split(rows(60), test, 12, seed=0)
     assert split.unseen == {"d": 1, "new": 2}
     assert split.ceiling == pytest.approx(5 / 8)
-    assert [label == UNSEEN for label in split.test["label"]] == [False] * 4 + [True, True, False, True]
+    assert split.test["label"][:] == [0, 1, 2, 0, 4, 4, 1, 3]
+    assert as_recorded(np.array(split.test["label"]), 3).tolist() == [0, 1, 2, 0, -1, -1, 1, -1]
 
 
 def test_a_balanced_budget_draws_every_class_in_turn() -> None:

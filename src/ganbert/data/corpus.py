@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from ganbert.data.rows import LabelUse, Rows, TableOptions, read_rows
 from ganbert.errors import InputError
 from ganbert.losses import UNLABELLED
-from ganbert.metrics import UNSEEN
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,7 @@ def read_labelled(path: Path, options: TableOptions, label_names: Sequence[str],
     """Read and check a table in which every row has a label, for classes that are already known.
 
     Returns:
-        Columns `text`, perhaps `text_pair`, and `label`; -1 for an unknown class, if `options.allow_unseen`.
+        Columns `text`, perhaps `text_pair`, and `label`; unknown classes have ids from k on, if `options.allow_unseen`.
 
     Raises:
         InputError: something in it cannot be used; names file, row and column.
@@ -188,21 +187,22 @@ def ordered_labels(labels: set[str]) -> tuple[str, ...]:
 
 
 def _with_label_ids(rows: Rows, label_names: Sequence[str], column: str, allow_unseen: bool = False) -> Dataset:
-    """Replace label names by class ids, null by -100, and names unknown to training, if they may be, by -1."""
-    names = pa.array(label_names, pa.string())
+    """Replace label names by class ids, null by -100, and names unknown to training, if allowed, by ids from k on."""
+    unseen = set(pc.unique(rows.dataset.data["label"]).to_pylist()) - {None, *label_names} if allow_unseen else set()
+    names = pa.array([*label_names, *sorted(unseen)], pa.string())
 
     def convert(table: pa.Table) -> pa.Table:
         label = table["label"]
         ids = pc.index_in(label, value_set=names)
         strange = pc.and_(pc.is_null(ids), pc.is_valid(label))
-        if not allow_unseen and (index := pc.index(strange, True).as_py()) >= 0:
+        if (index := pc.index(strange, True).as_py()) >= 0:
             raise InputError(
                 f"label {label[index].as_py()!r} is in no training row (--allow-unseen counts such rows as errors)",
                 path=rows.path,
                 row=table["row"][index].as_py(),
                 column=column,
             )
-        ids = pc.if_else(strange, UNSEEN, pc.fill_null(ids, UNLABELLED)).cast(pa.int64())
+        ids = pc.fill_null(ids, UNLABELLED).cast(pa.int64())
         return table.drop_columns(["label", "row"]).append_column("label", ids)
 
     if len(rows.dataset) == 0:

@@ -16,6 +16,7 @@ from ganbert.evaluation.methods import method_named
 from ganbert.evaluation.provenance import provenance
 from ganbert.evaluation.setting import Setting
 from ganbert.evaluation.sources import Source
+from ganbert.evaluation.splits import as_recorded
 from ganbert.metrics import calibration_bins, classification_metrics
 
 Record = dict[str, Any]
@@ -87,9 +88,8 @@ class Run:
         seconds = time.perf_counter() - began
         truth = np.asarray(split.test["label"][:])
         predicted = outcome.probabilities.argmax(axis=1)
-        metrics = classification_metrics(
-            truth, outcome.probabilities, split.corpus.label_names, n_unseen_classes=len(split.unseen)
-        )
+        names = split.corpus.label_names
+        metrics = classification_metrics(truth, outcome.probabilities, names)
         return {
             **self.identity,
             **split.facts(),
@@ -105,8 +105,8 @@ class Run:
             "warnings": list(outcome.warnings),
             "health": {name: round(value, 4) for name, value in outcome.health.items()},
             "recipe": dict(outcome.recipe),
-            "classes_by_id": list(split.corpus.label_names),
-            "confusion": confusion(truth, predicted),
+            "classes_by_id": list(names),
+            "confusion": confusion(as_recorded(truth, len(names)), predicted),
             "calibration": calibration_bins(predicted == truth, outcome.probabilities.max(axis=1)),
             **provenance(compute.device),
         }

@@ -21,11 +21,9 @@ from ganbert.errors import InputError
 from ganbert.evaluation.splits import Budget, Split, few_label_split, set_development_rows_aside
 from ganbert.evaluation.tasks import task_named
 from ganbert.losses import UNLABELLED
-from ganbert.metrics import UNSEEN
 from ganbert.recipe import DEFAULT
 
 FOLDS = 5
-UNSEEN_NAME = "(in no training row)"
 
 
 class Source(Protocol):
@@ -197,14 +195,15 @@ def _rows_of_tables(source: TableSource, version: str) -> tuple[Dataset, Dataset
             unlabelled=source.unlabelled,
             test=source.test,
         )
-        names = {**dict(enumerate(corpus.label_names)), UNLABELLED: None, UNSEEN: UNSEEN_NAME}
+        names = {**dict(enumerate(corpus.label_names)), UNLABELLED: None}
         parts: list[Dataset | None] = []
         for part in (corpus.train, corpus.test):
             if part is None:
                 parts.append(None)
                 continue
             columns = part.to_dict()
-            parts.append(Dataset.from_dict({**columns, "label": [names[i] for i in columns["label"]]}))
+            labels = [names.get(i, f"(in no training row: {i})") for i in columns["label"]]
+            parts.append(Dataset.from_dict({**columns, "label": labels}))
     return parts[0], parts[1]
 
 

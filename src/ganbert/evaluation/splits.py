@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from ganbert.data.corpus import Corpus, corpus_of_texts, ordered_labels
 from ganbert.errors import InputError
 from ganbert.losses import UNLABELLED
-from ganbert.metrics import UNSEEN
 
 UNLABELLED_PER_LABELLED = 100
 """|U| = 100 |L| "when available" (section 4)."""
@@ -150,11 +149,13 @@ def few_label_split(
         names,
     )
     truth = test["label"][:]
-    held = _corpus(test, [ids.get(name, UNSEEN) for name in truth], names).train
+    unseen = dict(sorted(Counter(name for name in truth if name not in ids).items()))
+    ids |= {name: len(names) + i for i, name in enumerate(unseen)}
+    held = _corpus(test, [ids[name] for name in truth], names).train
     return Split(
         replace(corpus, test=held),
         n_removed=len(train) - len(kept),
-        unseen=dict(sorted(Counter(name for name in truth if name not in ids).items())),
+        unseen=unseen,
         hash=_hash(corpus.train, held, names),
     )
 
@@ -179,8 +180,15 @@ def _whole_texts(rows: Dataset) -> list[tuple[str, ...]]:
     return list(zip(*columns, strict=True))
 
 
+def as_recorded(labels: NDArray[np.int64], n_classes: int) -> NDArray[np.int64]:
+    """Return class ids as results have them: -1 for all classes without a labelled row."""
+    return np.where(labels < n_classes, labels, -1)
+
+
 def _hash(train: Dataset, test: Dataset, names: tuple[str, ...]) -> str:
     digest = hashlib.sha256(json.dumps(names).encode())
     for part in (train, test):
-        digest.update(json.dumps(part.to_dict(), sort_keys=True).encode())
+        labels = as_recorded(np.asarray(part["label"][:]), len(names)).tolist()
+        columns = {**part.to_dict(), "label": labels}
+        digest.update(json.dumps(columns, sort_keys=True).encode())
     return digest.hexdigest()[:16]

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ from ganbert.encoders import load_tokenizer
 from ganbert.errors import RunError
 from ganbert.inference.predictor import Predictor
 from ganbert.losses import UNLABELLED
-from ganbert.metrics import UNSEEN, Metrics, classification_metrics
+from ganbert.metrics import Metrics, classification_metrics
 from ganbert.model import GanBertForSequenceClassification
 from ganbert.recipe import Recipe
 from ganbert.training import run_folder
@@ -220,7 +221,7 @@ def _trainer(
     validation = None
     if corpus.validation is not None:
         validation = encode(corpus.validation, tokenizer, tokenizer.model_max_length)[0].remove_columns("length")
-        validation = validation.map(_hide_unseen, batched=True)
+        validation = validation.map(partial(_hide_unseen, k=len(corpus.label_names)), batched=True)
     plan = BatchPlan(
         batch_streams(recipe, corpus.labelled, corpus.unlabelled, arguments.seed, arguments.world_size),
         np.asarray(rows.with_format("numpy")["length"][:]),
@@ -288,15 +289,15 @@ def _saved(
     return GanBertForSequenceClassification.from_pretrained(output)
 
 
-def _hide_unseen(rows: dict[str, list[int]]) -> dict[str, list[int]]:
+def _hide_unseen(rows: dict[str, list[int]], k: int) -> dict[str, list[int]]:
     """Mark validation rows of a class the model does not know as unlabelled: no loss can be computed for them."""
-    return {"labels": [UNLABELLED if label == UNSEEN else label for label in rows["labels"]]}
+    return {"labels": [label if label < k else UNLABELLED for label in rows["labels"]]}
 
 
 def _selection_metrics(label_names: tuple[str, ...]) -> Callable[[EvalPrediction], dict[str, float]]:
     def measure(prediction: EvalPrediction) -> dict[str, float]:
         logits, labels = np.asarray(prediction.predictions), np.asarray(prediction.label_ids)
-        labels = np.where(labels == UNLABELLED, UNSEEN, labels)
+        labels = np.where(labels == UNLABELLED, len(label_names), labels)  # hidden above
         probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
         metrics = classification_metrics(labels, probabilities / probabilities.sum(axis=1, keepdims=True), label_names)
         return {"accuracy": metrics.accuracy, "macro_f1": metrics.macro_f1, "ece": metrics.ece}
