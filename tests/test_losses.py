@@ -166,3 +166,42 @@ def test_code_recipe_computes_the_tensorflow_formulas() -> None:
     }
     for name, value in expected.items():
         assert float(actual[name]) == pytest.approx(value, rel=RELATIVE), name
+
+
+def test_consistency_loss_is_the_weighted_cross_entropy_of_unlabelled_rows() -> None:
+    logits = random_logits(0, 3.0, (5, 4))
+    targets = np.exp(log_softmax(random_logits(1, 1.0, (5, 4)))) * np.array([[1.0], [0.3], [1.0], [0.0], [1.0]])
+    labels = np.array([-100, -100, 2, -100, 0])
+    rows = labels == -100
+    expected = -(targets * log_softmax(logits))[rows].sum() / rows.sum()
+    actual = losses.consistency_loss(torch.tensor(logits), torch.tensor(targets).float(), torch.tensor(labels))
+    assert float(actual) == pytest.approx(expected, rel=RELATIVE)
+
+
+def test_supervised_contrastive_loss_is_the_mean_over_pairs_of_a_class() -> None:
+    h = random_logits(2, 1.0, (6, 8))
+    labels = np.array([0, 1, 0, -100, 0, 2])
+    unit = (h / np.linalg.norm(h, axis=1, keepdims=True)).astype(np.float64)
+    similarity = np.exp(unit @ unit.T / 0.1)
+    known = [i for i in range(6) if labels[i] != -100]
+    per_row = []
+    for i in known:
+        others = [j for j in known if j != i]
+        positives = [j for j in others if labels[j] == labels[i]]
+        if positives:
+            total = similarity[i, others].sum()
+            per_row.append(-np.mean([np.log(similarity[i, j] / total) for j in positives]))
+    actual = losses.supervised_contrastive_loss(torch.tensor(h), torch.tensor(labels))
+    assert float(actual) == pytest.approx(np.mean(per_row), rel=RELATIVE)
+
+
+def test_losses_without_a_row_to_count_are_0_and_so_are_their_gradients() -> None:
+    x = torch.randn(3, 4, requires_grad=True)
+    nothing = losses.consistency_loss(x, torch.full((3, 4), 0.25), torch.tensor([0, 1, 2]))
+    alone = losses.supervised_contrastive_loss(x, torch.tensor([0, 1, -100]))
+    one = losses.supervised_contrastive_loss(x, torch.tensor([0, -100, -100]))
+    total = nothing + alone + one
+    total.backward()
+    assert [loss.item() for loss in (nothing, alone, one)] == [0.0] * 3
+    assert x.grad is not None
+    assert not x.grad.any()

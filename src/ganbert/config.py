@@ -50,6 +50,7 @@ class GanBertConfig(PreTrainedConfig):
         feature_matching: "sum" (paper: squared L2 norm) or "mean" (authors' code) over the d feature dimensions.
         real_weight, fooling_weight, feature_matching_weight: of E_real in L_D_unsup, of L_G_unsup, and of feature
             matching (paper: 1); 0 leaves the term out.
+        contrastive_weight: of the supervised contrastive loss on text vectors (paper: none).
         text_pairs: whether an input is a pair of texts; recorded so that predictions are asked for pairs as well.
         joint: study variant: every parameter descends L_D + L_G, nothing detached, as in the widely copied PyTorch
             port. Not adversarial: on fakes it settles at p_fake = 0.5.
@@ -64,6 +65,8 @@ class GanBertConfig(PreTrainedConfig):
         "loss_d_unsupervised",
         "loss_g_unsupervised",
         "loss_g_feature_matching",
+        "loss_consistency",
+        "loss_contrastive",
         "generated_logits",
     ]
 
@@ -84,6 +87,7 @@ class GanBertConfig(PreTrainedConfig):
         real_weight: float = 1.0,
         fooling_weight: float = 1.0,
         feature_matching_weight: float = 1.0,
+        contrastive_weight: float = 0.0,
         text_pairs: bool = False,
         joint: bool = False,
         **kwargs: Any,
@@ -112,6 +116,7 @@ class GanBertConfig(PreTrainedConfig):
         self.real_weight = real_weight
         self.fooling_weight = fooling_weight
         self.feature_matching_weight = feature_matching_weight
+        self.contrastive_weight = contrastive_weight
         self.text_pairs = text_pairs
         self.joint = joint
         super().__init__(**kwargs)

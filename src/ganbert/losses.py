@@ -1,4 +1,4 @@
-"""The four losses of GAN-BERT (Croce et al. 2020, section 2): pure functions of logits and features.
+"""The four losses of GAN-BERT (Croce et al. 2020, section 2), and two more: pure functions of logits and features.
 
 D's k+1 logits, the fake class last, hold two classifiers: which of the k classes, and real or fake. The second is
 one number per row, s = l_(k+1) - logsumexp(l_1 .. l_k), with p(k+1 | x) = sigmoid(s). Written in s, every loss is a
@@ -99,3 +99,43 @@ def feature_matching_loss(real_features: Tensor, generated_features: Tensor, red
     """
     squared = (real_features.float().mean(dim=0) - generated_features.float().mean(dim=0)).square()
     return squared.sum() if reduction == "sum" else squared.mean()
+
+
+def consistency_loss(class_logits: Tensor, soft_targets: Tensor, labels: Tensor) -> Tensor:
+    """L_C = -E_unlabelled w(x) sum_y q(y | x) log p(y | x, y <= k), with labels q and weights w of a teacher.
+
+    The part of it that unlabelled rows play in AdaMatch (Berthelot et al. 2022, equation 4) with labels that are soft.
+
+    Args:
+        class_logits: [b, k].
+        soft_targets: [b, k], w q of unlabelled rows.
+        labels: [b], -100 for a row without a label.
+
+    Returns:
+        Scalar; 0 with a zero gradient when all rows are labelled.
+    """
+    unlabelled = labels == UNLABELLED
+    per_row = -(soft_targets * class_logits.float().log_softmax(dim=-1)).sum(dim=-1)
+    return torch.where(unlabelled, per_row, 0.0).sum() / unlabelled.sum().clamp(min=1)
+
+
+def supervised_contrastive_loss(h: Tensor, labels: Tensor, temperature: float = 0.1) -> Tensor:
+    """Rows of a class lie together, those of others apart (Khosla et al. 2020, equation 2).
+
+    Args:
+        h: [b, d], text vectors.
+        labels: [b], -100 for a row without a label, which takes no part.
+        temperature: of the softmax over cosines.
+
+    Returns:
+        Scalar; 0 with a zero gradient when no two rows share a label.
+    """
+    labelled = labels != UNLABELLED
+    itself = torch.eye(len(h), dtype=torch.bool, device=h.device)
+    other = labelled.unsqueeze(0) & ~itself
+    unit = F.normalize(h.float(), dim=-1)
+    log_p = (unit @ unit.T / temperature).masked_fill(~other, -torch.inf).log_softmax(dim=-1)
+    positive = other & (labels.unsqueeze(0) == labels.unsqueeze(1)) & labelled.unsqueeze(1)
+    n_positive = positive.sum(dim=1)
+    per_row = -torch.where(positive, log_p, 0.0).sum(dim=1) / n_positive.clamp(min=1)
+    return per_row.sum() / (n_positive > 0).sum().clamp(min=1)

@@ -74,6 +74,8 @@ class GanBertOutput(ModelOutput):
         fake_logits: [b], D's logit for "invented"; None without a fake class.
         loss_d_supervised, loss_d_unsupervised: the parts of L_D.
         loss_g_unsupervised, loss_g_feature_matching: the parts of L_G.
+        loss_consistency: on what a teacher says of unlabelled rows.
+        loss_contrastive: of the labelled rows' text vectors.
         generated_logits: [b, k+1], D on G's vectors.
     """
 
@@ -84,6 +86,8 @@ class GanBertOutput(ModelOutput):
     loss_d_unsupervised: Tensor | None = None
     loss_g_unsupervised: Tensor | None = None
     loss_g_feature_matching: Tensor | None = None
+    loss_consistency: Tensor | None = None
+    loss_contrastive: Tensor | None = None
     generated_logits: Tensor | None = None
 
 
@@ -148,6 +152,7 @@ class GanBertForSequenceClassification(PreTrainedModel):
         token_type_ids: Tensor | None = None,
         labels: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
+        soft_targets: Tensor | None = None,
     ) -> GanBertOutput:
         """Classify real rows, and with `labels` compute the losses.
 
@@ -158,10 +163,13 @@ class GanBertForSequenceClassification(PreTrainedModel):
             labels: [b], in 0..k-1, -100 for unlabelled rows. With a generator the loss is L_D + L_G, without one it is
                 the cross-entropy of the labelled rows, without labels it is None.
             inputs_embeds: [b, t, d] in place of `input_ids`.
+            soft_targets: [b, k], a teacher's labels for unlabelled rows, times their weight. (A plain Trainer takes
+                whatever has "label" in its name for something it must always be given.)
         """
         h = self.text_vectors(input_ids, attention_mask, token_type_ids, inputs_embeds)
         if self.training and labels is not None:
             h, labels = rows_of_all(h), rows_of_all(labels)
+            soft_targets = None if soft_targets is None else rows_of_all(soft_targets)
         # The heads run in their own precision, float32 in training: they cost next to nothing, and bfloat16 logits
         # keep only two or three digits.
         with torch.autocast(h.device.type, enabled=False):
@@ -175,6 +183,12 @@ class GanBertForSequenceClassification(PreTrainedModel):
             output.loss = output.loss_d_supervised
             if self.generator is not None:
                 self._play(output, features, logits, labels)
+            if soft_targets is not None:
+                output.loss_consistency = losses.consistency_loss(logits[:, :k], soft_targets, labels)
+                output.loss = output.loss + output.loss_consistency
+            if self.training and self.config.contrastive_weight:
+                output.loss_contrastive = losses.supervised_contrastive_loss(h, labels)
+                output.loss = output.loss + self.config.contrastive_weight * output.loss_contrastive
         return output
 
     def _play(self, output: GanBertOutput, features: Tensor, logits: Tensor, labels: Tensor) -> None:
@@ -252,7 +266,7 @@ class GanBertForSequenceClassification(PreTrainedModel):
             pooled: Tensor = self.encoder(**inputs).pooler_output
             return pooled
         # On a processor only: elsewhere it would wait for the device to know how many tokens there are.
-        if self.packs and self.training and mask.device.type == "cpu" and not mask.all():
+        if self.packs and mask.device.type == "cpu" and not mask.all():
             tokens_out = encode_packed(self.encoder, inputs)
         else:
             tokens_out = self.encoder(**inputs).last_hidden_state

@@ -18,7 +18,7 @@ from ganbert.evaluation.runs import Run, confusion
 from ganbert.evaluation.setting import Outcome, Setting
 from ganbert.evaluation.sources import TableSource
 from ganbert.evaluation.splits import Split, few_label_split
-from ganbert.recipe import OF_THE_ADVERSARY
+from ganbert.recipe import OF_UNLABELLED_ROWS
 from tests.conftest import toy_rows
 from tests.evaluation.test_results import NoRows
 
@@ -62,7 +62,7 @@ def test_the_papers_baseline_takes_equally_many_epochs(split: Split, setting: Se
 
 
 def settings_of(outcome: Outcome) -> dict[str, object]:
-    return {k: v for k, v in outcome.recipe.items() if k not in OF_THE_ADVERSARY | {"adversarial"}}
+    return {k: v for k, v in outcome.recipe.items() if k not in OF_UNLABELLED_ROWS | {"adversarial"}}
 
 
 @pytest.mark.parametrize(

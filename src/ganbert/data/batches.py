@@ -43,7 +43,7 @@ def batch_streams(
 
 
 def _streams(recipe: Recipe, labelled: NDArray[np.int64], unlabelled: NDArray[np.int64], seed: int) -> list[Stream]:
-    used = recipe.n_unlabelled_used(len(labelled), len(unlabelled)) if recipe.adversarial else 0
+    used = recipe.n_unlabelled_used(len(labelled), len(unlabelled)) if recipe.uses_unlabelled else 0
     if used < len(unlabelled):
         unlabelled = np.sort(np.random.default_rng(seed).choice(unlabelled, used, replace=False))
     # More labelled places than labelled rows would only repeat rows within a batch.

@@ -47,7 +47,7 @@ class FineTuning:
             if "epochs" in changes:
                 setting = dataclasses.replace(setting, epochs=recipe.epochs, max_steps=None)
             recipe = dataclasses.replace(recipe, max_steps=self._n_steps(split, setting, recipe))
-        if recipe.adversarial and len(split.corpus.unlabelled) == 0:
+        if recipe.uses_unlabelled and len(split.corpus.unlabelled) == 0:
             raise InputError(
                 "no row without a label, which GAN-BERT learns from: add some, or keep fewer with --labels"
             )

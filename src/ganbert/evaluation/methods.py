@@ -13,7 +13,7 @@ from ganbert.evaluation.fine_tuning import FineTuning
 from ganbert.evaluation.setfit import setfit
 from ganbert.evaluation.setting import Outcome, Setting
 from ganbert.evaluation.splits import Split
-from ganbert.recipe import BERT, CODE, DEFAULT, OF_THE_ADVERSARY, PAPER
+from ganbert.recipe import BERT, CODE, DEFAULT, OF_UNLABELLED_ROWS, PAPER
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,6 @@ def method_named(name: str) -> Method:
         run = method.run.changed(settings)
     except ValueError as error:
         raise InputError(f"method {name!r}: {error}") from error
-    shared = [f"{key}={value}" for key, value in settings.items() if key not in OF_THE_ADVERSARY]
+    shared = [f"{key}={value}" for key, value in settings.items() if key not in OF_UNLABELLED_ROWS]
     baselines = tuple(f"{baseline}:{'+'.join(shared)}" if shared else baseline for baseline in method.baselines)
     return dataclasses.replace(method, run=run, baselines=baselines)

@@ -108,7 +108,7 @@ def train(
         InterruptedRunError: SIGTERM or Ctrl-C came; a checkpoint has been saved.
     """
     run_folder.check_output(output, resume=resume, overwrite=overwrite)
-    if recipe.adversarial and len(corpus.unlabelled) == 0:
+    if recipe.uses_unlabelled and len(corpus.unlabelled) == 0:
         say("All rows are labelled: there is no unlabelled text to learn from, so this is plain fine-tuning.")
         recipe = recipe.plain()
     transformers.set_seed(seed)
@@ -278,10 +278,13 @@ def _saved(
     trainer: GanBertTrainer, tokenizer: PreTrainedTokenizerBase, output: Path
 ) -> GanBertForSequenceClassification:
     """Save the finished model without G, and return what a reader of the folder will get."""
-    state = trainer.accelerator.get_state_dict(trainer.model_wrapped)  # by all processes: each may hold a part
-    state = {name.removeprefix("_orig_mod."): weight for name, weight in state.items()}  # of a compiled model
-    if is_main_process():
+    if trainer.teacher is None:
         model = trainer.accelerator.unwrap_model(trainer.model)
+        state = trainer.accelerator.get_state_dict(trainer.model_wrapped)  # by all processes: each may hold a part
+        state = {name.removeprefix("_orig_mod."): weight for name, weight in state.items()}  # of a compiled model
+    else:
+        model, state = trainer.teacher.model, trainer.teacher.model.state_dict()
+    if is_main_process():
         model.save_generator = False  # checkpoints kept it
         model.save_pretrained(output, state_dict=state)
         tokenizer.save_pretrained(output)
