@@ -30,16 +30,18 @@ def toy_split(pairs: bool = False) -> Split:
 @pytest.mark.filterwarnings("ignore")  # the library's own
 def test_toy_classes_are_learnt_in_the_precision_of_all_others(minilm: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("setfit", reason="setfit (extra compare) is not installed")
-    monkeypatch.setattr(setfit, "STEPS", 6)
+    monkeypatch.setattr(setfit, "STEPS", 20)
     split = toy_split()
     outcomes = []
     for precision in ("float32", "bfloat16"):
         compute = choose_compute("cpu", precision, threads=1)
         outcomes.append(method_named("setfit").run(split, Setting(minilm, 0, compute, 16)))
         assert outcomes[-1].probabilities.shape == (30, 3)
-        assert outcomes[-1].steps == 6
+        assert outcomes[-1].steps == 20
         assert np.mean(outcomes[-1].probabilities.argmax(axis=1) == np.array(split.test["label"])) > 0.8
-    assert not np.array_equal(outcomes[0].probabilities, outcomes[1].probabilities)
+    single, half = (outcome.probabilities for outcome in outcomes)
+    assert not np.array_equal(single, half)
+    np.testing.assert_allclose(half, single, atol=0.003)  # 0.009 apart if each step saw the weights of the first
 
 
 def test_pairs_of_texts_are_refused() -> None:

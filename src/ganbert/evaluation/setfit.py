@@ -44,7 +44,10 @@ def setfit(split: Split, setting: Setting) -> Outcome:
         trainer = Trainer(
             model, arguments, train_dataset=Dataset.from_dict({"text": labelled["text"], "label": labelled["label"]})
         )
-        with torch.autocast(setting.compute.device, torch.bfloat16, enabled=setting.compute.bfloat16):  # as all others
+        # In the precision of all others. Around many steps autocast's cache would give each the first step's weights.
+        with torch.autocast(
+            setting.compute.device, torch.bfloat16, enabled=setting.compute.bfloat16, cache_enabled=False
+        ):
             trainer.train()
     seconds = time.perf_counter() - began
     steps = int(trainer.st_trainer.state.global_step)
