@@ -123,3 +123,17 @@ def test_a_run_begun_with_other_settings_is_not_resumed(
     other = run(*command(table, output, tiny_encoder, "--resume", "--set", "noise=uniform"))
     assert other.status == 2
     assert "was begun with other recipe" in other.err
+
+
+def test_a_teacher_goes_on_where_it_was(tiny_encoder: str, toy_table: Table, run: Run, tmp_path: Path) -> None:
+    table = toy_table(120)
+    settings = ["average=0.9", "consistency_weight=1", "alignment=labelled", "confidence=soft", "token_cutoff=0.2"]
+    more = [word for setting in settings for word in ("--set", setting)]
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    assert run(*command(table, whole, tiny_encoder, *more)).status == 0
+    run_until(40, signal.SIGKILL, command(table, stopped, tiny_encoder, *more), stopped)
+    assert not (stopped / "model.safetensors").exists()
+    finished = run(*command(table, stopped, tiny_encoder, *more, "--resume"))
+    assert finished.status == 0, finished.err
+    assert "Resuming from" in finished.err
+    assert weights(stopped) == weights(whole)

@@ -107,8 +107,37 @@ def test_all_rows_labelled_is_said_to_be_plain_fine_tuning(run: Callable[..., Tr
     assert any("plain fine-tuning" in line for line in said)
 
 
-def test_the_best_checkpoint_by_validation_is_kept(run: Callable[..., TrainingResult]) -> None:
-    recipe = replace(DEFAULT, max_steps=40, encoder_lr=1e-3, discriminator_lr=1e-2, warmup=0.0)
+TEACHER: dict[str, Any] = {
+    "average": 0.9,
+    "consistency_weight": 1.0,
+    "ramp_up": 0.3,
+    "alignment": "labelled",
+    "token_cutoff": 0.2,
+}
+
+
+@pytest.mark.parametrize("adversarial", [True, False])
+def test_a_teacher_labels_unlabelled_rows_and_is_what_is_saved(
+    run: Callable[..., TrainingResult], adversarial: bool
+) -> None:
+    recipe = replace(DEFAULT, max_steps=150, encoder_lr=1e-3, discriminator_lr=1e-2)
+    taught = run(replace(recipe, adversarial=adversarial, **TEACHER), toy_corpus(test=60), "taught")
+    assert taught.test is not None
+    assert taught.test.accuracy > 0.9
+    records = [json.loads(line) for line in (taught.output / "training_log.jsonl").read_text().splitlines()]
+    losses = [record["loss_consistency"] for record in records if "loss" in record]
+    assert 0 < losses[0] < 0.1 * max(losses)  # its weight rises
+    assert ("loss_g_unsupervised" in records[0]) == adversarial
+    recipe = replace(recipe, max_steps=10)  # the same steps; only what is kept of them differs
+    averaged, last = run(replace(recipe, average=0.9), toy_corpus(), "averaged"), run(recipe, toy_corpus(), "last")
+    files = [load_file(result.output / "model.safetensors") for result in (averaged, last)]
+    assert files[0].keys() == files[1].keys()
+    assert weights(averaged) != weights(last)
+
+
+@pytest.mark.parametrize("more", [{}, TEACHER])
+def test_the_best_checkpoint_by_validation_is_kept(run: Callable[..., TrainingResult], more: dict[str, Any]) -> None:
+    recipe = replace(DEFAULT, max_steps=40, encoder_lr=1e-3, discriminator_lr=1e-2, warmup=0.0, **more)
     result = run(recipe, toy_corpus(labelled=60).hold_out(0.3, 0), compute=choose_compute(precision="float32"))
     records = [json.loads(line) for line in (result.output / "training_log.jsonl").read_text().splitlines()]
     accuracies = [record["eval_accuracy"] for record in records if "eval_accuracy" in record]

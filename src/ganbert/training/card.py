@@ -63,10 +63,12 @@ transformers {transformers}.
 
 def write_model_card(result: TrainingResult) -> None:
     """Write `README.md` into the model folder of a finished run."""
-    adversarial = "on labelled and unlabelled texts (GAN-BERT, Croce et al., ACL 2020)"
+    method = "on labelled and unlabelled texts" if result.recipe.uses_unlabelled else "on labelled texts"
+    if result.recipe.adversarial:
+        method += " (GAN-BERT, Croce et al., ACL 2020)"
     text = TEMPLATE.format(
         encoder=result.encoder,
-        method=adversarial if result.recipe.adversarial else "on labelled texts",
+        method=method,
         folder=result.output.name,
         classes=", ".join(f"`{name}`" for name in result.model.config.label_names),
         counts=_table(result.counts),
