@@ -50,13 +50,17 @@ def losses(output: Path) -> list[dict[str, float]]:
     return [{k: v for k, v in record.items() if "loss" in k} for record in records if "loss" in record]
 
 
-@pytest.mark.parametrize("launcher", ["torchrun", "accelerate"])
+TEACHER = ["average=0.9", "consistency_weight=1", "alignment=labelled", "confidence=soft", "contrastive_weight=1"]
+
+
+@pytest.mark.parametrize(("launcher", "settings"), [("torchrun", []), ("accelerate", []), ("torchrun", TEACHER)])
 def test_two_processes_train_as_one(
-    launcher: str, toy_table: Callable[..., Path], still_encoder: str, tmp_path: Path
+    launcher: str, settings: list[str], toy_table: Callable[..., Path], still_encoder: str, tmp_path: Path
 ) -> None:
     table, test = toy_table(60, 24), toy_table(30, 30, "test.csv", 60)
-    one = train("one process", table, tmp_path / "one", still_encoder, "--test", str(test))
-    two = train(launcher, table, tmp_path / "two", still_encoder, "--test", str(test))
+    options = ["--test", str(test), *(word for setting in settings for word in ("--set", setting))]
+    one = train("one process", table, tmp_path / "one", still_encoder, *options)
+    two = train(launcher, table, tmp_path / "two", still_encoder, *options)
     assert one.returncode == 0, one.stderr
     assert two.returncode == 0, two.stderr
 
