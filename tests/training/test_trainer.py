@@ -14,10 +14,10 @@ from ganbert import GanBertConfig, GanBertForSequenceClassification, GanBertTrai
 from ganbert.model import GanBertOutput
 
 
-def make_trainer(tmp_path: Path, **recipe: Any) -> GanBertTrainer:
+def make_trainer(tmp_path: Path, n_layers: int = 1, **recipe: Any) -> GanBertTrainer:
     torch.manual_seed(0)
     encoder = BertConfig(
-        vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32
+        vocab_size=50, hidden_size=16, num_hidden_layers=n_layers, num_attention_heads=2, intermediate_size=32
     )
     model = GanBertForSequenceClassification(GanBertConfig(encoder=encoder, num_labels=3))
     arguments = TrainingArguments(
@@ -47,6 +47,18 @@ def test_each_network_has_its_learning_rate_and_norms_and_biases_no_decay(tmp_pa
             assert group["weight_decay"] == (0.0 if undecayed else 0.01), name
     assert seen == set(names.values())
     assert optimizer.defaults["fused"]
+
+
+def test_learning_rates_fall_from_the_last_layer_down(tmp_path: Path) -> None:
+    trainer = make_trainer(tmp_path, n_layers=3, encoder_lr=1e-3, discriminator_lr=1e-2, layer_decay=0.5)
+    model, optimizer = trainer.model, trainer.create_optimizer()
+    assert model is not None
+    names = {p: name for name, p in model.named_parameters()}
+    rates = {names[p]: group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    assert rates.keys() == set(names.values())
+    expected = {"layer.2.": 1e-3, "layer.1.": 5e-4, "layer.0.": 2.5e-4, "embeddings.": 1.25e-4, "discriminator.": 1e-2}
+    for part, rate in expected.items():
+        assert {round(r, 9) for name, r in rates.items() if part in name} == {rate}, part
 
 
 def test_each_network_is_clipped_by_its_own_norm(tmp_path: Path) -> None:
