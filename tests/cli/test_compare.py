@@ -40,7 +40,7 @@ def test_a_test_file_is_measured_on(compare: Run, toy_table: Callable[..., Path]
     played, plain = ([r["accuracy"] for r in runs if r["method"] == m] for m in ("default", "default-plain"))
     assert default["gain"]["mean"] == pytest.approx((sum(played) - sum(plain)) / 2)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "results.jsonl", "curve.png", "curve.svg", "report.html", "summary.md",
+        "results.jsonl", "commands.txt", "curve.png", "curve.svg", "report.html", "summary.md",
     }  # fmt: skip
     assert "ganbert compare" in (tmp_path / "out" / "report.html").read_text()
 
@@ -191,15 +191,25 @@ def data_root(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def test_a_curve_does_what_is_missing(run: Run, tiny_encoder: str, data_root: Path, tmp_path: Path) -> None:
-    def curve(budgets: str, *more: object) -> list[dict[str, object]]:
+Curve = Callable[..., list[dict[str, object]]]
+
+
+@pytest.fixture
+def curve(run: Run, tiny_encoder: str, data_root: Path, tmp_path: Path) -> Curve:
+    """Return a function that runs `ganbert curve qc-coarse` briefly, into `tmp_path / "out"`, and returns the runs."""
+
+    def command(budgets: str, *more: object, methods: str = "bert,tfidf") -> list[dict[str, object]]:
         outcome = run(
-            "curve", "qc-coarse", "--methods", "bert,tfidf", "--budgets", budgets, "--seeds", 1,
+            "curve", "qc-coarse", "--methods", methods, "--budgets", budgets, "--seeds", 1,
             "--data-root", data_root, "--output", tmp_path / "out", "--encoder", tiny_encoder, "--json", *FAST, *more,
         )  # fmt: skip
         assert outcome.status == 0, outcome.err
         return list(outcome.result["runs"])
 
+    return command
+
+
+def test_a_curve_does_what_is_missing(curve: Curve, tmp_path: Path) -> None:
     first = curve("10%")
     both = curve("10%,20%")
     assert both[:2] == first
@@ -207,6 +217,20 @@ def test_a_curve_does_what_is_missing(run: Run, tiny_encoder: str, data_root: Pa
     development = curve("10%", "--split", "dev")
     assert {(r["split"], r["n_test"]) for r in development} == {("dev", 20)}
     assert len((tmp_path / "out" / "results.jsonl").read_text().splitlines()) == 6
+
+
+def test_the_report_of_a_folder_shows_all_of_it_that_compares(curve: Curve, tmp_path: Path) -> None:
+    curve("20%")
+    curve("10%", methods="tfidf")
+    curve("10%", "--balanced", methods="tfidf")
+    assert len(curve("10%", methods="tfidf")) == 1  # no more than was asked for
+    folder = tmp_path / "out"
+    summary = (folder / "summary.md").read_text(encoding="utf-8")
+    assert "3 runs." in summary  # not the balanced one
+    assert "| | 10% (20) | 20% (40) |" in summary
+    commands = (folder / "commands.txt").read_text(encoding="utf-8").splitlines()
+    assert len(commands) == 3
+    assert all(command in summary for command in commands)
 
 
 def test_a_task_that_is_missing_is_said(run: Run, tiny_encoder: str, tmp_path: Path) -> None:

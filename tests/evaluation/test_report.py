@@ -88,7 +88,7 @@ def test_names_of_many_variants_are_all_readable(records: list[dict[str, Any]], 
     assert not any(a.overlaps(b) for a, b in itertools.pairwise(boxes))
     assert all(figure.bbox.x0 <= box.x0 for box in boxes)
     assert figure.axes[0].get_position().width > 0.4  # of the picture is left to the figures
-    write_report(variants, summarise(variants), tmp_path, command="x")
+    write_report(variants, summarise(variants), tmp_path, commands=["x"])
 
 
 def test_an_interval_ends_where_accuracy_does(records: list[dict[str, Any]]) -> None:
@@ -109,13 +109,13 @@ def test_both_formats_are_written(records: list[dict[str, Any]], tmp_path: Path)
 
 @pytest.fixture
 def page(records: list[dict[str, Any]], tmp_path: Path) -> str:
-    write_report(records, summarise(records), tmp_path, command="ganbert curve qc-coarse --seeds 3")
+    write_report(records, summarise(records), tmp_path, commands=["ganbert curve qc-coarse --seeds 3"])
     return (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_the_tables_come_as_markdown_too(page: str, tmp_path: Path) -> None:
     text = (tmp_path / "summary.md").read_text(encoding="utf-8")
-    assert "`ganbert curve qc-coarse --seeds 3`" in text
+    assert "ganbert curve qc-coarse --seeds 3" in text.splitlines()
     assert "| bert | 51.5 ± 1.2 | 52.5 ± 1.2 | 60.5 ± 1.2 |" in text[: text.index("## qc-coarse, 1%")].splitlines()
     line = "| gan-bert | 54.5 ± 1.2 | 54.5 ± 1.2 | 10.0 ± 0.0 | +3.0 ± 0.0 | bert | 266 | 12 | 60 | 3 |"
     table = text[text.index("## qc-coarse, 1%: 55 labelled rows, 40 test rows") :]
@@ -167,7 +167,7 @@ def test_figures_of_classes_are_those_of_all_seeds(page: str) -> None:
 def test_a_class_missed_in_one_seed_and_unlabelled_in_another_is_missed_in_both(tmp_path: Path) -> None:
     seen = record("bert", 1, 0, unseen={}, classes_by_id=["a", "b"], confusion=[[0, 0, 10], [1, 1, 5]])
     unseen = record("bert", 1, 1, unseen={"a": 10}, classes_by_id=["b", "c"], confusion=[[-1, 0, 10], [0, 0, 5]])
-    write_report([seen, unseen], summarise([seen, unseen]), tmp_path, command="x")
+    write_report([seen, unseen], summarise([seen, unseen]), tmp_path, commands=["x"])
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert f"<tr><td>a</td><td>20</td><td>{100 * 2 * 10 / (2 * 10 + 10):.1f}</td></tr>" in page
 
@@ -175,7 +175,7 @@ def test_a_class_missed_in_one_seed_and_unlabelled_in_another_is_missed_in_both(
 def test_many_classes_are_shown_as_the_pairs_most_confused(tmp_path: Path) -> None:
     many = [f"class {i}" for i in range(50)]
     records = [record("bert", 1, 0, unseen={}, classes_by_id=many, confusion=[[0, 0, 9], [3, 4, 7], [5, 6, 1]])]
-    write_report(records, summarise(records), tmp_path, command="x")
+    write_report(records, summarise(records), tmp_path, commands=["x"])
     page = (tmp_path / "report.html").read_text()
     assert "true \\ predicted" not in page
     assert page.index('<td class="text">class 4</td><td>7</td>') < page.index('<td class="text">class 6</td><td>1</td>')

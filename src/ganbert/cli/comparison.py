@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 def carry_out_and_show(
     runs: Sequence[Run], output: Path, engine: Engine, *, against: str | None, as_json: bool
 ) -> None:
-    """Do what is missing, write results, plots and report into the folder, and print tables or one JSON object."""
+    """Do what is missing, write results, plots and report into the folder, and print tables or one JSON object.
+
+    What is printed is what was asked for; plots and report show the whole folder, as far as it can be compared.
+    """
     output.mkdir(parents=True, exist_ok=True)
     results = Results(output / "results.jsonl")
     missing = results.missing(runs)
@@ -42,6 +45,7 @@ def carry_out_and_show(
     for remark in check(missing):
         stderr.print(remark, highlight=False, soft_wrap=True)
     stderr.print(f"{len(runs)} runs, {n_missing} of them still to be done. Results: {results.path}", highlight=False)
+    commands = _commands_of(output, anew=n_missing > 0)
     columns = (
         BarColumn(),
         MofNCompleteColumn(),
@@ -75,8 +79,10 @@ def carry_out_and_show(
             raise RunError("\n".join(problems))
         return
     summaries = summarise(records, against)
-    plot_curves(summaries, output)
-    write_report(records, summaries, output, command=shlex.join(["ganbert", *sys.argv[1:]]))
+    of_folder = [*records, *measured.beside]
+    all_summaries = summarise(of_folder, against)
+    plot_curves(all_summaries, output)
+    write_report(of_folder, all_summaries, output, commands=commands)
     if as_json:
         options.print_json(
             {
@@ -91,6 +97,17 @@ def carry_out_and_show(
         print(f"Report: {output / 'report.html'}")
     if problems:
         raise RunError("not all runs could be carried out:\n" + "\n".join(problems))
+
+
+def _commands_of(folder: Path, *, anew: bool) -> list[str]:
+    """Return the commands that results of this folder came from, this one among them if it does something anew."""
+    path = folder / "commands.txt"
+    commands = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    command = shlex.join(["ganbert", *sys.argv[1:]])
+    if command not in commands and (anew or not commands):
+        commands.append(command)
+        path.write_text("".join(f"{line}\n" for line in commands), encoding="utf-8")
+    return commands
 
 
 @contextmanager

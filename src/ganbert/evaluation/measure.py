@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +14,9 @@ from ganbert.evaluation.results import Results
 from ganbert.evaluation.runs import Record, Run, key_of
 from ganbert.evaluation.sources import Source
 from ganbert.evaluation.tasks import task_named
+
+CONDITIONS = ("split", "encoder", "balanced", "precision", "settings")
+"""What has to be the same of two runs for a report to show both."""
 
 
 def runs_of(
@@ -73,11 +76,13 @@ class Measured:
 
     Attributes:
         records: in the order of the runs.
+        beside: further records of the same file that can stand in a report with them, see `comparable`.
         problems: what kept some runs from being carried out.
         elsewhere: how many another process is carrying out.
     """
 
     records: list[Record]
+    beside: list[Record]
     problems: list[str]
     elsewhere: int
 
@@ -110,6 +115,27 @@ def measure(
     records = {key_of(record): record for record in results.read()}
     return Measured(
         [records[run.key] for run in runs if run.key in records],
+        [records[key] for key in comparable(records, runs)],
         list(dict.fromkeys(problems.values())),
         sum(run.key not in records and run.key not in problems for run in runs),
     )
+
+
+def comparable(records: Mapping[str, Record], runs: Sequence[Run]) -> list[str]:
+    """Return the keys of records that none of the runs would leave, but that were measured as they are.
+
+    That is on the same part of the rows with the same encoder, precision and settings: other methods, budgets, seeds
+    and tasks, and of the same task only what was measured on the same rows.
+    """
+    wanted = {run.key for run in runs}
+    conditions = [{name: run.identity[name] for name in CONDITIONS} for run in runs]
+    conditions = [one for i, one in enumerate(conditions) if one not in conditions[:i]]
+    rows = {(run.source.name, run.source.version) for run in runs}
+    tasks = {name for name, _ in rows}
+    return [
+        key
+        for key, record in records.items()
+        if key not in wanted
+        and {name: record[name] for name in CONDITIONS} in conditions
+        and (record["task"] not in tasks or (record["task"], record["data"]) in rows)
+    ]

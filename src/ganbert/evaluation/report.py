@@ -61,14 +61,16 @@ class Confusion:
     pairs: list[tuple[str, str, int]]
 
 
-def write_report(records: Sequence[Record], summaries: Sequence[Summary], folder: Path, *, command: str) -> None:
+def write_report(
+    records: Sequence[Record], summaries: Sequence[Summary], folder: Path, *, commands: Sequence[str]
+) -> None:
     """Write `report.html` and `summary.md`.
 
     Args:
         records: of all runs.
         summaries: of these records.
         folder: where to.
-        command: that made them.
+        commands: that made them.
     """
     environment = Environment(
         loader=PackageLoader("ganbert.evaluation"),
@@ -77,14 +79,16 @@ def write_report(records: Sequence[Record], summaries: Sequence[Summary], folder
         lstrip_blocks=True,
     )
     environment.filters["percent"] = lambda share: f"{100 * share:.1f}"
-    places = dict.fromkeys((s.task, s.split, s.budget) for s in summaries)
+    tasks = list(dict.fromkeys(s.task for s in summaries))
+    by_task_and_size = sorted(summaries, key=lambda s: (tasks.index(s.task), s.n_labelled))
+    places = dict.fromkeys((s.task, s.split, s.budget) for s in by_task_and_size)
     content = {
         "curve": Markup(plots.svg(plots.curves(summaries))) if summaries else "",
         "overviews": [_overview(task, summaries) for task in dict.fromkeys((s.task, s.split) for s in summaries)],
         "cells": [_cell(place, records, summaries) for place in places],
         "methods": {name: method_named(name).says for name in dict.fromkeys(r["method"] for r in records)},
         "versions": _versions(records),
-        "command": command,
+        "commands": commands,
         "n_runs": len(records),
     }
     for name in ("report.html", "summary.md"):
