@@ -77,6 +77,24 @@ def test_only_what_is_missing_is_done(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == []  # no claims are left
 
 
+def test_beside_what_was_asked_for_stands_what_compares_with_it(tmp_path: Path) -> None:
+    def run(name: str, method: str, version: str, **options: Any) -> Run:
+        return Noted(NoRows(name, version=version), method, "1%", 0, notes=tmp_path / "notes", **options)
+
+    results = Results(tmp_path / "results.jsonl")
+    measure([run("other", "bert", "old"), run("other", "bert", "new"), run("toy", "bert", "old")], results)
+    measure([run("toy", "tfidf", "new"), run("toy", "bert", "new", balanced=True)], results)
+    gone = {**run("toy", "bert", "new").identity, "method": "bert:field_since_removed=1"}
+    with results.path.open("a") as file:
+        file.write(json.dumps(gone) + "\n")
+    measured = measure([run("toy", "bert", "new")], results)
+    assert [(r["task"], r["method"], r["data"]) for r in measured.records] == [("toy", "bert", "new")]
+    assert [(r["task"], r["method"], r["data"]) for r in measured.beside] == [
+        ("other", "bert", "new"),
+        ("toy", "tfidf", "new"),
+    ]
+
+
 def test_records_are_written_as_runs_end(tmp_path: Path) -> None:
     results = Results(tmp_path / "results.jsonl")
     seen = []

@@ -106,7 +106,8 @@ def _commands_of(folder: Path, *, anew: bool) -> list[str]:
     command = shlex.join(["ganbert", *sys.argv[1:]])
     if command not in commands and (anew or not commands):
         commands.append(command)
-        path.write_text("".join(f"{line}\n" for line in commands), encoding="utf-8")
+        with path.open("a", encoding="utf-8") as file:  # several may share the folder
+            file.write(f"{command}\n")
     return commands
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganbert.compute import choose_compute
+from ganbert.errors import InputError
 from ganbert.evaluation.engines import Engine, one_by_one
 from ganbert.evaluation.methods import method_named
 from ganbert.evaluation.results import Results
@@ -125,17 +126,30 @@ def comparable(records: Mapping[str, Record], runs: Sequence[Run]) -> list[str]:
     """Return the keys of records that none of the runs would leave, but that were measured as they are.
 
     That is on the same part of the rows with the same encoder, precision and settings: other methods, budgets, seeds
-    and tasks, and of the same task only what was measured on the same rows.
+    and tasks. Of each task it is one version of its rows, that of the runs or else the last that was measured on.
+    Methods that there are no more are left out.
     """
     wanted = {run.key for run in runs}
-    conditions = [{name: run.identity[name] for name in CONDITIONS} for run in runs]
-    conditions = [one for i, one in enumerate(conditions) if one not in conditions[:i]]
-    rows = {(run.source.name, run.source.version) for run in runs}
-    tasks = {name for name, _ in rows}
+    conditions = [_conditions(run.identity) for run in runs]
+    version = {record["task"]: record["data"] for record in records.values()}
+    version |= {run.source.name: run.source.version for run in runs}
     return [
         key
         for key, record in records.items()
         if key not in wanted
-        and {name: record[name] for name in CONDITIONS} in conditions
-        and (record["task"] not in tasks or (record["task"], record["data"]) in rows)
+        and _conditions(record) in conditions
+        and record["data"] == version[record["task"]]
+        and _is_known(record["method"])
     ]
+
+
+def _conditions(identity: Record) -> Record:
+    return {name: identity[name] for name in CONDITIONS}
+
+
+def _is_known(method: str) -> bool:
+    try:
+        method_named(method)
+    except InputError:
+        return False
+    return True
