@@ -56,12 +56,40 @@ class Discriminator(nn.Module):
         self.activation = nn.LeakyReLU(0.2)
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(config.hidden_size, len(config.label_names) + config.adversarial)
+        self.prototypes = Prototypes(config) if config.prototype_scale else None
 
     def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:
         """Return the features f(x) [b, d] and the logits [b, k+1] of `h` [b, d]."""
         activation = self.activation(self.hidden(self.input_dropout(h)))
         dropped = self.dropout(activation)
-        return (dropped if self.feature_dropout else activation), self.output(dropped)
+        logits: Tensor = self.output(dropped)
+        if self.prototypes is not None:
+            cosines = self.prototypes(h)
+            logits = logits + nn.functional.pad(cosines, (0, logits.shape[-1] - cosines.shape[-1]))
+        return (dropped if self.feature_dropout else activation), logits
+
+
+class Prototypes(nn.Module):
+    """Scaled cosines between text vectors h [b, d] and one vector for each class (Qi et al. 2018, equation 3).
+
+    Before the first step they are the means of the labelled rows' vectors: what is known of the classes at no cost.
+    """
+
+    def __init__(self, config: GanBertConfig) -> None:
+        super().__init__()
+        self.scale = config.prototype_scale
+        self.weight = nn.Parameter(torch.zeros(len(config.label_names), config.hidden_size))
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Return the logits [b, k] of `h` [b, d]."""
+        cosines: Tensor = nn.functional.normalize(h, dim=-1) @ nn.functional.normalize(self.weight, dim=-1).T
+        return self.scale * cosines
+
+    @torch.no_grad()
+    def imprint(self, h: Tensor, labels: Tensor) -> None:
+        """Take the mean direction of each class's rows: `h` [n, d], `labels` [n]."""
+        sums = torch.zeros_like(self.weight).index_add_(0, labels, nn.functional.normalize(h.float(), dim=-1))
+        self.weight.copy_(nn.functional.normalize(sums, dim=-1))
 
 
 @dataclass

@@ -53,6 +53,7 @@ class Recipe:
     token_cutoff: float = _option(0.0, "share of the tokens taken out of unlabelled rows for the student")
     labelled_cutoff: float = _option(0.0, "share of the tokens taken out of labelled rows")
     contrastive_weight: float = _option(0.0, "weight of the supervised contrastive loss on text vectors")
+    prototype_scale: float = _option(0.0, "D adds cosines to the labelled rows' class means to its logits, times this")
     layer_decay: float = _option(1.0, "the encoder's learning rate falls by this factor a layer, from the last down")
 
     # What a batch holds
@@ -94,6 +95,7 @@ class Recipe:
             "feature_matching_weight",
             "consistency_weight",
             "contrastive_weight",
+            "prototype_scale",
         )
         for name in (*rates, *weights, "temperature"):
             _require(name, getattr(self, name), 0 <= getattr(self, name) < math.inf, "0 or above and finite")

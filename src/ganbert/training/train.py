@@ -47,6 +47,9 @@ from ganbert.training.result import TrainingResult
 from ganbert.training.trainer import GanBertTrainer
 from ganbert.vocabulary import train_occurring_rows_only
 
+PROTOTYPE_BATCH = 64
+"""Labelled rows at once, when their vectors are taken before the first step."""
+
 
 def say_on_stderr(message: str) -> None:
     """Tell a person something; standard output belongs to results."""
@@ -230,6 +233,9 @@ def _trainer(
     )
     drawn = rows.select(np.unique(np.concatenate([stream.rows for stream in plan.streams])))
     train_occurring_rows_only(model.encoder, _occurring_ids(tokenizer, drawn, validation))
+    collator = DataCollatorWithPadding(tokenizer)
+    if model.discriminator.prototypes is not None:
+        _imprint(model.to(arguments.device), rows.select(corpus.labelled), collator)
     trainer = GanBertTrainer(
         recipe=recipe,
         batch_sampler=plan,
@@ -238,13 +244,27 @@ def _trainer(
         args=arguments,
         train_dataset=rows.remove_columns("length"),
         eval_dataset=validation,
-        data_collator=DataCollatorWithPadding(tokenizer),
+        data_collator=collator,
         processing_class=tokenizer,
         compute_metrics=_selection_metrics(corpus.label_names),
     )
     for unwanted in (PrinterCallback, ProgressCallback):  # standard output belongs to results
         trainer.remove_callback(unwanted)
     return trainer, plan, n_cut
+
+
+@torch.no_grad()
+def _imprint(model: GanBertForSequenceClassification, rows: Dataset, collator: DataCollatorWithPadding) -> None:
+    """Set D's prototypes to the class means of the labelled rows."""
+    assert model.discriminator.prototypes is not None
+    model.eval()
+    vectors, labels = [], []
+    for batch in rows.remove_columns("length").batch(PROTOTYPE_BATCH):
+        inputs = collator(batch).to(model.device)
+        labels.append(inputs.pop("labels"))
+        vectors.append(model.text_vectors(**inputs))
+    model.discriminator.prototypes.imprint(torch.cat(vectors), torch.cat(labels))
+    model.train()
 
 
 def _occurring_ids(tokenizer: PreTrainedTokenizerBase, *parts: Dataset | None) -> torch.Tensor:

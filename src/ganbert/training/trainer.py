@@ -91,6 +91,8 @@ class GanBertTrainer(Trainer):
 
     def _learning_rate(self, network: str, name: str) -> float:
         """Return a parameter's peak learning rate; in the encoder it falls towards the embeddings."""
+        if ".prototypes." in name:  # they live among the encoder's vectors, and move as slowly
+            return self.recipe.encoder_lr
         rate: float = getattr(self.recipe, f"{network}_lr")
         if network == "encoder":
             assert isinstance(self.model, GanBertForSequenceClassification)
