@@ -168,13 +168,13 @@ def test_code_recipe_computes_the_tensorflow_formulas() -> None:
         assert float(actual[name]) == pytest.approx(value, rel=RELATIVE), name
 
 
-def test_consistency_loss_is_the_weighted_cross_entropy_of_unlabelled_rows() -> None:
+def test_distillation_loss_is_the_weighted_cross_entropy_of_unlabelled_rows() -> None:
     logits = random_logits(0, 3.0, (5, 4))
     targets = np.exp(log_softmax(random_logits(1, 1.0, (5, 4)))) * np.array([[1.0], [0.3], [1.0], [0.0], [1.0]])
     labels = np.array([-100, -100, 2, -100, 0])
     rows = labels == -100
     expected = -(targets * log_softmax(logits))[rows].sum() / rows.sum()
-    actual = losses.consistency_loss(torch.tensor(logits), torch.tensor(targets).float(), torch.tensor(labels))
+    actual = losses.distillation_loss(torch.tensor(logits), torch.tensor(targets).float(), torch.tensor(labels))
     assert float(actual) == pytest.approx(expected, rel=RELATIVE)
 
 
@@ -197,7 +197,7 @@ def test_supervised_contrastive_loss_is_the_mean_over_pairs_of_a_class() -> None
 
 def test_losses_without_a_row_to_count_are_0_and_so_are_their_gradients() -> None:
     x = torch.randn(3, 4, requires_grad=True)
-    nothing = losses.consistency_loss(x, torch.full((3, 4), 0.25), torch.tensor([0, 1, 2]))
+    nothing = losses.distillation_loss(x, torch.full((3, 4), 0.25), torch.tensor([0, 1, 2]))
     alone = losses.supervised_contrastive_loss(x, torch.tensor([0, 1, -100]))
     one = losses.supervised_contrastive_loss(x, torch.tensor([0, -100, -100]))
     total = nothing + alone + one

@@ -51,8 +51,6 @@ class GanBertConfig(PreTrainedConfig):
         real_weight, fooling_weight, feature_matching_weight: of E_real in L_D_unsup, of L_G_unsup, and of feature
             matching (paper: 1); 0 leaves the term out.
         contrastive_weight: of the supervised contrastive loss on text vectors (paper: none).
-        prototype_scale: of the cosines between a text vector and each class's mean, which D adds to its logits (paper:
-            none).
         text_pairs: whether an input is a pair of texts; recorded so that predictions are asked for pairs as well.
         joint: study variant: every parameter descends L_D + L_G, nothing detached, as in the widely copied PyTorch
             port. Not adversarial: on fakes it settles at p_fake = 0.5.
@@ -67,7 +65,7 @@ class GanBertConfig(PreTrainedConfig):
         "loss_d_unsupervised",
         "loss_g_unsupervised",
         "loss_g_feature_matching",
-        "loss_consistency",
+        "loss_distillation",
         "loss_contrastive",
         "generated_logits",
     ]
@@ -90,7 +88,6 @@ class GanBertConfig(PreTrainedConfig):
         fooling_weight: float = 1.0,
         feature_matching_weight: float = 1.0,
         contrastive_weight: float = 0.0,
-        prototype_scale: float = 0.0,
         text_pairs: bool = False,
         joint: bool = False,
         **kwargs: Any,
@@ -120,7 +117,6 @@ class GanBertConfig(PreTrainedConfig):
         self.fooling_weight = fooling_weight
         self.feature_matching_weight = feature_matching_weight
         self.contrastive_weight = contrastive_weight
-        self.prototype_scale = prototype_scale
         self.text_pairs = text_pairs
         self.joint = joint
         super().__init__(**kwargs)

@@ -101,14 +101,12 @@ def feature_matching_loss(real_features: Tensor, generated_features: Tensor, red
     return squared.sum() if reduction == "sum" else squared.mean()
 
 
-def consistency_loss(class_logits: Tensor, soft_targets: Tensor, labels: Tensor) -> Tensor:
-    """L_C = -E_unlabelled w(x) sum_y q(y | x) log p(y | x, y <= k), with labels q and weights w of a teacher.
-
-    The part of it that unlabelled rows play in AdaMatch (Berthelot et al. 2022, equation 4) with labels that are soft.
+def distillation_loss(class_logits: Tensor, soft_targets: Tensor, labels: Tensor) -> Tensor:
+    """L_T = -E_unlabelled sum_y q(y | x) log p(y | x, y <= k), q being a teacher's (Chen et al. 2020, equation 2).
 
     Args:
         class_logits: [b, k].
-        soft_targets: [b, k], w q of unlabelled rows.
+        soft_targets: [b, k], q of unlabelled rows, times a weight.
         labels: [b], -100 for a row without a label.
 
     Returns:

@@ -56,40 +56,12 @@ class Discriminator(nn.Module):
         self.activation = nn.LeakyReLU(0.2)
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(config.hidden_size, len(config.label_names) + config.adversarial)
-        self.prototypes = Prototypes(config) if config.prototype_scale else None
 
     def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:
         """Return the features f(x) [b, d] and the logits [b, k+1] of `h` [b, d]."""
         activation = self.activation(self.hidden(self.input_dropout(h)))
         dropped = self.dropout(activation)
-        logits: Tensor = self.output(dropped)
-        if self.prototypes is not None:
-            cosines = self.prototypes(h)
-            logits = logits + nn.functional.pad(cosines, (0, logits.shape[-1] - cosines.shape[-1]))
-        return (dropped if self.feature_dropout else activation), logits
-
-
-class Prototypes(nn.Module):
-    """Scaled cosines between text vectors h [b, d] and one vector for each class (Qi et al. 2018, equation 3).
-
-    Before the first step they are the means of the labelled rows' vectors: what is known of the classes at no cost.
-    """
-
-    def __init__(self, config: GanBertConfig) -> None:
-        super().__init__()
-        self.scale = config.prototype_scale
-        self.weight = nn.Parameter(torch.zeros(len(config.label_names), config.hidden_size))
-
-    def forward(self, h: Tensor) -> Tensor:
-        """Return the logits [b, k] of `h` [b, d]."""
-        cosines: Tensor = nn.functional.normalize(h, dim=-1) @ nn.functional.normalize(self.weight, dim=-1).T
-        return self.scale * cosines
-
-    @torch.no_grad()
-    def imprint(self, h: Tensor, labels: Tensor) -> None:
-        """Take the mean direction of each class's rows: `h` [n, d], `labels` [n]."""
-        sums = torch.zeros_like(self.weight).index_add_(0, labels, nn.functional.normalize(h.float(), dim=-1))
-        self.weight.copy_(nn.functional.normalize(sums, dim=-1))
+        return (dropped if self.feature_dropout else activation), self.output(dropped)
 
 
 @dataclass
@@ -102,7 +74,7 @@ class GanBertOutput(ModelOutput):
         fake_logits: [b], D's logit for "invented"; None without a fake class.
         loss_d_supervised, loss_d_unsupervised: the parts of L_D.
         loss_g_unsupervised, loss_g_feature_matching: the parts of L_G.
-        loss_consistency: on what a teacher says of unlabelled rows.
+        loss_distillation: on what a teacher says of unlabelled rows.
         loss_contrastive: of the labelled rows' text vectors.
         generated_logits: [b, k+1], D on G's vectors.
     """
@@ -114,7 +86,7 @@ class GanBertOutput(ModelOutput):
     loss_d_unsupervised: Tensor | None = None
     loss_g_unsupervised: Tensor | None = None
     loss_g_feature_matching: Tensor | None = None
-    loss_consistency: Tensor | None = None
+    loss_distillation: Tensor | None = None
     loss_contrastive: Tensor | None = None
     generated_logits: Tensor | None = None
 
@@ -191,7 +163,7 @@ class GanBertForSequenceClassification(PreTrainedModel):
             labels: [b], in 0..k-1, -100 for unlabelled rows. With a generator the loss is L_D + L_G, without one it is
                 the cross-entropy of the labelled rows, without labels it is None.
             inputs_embeds: [b, t, d] in place of `input_ids`.
-            soft_targets: [b, k], a teacher's labels for unlabelled rows, times their weight. (A plain Trainer takes
+            soft_targets: [b, k], a teacher's probabilities of unlabelled rows, times a weight. (A plain Trainer takes
                 whatever has "label" in its name for something it must always be given.)
         """
         h = self.text_vectors(input_ids, attention_mask, token_type_ids, inputs_embeds)
@@ -212,8 +184,8 @@ class GanBertForSequenceClassification(PreTrainedModel):
             if self.generator is not None:
                 self._play(output, features, logits, labels)
             if soft_targets is not None:
-                output.loss_consistency = losses.consistency_loss(logits[:, :k], soft_targets, labels)
-                output.loss = output.loss + output.loss_consistency
+                output.loss_distillation = losses.distillation_loss(logits[:, :k], soft_targets, labels)
+                output.loss = output.loss + output.loss_distillation
             if self.training and self.config.contrastive_weight:
                 output.loss_contrastive = losses.supervised_contrastive_loss(h, labels)
                 output.loss = output.loss + self.config.contrastive_weight * output.loss_contrastive

@@ -11,8 +11,6 @@ from typing import Any, Literal, Self, get_type_hints
 from ganbert.config import FeatureMatching, GanBertConfig, Noise, Pooling, RealTerm, require_choice
 
 Replication = Literal["ln", "log2", "none"]
-Alignment = Literal["labelled", "uniform", "none"]
-Confidence = Literal["soft", "none"]
 
 
 def _option(default: Any, help: str) -> Any:
@@ -43,18 +41,10 @@ class Recipe:
     feature_matching_weight: float = _option(1.0, "weight of feature matching (paper: 1)")
     joint: bool = _option(False, "study variant: all parameters descend L_D + L_G, as in the PyTorch port")
 
-    # A teacher beside the game: not in the paper
-    average: float = _option(0.0, "decay of a running average of the weights, the model that is kept; 0: the last ones")
-    consistency_weight: float = _option(0.0, "weight of the labels that this average gives to unlabelled rows")
-    ramp_up: float = _option(0.0, "share of the steps in which that weight rises from 0")
-    temperature: float = _option(1.0, "those labels are p^(1/temperature); 0: the largest class")
-    alignment: Alignment = _option("none", "make their classes as frequent as: labelled, uniform, none (leave them)")
-    confidence: Confidence = _option("none", "their weights: soft (SoftMatch) or none (all count alike)")
-    token_cutoff: float = _option(0.0, "share of the tokens taken out of unlabelled rows for the student")
-    labelled_cutoff: float = _option(0.0, "share of the tokens taken out of labelled rows")
+    # Beyond the paper
     contrastive_weight: float = _option(0.0, "weight of the supervised contrastive loss on text vectors")
-    prototype_scale: float = _option(0.0, "D adds cosines to the labelled rows' class means to its logits, times this")
-    layer_decay: float = _option(1.0, "the encoder's learning rate falls by this factor a layer, from the last down")
+    teacher_share: float = _option(0.0, "share of the steps that go to a teacher of labelled rows alone; 0: none")
+    teacher_weight: float = _option(1.0, "weight of what the teacher says of unlabelled rows")
 
     # What a batch holds
     max_length: int = _option(64, "tokens kept of a text (paper: 64, 128 or 256 by task)")
@@ -84,8 +74,6 @@ class Recipe:
         require_choice("real_term", self.real_term, RealTerm)
         require_choice("feature_matching", self.feature_matching, FeatureMatching)
         require_choice("replication", self.replication, Replication)
-        require_choice("alignment", self.alignment, Alignment)
-        require_choice("confidence", self.confidence, Confidence)
         for name in ("noise_size", "max_length", "batch_size", "epochs", "max_grad_norm", "adam_epsilon"):
             _require(name, getattr(self, name), 0 < getattr(self, name) < math.inf, "above 0 and finite")
         rates = ("encoder_lr", "discriminator_lr", "generator_lr", "weight_decay")
@@ -93,21 +81,14 @@ class Recipe:
             "real_weight",
             "fooling_weight",
             "feature_matching_weight",
-            "consistency_weight",
+            "teacher_weight",
             "contrastive_weight",
-            "prototype_scale",
         )
-        for name in (*rates, *weights, "temperature"):
+        for name in (*rates, *weights):
             _require(name, getattr(self, name), 0 <= getattr(self, name) < math.inf, "0 or above and finite")
-        for name in ("dropout", "input_dropout", "average", "token_cutoff", "labelled_cutoff"):
+        for name in ("dropout", "input_dropout", "teacher_share"):
             _require(name, getattr(self, name), 0 <= getattr(self, name) < 1, "at least 0 and below 1")
-        has_teacher = self.average > 0 or self.consistency_weight == 0
-        _require(
-            "consistency_weight", self.consistency_weight, has_teacher, "0 unless there is an average, the teacher"
-        )
-        for name in ("warmup", "ramp_up"):
-            _require(name, getattr(self, name), 0 <= getattr(self, name) <= 1, "between 0 and 1")
-        _require("layer_decay", self.layer_decay, 0 < self.layer_decay <= 1, "above 0 and at most 1")
+        _require("warmup", self.warmup, 0 <= self.warmup <= 1, "between 0 and 1")
         _require("max_steps", self.max_steps, self.max_steps is None or self.max_steps > 0, "above 0")
         share, cap = self.labelled_share, self.unlabelled_per_labelled
         _require("labelled_share", share, share is None or 0 < share <= 1, "above 0 and at most 1")
@@ -115,13 +96,13 @@ class Recipe:
         _require("batch_size", self.batch_size, share is None or self.batch_size > 1, "above 1 with labelled_share")
 
     def plain(self) -> Self:
-        """Return the same recipe on labelled rows only, without adversary or teacher's labels, for as many steps."""
-        return dataclasses.replace(self, adversarial=False, consistency_weight=0.0)
+        """Return the same recipe on labelled rows only, without adversary or teacher, for as many steps."""
+        return dataclasses.replace(self, adversarial=False, teacher_share=0.0)
 
     @property
     def uses_unlabelled(self) -> bool:
         """Whether the run learns from rows without a label."""
-        return self.adversarial or self.consistency_weight > 0
+        return self.adversarial or self.teacher_share > 0
 
     def n_unlabelled_used(self, n_labelled: int, n_unlabelled: int) -> int:
         """Return how many of `n_unlabelled` rows the run draws on (paper: |U| = 100 |L| when there is that much)."""
@@ -156,6 +137,10 @@ class Recipe:
         else:
             rows, per_batch = n_labelled * self.copies_of_labelled(n_labelled, used) + used, self.batch_size
         return max(1, math.ceil(self.epochs * rows / per_batch))
+
+    def teacher_steps(self, steps: int) -> int:
+        """Return how many of a run's steps train its teacher."""
+        return min(max(1, round(self.teacher_share * steps)), steps - 1) if self.teacher_share else 0
 
     def config_fields(self) -> dict[str, Any]:
         """Return the fields that describe the model, as `GanBertConfig` takes them."""
@@ -222,19 +207,21 @@ BERT = PAPER.plain()
 DEFAULT = Recipe(
     pooling="auto",
     real_term="all",
+    contrastive_weight=1.0,
+    teacher_share=0.5,
     max_length=128,
     labelled_share=0.5,
     encoder_lr=5e-5,
     discriminator_lr=1e-3,
     generator_lr=1e-3,
 )
-"""What measured best so far, on development rows of one task with a small encoder (docs/results/first.md)."""
+"""What measured best so far, on development rows of several tasks with a small encoder (docs/results/experiments.md)."""
 
 OF_UNLABELLED_ROWS = frozenset(
     {
         "noise", "noise_size", "feature_dropout", "real_term", "feature_matching", "real_weight", "fooling_weight",
         "feature_matching_weight", "joint", "generator_lr", "unlabelled_per_labelled", "replication", "labelled_share",
-        "consistency_weight", "ramp_up", "temperature", "alignment", "confidence", "token_cutoff",
+        "teacher_share", "teacher_weight",
     }
 )  # fmt: skip
 """Fields that a run on labelled rows alone, with its number of steps given, does not read."""

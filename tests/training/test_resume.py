@@ -21,7 +21,8 @@ STEPS = 80
 def command(table: Path, output: Path, encoder: str, *more: str) -> list[str]:
     return [
         "train", str(table), "--output", str(output), "--encoder", encoder,
-        "--max-steps", str(STEPS), "--batch-size", "16", "--seed", "3", "--threads", "1", *more,
+        "--max-steps", str(STEPS), "--batch-size", "16", "--seed", "3", "--threads", "1",
+        "--set", "teacher_share=0", *more,
     ]  # fmt: skip
 
 
@@ -125,15 +126,24 @@ def test_a_run_begun_with_other_settings_is_not_resumed(
     assert "was begun with other recipe" in other.err
 
 
-def test_a_teacher_goes_on_where_it_was(tiny_encoder: str, toy_table: Table, run: Run, tmp_path: Path) -> None:
+def test_a_teacher_goes_on_where_it_was_and_is_not_trained_twice(
+    tiny_encoder: str, toy_table: Table, run: Run, tmp_path: Path
+) -> None:
     table = toy_table(120)
-    settings = ["average=0.9", "consistency_weight=1", "alignment=labelled", "confidence=soft", "token_cutoff=0.2"]
-    more = [word for setting in settings for word in ("--set", setting)]
+    more = ["--set", "teacher_share=0.5"]
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     assert run(*command(table, whole, tiny_encoder, *more)).status == 0
-    run_until(40, signal.SIGKILL, command(table, stopped, tiny_encoder, *more), stopped)
-    assert not (stopped / "model.safetensors").exists()
-    finished = run(*command(table, stopped, tiny_encoder, *more, "--resume"))
+    teacher = stopped / "teacher"
+    run_until(30, signal.SIGKILL, command(table, stopped, tiny_encoder, *more), teacher)
+    assert (teacher / "run.json").exists()
+    more.append("--resume")
+    run_until(30, signal.SIGKILL, command(table, stopped, tiny_encoder, *more), stopped)
+    assert (teacher / "model.safetensors").exists()
+    written = (teacher / "model.safetensors").stat().st_mtime_ns
+    killed = run_until(35, signal.SIGKILL, command(table, stopped, tiny_encoder, *more), stopped)
+    assert killed.returncode == -signal.SIGKILL
+    assert (teacher / "model.safetensors").stat().st_mtime_ns == written
+    finished = run(*command(table, stopped, tiny_encoder, *more))
     assert finished.status == 0, finished.err
     assert "Resuming from" in finished.err
     assert weights(stopped) == weights(whole)

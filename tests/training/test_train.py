@@ -107,32 +107,30 @@ def test_all_rows_labelled_is_said_to_be_plain_fine_tuning(run: Callable[..., Tr
     assert any("plain fine-tuning" in line for line in said)
 
 
-TEACHER: dict[str, Any] = {
-    "average": 0.9,
-    "consistency_weight": 1.0,
-    "ramp_up": 0.3,
-    "alignment": "labelled",
-    "token_cutoff": 0.2,
-}
+TEACHER: dict[str, Any] = {"teacher_share": 0.5}
 
 
 @pytest.mark.parametrize("adversarial", [True, False])
-def test_a_teacher_labels_unlabelled_rows_and_is_what_is_saved(
+def test_a_student_learns_what_its_teacher_says_of_unlabelled_rows(
     run: Callable[..., TrainingResult], adversarial: bool
 ) -> None:
-    recipe = replace(DEFAULT, max_steps=150, encoder_lr=1e-3, discriminator_lr=1e-2)
-    taught = run(replace(recipe, adversarial=adversarial, **TEACHER), toy_corpus(test=60), "taught")
-    assert taught.test is not None
-    assert taught.test.accuracy > 0.9
-    records = [json.loads(line) for line in (taught.output / "training_log.jsonl").read_text().splitlines()]
-    losses = [record["loss_consistency"] for record in records if "loss" in record]
-    assert 0 < losses[0] < 0.1 * max(losses)  # its weight rises
+    recipe = replace(DEFAULT, adversarial=adversarial, max_steps=300, encoder_lr=1e-3, discriminator_lr=1e-2)
+    said: list[str] = []
+    result = run(replace(recipe, **TEACHER), toy_corpus(test=60), say=said.append)
+    assert result.test is not None
+    assert result.test.accuracy > 0.9
+    assert result.steps == 300
+    records = [json.loads(line) for line in (result.output / "training_log.jsonl").read_text().splitlines()]
+    losses = [record["loss_distillation"] for record in records if "loss" in record]
+    assert losses
+    assert losses[-1] < losses[0]
     assert ("loss_g_unsupervised" in records[0]) == adversarial
-    recipe = replace(recipe, max_steps=10)  # the same steps; only what is kept of them differs
-    averaged, last = run(replace(recipe, average=0.9), toy_corpus(), "averaged"), run(recipe, toy_corpus(), "last")
-    files = [load_file(result.output / "model.safetensors") for result in (averaged, last)]
-    assert files[0].keys() == files[1].keys()
-    assert weights(averaged) != weights(last)
+    assert "First a teacher, on the labelled rows alone, for 150 of 300 steps." in said
+    assert not (result.output / "teacher").exists()
+    alone = run(recipe.plain(), toy_corpus(), "alone")  # 150 steps of 16 labelled rows, and 150 of 8
+    assert result.labelled_shown == pytest.approx(0.75 * alone.labelled_shown)
+    untaught = run(replace(recipe, max_steps=150, teacher_share=0.0), toy_corpus(), "untaught")
+    assert weights(untaught) != weights(result)
 
 
 @pytest.mark.parametrize("more", [{}, TEACHER])

@@ -49,18 +49,6 @@ def test_each_network_has_its_learning_rate_and_norms_and_biases_no_decay(tmp_pa
     assert optimizer.defaults["fused"]
 
 
-def test_learning_rates_fall_from_the_last_layer_down(tmp_path: Path) -> None:
-    trainer = make_trainer(tmp_path, n_layers=3, encoder_lr=1e-3, discriminator_lr=1e-2, layer_decay=0.5)
-    model, optimizer = trainer.model, trainer.create_optimizer()
-    assert model is not None
-    names = {p: name for name, p in model.named_parameters()}
-    rates = {names[p]: group["lr"] for group in optimizer.param_groups for p in group["params"]}
-    assert rates.keys() == set(names.values())
-    expected = {"layer.2.": 1e-3, "layer.1.": 5e-4, "layer.0.": 2.5e-4, "embeddings.": 1.25e-4, "discriminator.": 1e-2}
-    for part, rate in expected.items():
-        assert {round(r, 9) for name, r in rates.items() if part in name} == {rate}, part
-
-
 def test_each_network_is_clipped_by_its_own_norm(tmp_path: Path) -> None:
     trainer = make_trainer(tmp_path)
     trainer.health.observe(GanBertOutput(logits=torch.zeros(1, 3)), torch.ones(1))

@@ -14,6 +14,8 @@ from ganbert.errors import InputError
 
 RUN_FILE = "run.json"
 """Stands in the folder of an unfinished run and says what it was begun with."""
+TEACHER = "teacher"
+"""The folder of the teacher's run within that of the student's."""
 
 
 def check_output(output: Path, *, resume: bool, overwrite: bool) -> None:
@@ -29,10 +31,10 @@ def check_output(output: Path, *, resume: bool, overwrite: bool) -> None:
             raise InputError("is a file; --output names a folder", path=place)
     if not output.exists() or not any(output.iterdir()):
         return
-    if (output / RUN_FILE).exists():
+    if is_unfinished(output):
         if not (resume or overwrite):
             raise InputError("holds an unfinished run: --resume takes it up, --overwrite begins anew", path=output)
-    elif _is_model(output):
+    elif is_finished(output):
         if resume:
             raise InputError("this run is finished, there is nothing to resume", path=output)
         if not overwrite:
@@ -69,9 +71,10 @@ def begin(output: Path, facts: dict[str, Any], *, resume: bool) -> Path | None:
 
 
 def finish(output: Path) -> None:
-    """Leave a model folder: no checkpoints, no mark of an unfinished run."""
+    """Leave a model folder: no checkpoints, no teacher, no mark of an unfinished run."""
     for checkpoint in output.glob("checkpoint-*"):
         shutil.rmtree(checkpoint)
+    shutil.rmtree(output / TEACHER, ignore_errors=True)
     (output / RUN_FILE).unlink(missing_ok=True)
 
 
@@ -85,10 +88,16 @@ def fingerprint(corpus: Corpus) -> str:
     return digest.hexdigest()
 
 
-def _is_model(folder: Path) -> bool:
-    config = folder / "config.json"
+def is_unfinished(output: Path) -> bool:
+    """Whether the folder holds a run that has not come to its end."""
+    return (output / RUN_FILE).exists()
+
+
+def is_finished(output: Path) -> bool:
+    """Whether the folder holds the model of a finished run."""
     try:
-        return bool(json.loads(config.read_text(encoding="utf-8"))["model_type"] == "ganbert")
+        config = json.loads((output / "config.json").read_text(encoding="utf-8"))
+        return not is_unfinished(output) and bool(config["model_type"] == "ganbert")
     except (OSError, ValueError, LookupError, TypeError):
         return False
 

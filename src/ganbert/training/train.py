@@ -9,11 +9,13 @@ from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import transformers
 from datasets import Dataset
+from numpy.typing import NDArray
 from transformers import (
     DataCollatorWithPadding,
     EarlyStoppingCallback,
@@ -28,7 +30,7 @@ from ganbert.compute import Compute, choose_compute
 from ganbert.data.batches import BatchPlan, batch_streams
 from ganbert.data.corpus import Corpus, n_shared_texts
 from ganbert.data.encode import encode, usable_length
-from ganbert.distributed import is_main_process
+from ganbert.distributed import is_main_process, n_processes
 from ganbert.dropout import use_fast_dropout
 from ganbert.encoders import load_tokenizer
 from ganbert.errors import RunError
@@ -47,8 +49,8 @@ from ganbert.training.result import TrainingResult
 from ganbert.training.trainer import GanBertTrainer
 from ganbert.vocabulary import train_occurring_rows_only
 
-PROTOTYPE_BATCH = 64
-"""Labelled rows at once, when their vectors are taken before the first step."""
+TEACHER_SEED = 1_000_003
+"""Added to a run's seed for its teacher, whose weights and batches are not to be the student's."""
 
 
 def say_on_stderr(message: str) -> None:
@@ -125,10 +127,11 @@ def train(
         if compute.device == "cpu":  # elsewhere masks are drawn in parallel
             use_fast_dropout(model)
     steps = recipe.n_steps(len(corpus.labelled), len(corpus.unlabelled))
+    lesson, teacher_seed = recipe.teacher_steps(steps), seed + TEACHER_SEED
     arguments = training_arguments(
         recipe,
         output,
-        steps,
+        steps - lesson,
         seed=seed,
         compute=compute,
         compiled=compiled,
@@ -136,11 +139,6 @@ def train(
         report_to=report_to,
         progress=progress,
     )
-    trainer, plan, n_cut = _trainer(model, tokenizer, arguments, recipe, corpus, say)
-    if n_cut:
-        longest = tokenizer.model_max_length
-        say(f"{n_cut} of {len(corpus.train)} training texts exceed {longest} tokens and were cut (--max-length).")
-
     facts = {
         "recipe": dataclasses.asdict(recipe),
         "encoder": encoder,
@@ -148,9 +146,32 @@ def train(
         "precision": compute.precision,
         "data": run_folder.fingerprint(corpus),
     }
-    with trainer.accelerator.main_process_first():
+    with arguments.main_process_first():
         checkpoint = run_folder.begin(output, facts, resume=resume)
-    say(f"Training on {compute}: {steps} steps of up to {recipe.batch_size} rows.")
+    teacher, began = None, time.perf_counter()
+    if lesson:
+        say(f"First a teacher, on the labelled rows alone, for {lesson} of {steps} steps.")
+        teacher = _teacher(
+            dataclasses.replace(recipe.plain(), max_steps=lesson),
+            dataclasses.replace(corpus, test=None),
+            output / run_folder.TEACHER,
+            encoder=encoder,
+            seed=teacher_seed,
+            compute=compute,
+            micro_batch_size=micro_batch_size,
+            gradient_checkpointing=gradient_checkpointing,
+            compiled=compiled,
+            early_stopping=early_stopping,
+            report_to=report_to,
+            progress=progress,
+            say=say,
+        )
+    seconds = time.perf_counter() - began
+    trainer, plan, n_cut = _trainer(model, tokenizer, arguments, recipe, corpus, say, teacher)
+    if n_cut:
+        longest = tokenizer.model_max_length
+        say(f"{n_cut} of {len(corpus.train)} training texts exceed {longest} tokens and were cut (--max-length).")
+    say(f"Training on {compute}: {arguments.max_steps} steps of up to {recipe.batch_size} rows.")
     if resume:
         say(f"Resuming from {checkpoint}." if checkpoint else "No checkpoint had been saved yet: beginning anew.")
     health = HealthCallback(trainer.health, output, say)
@@ -161,13 +182,15 @@ def train(
         trainer.add_callback(bar)
     if early_stopping is not None:
         trainer.add_callback(EarlyStoppingCallback(early_stopping))
-    seconds = _run(trainer, checkpoint, steps, bar, say)
+    seconds += _run(trainer, checkpoint, arguments.max_steps, bar, say)
 
     model = _saved(trainer, tokenizer, output)
     test, n_shared = _test(corpus, Predictor(model, tokenizer, compute=compute), progress)
     if n_shared:
         say(f"{n_shared} of {len(corpus.test or ())} test rows have a text that also stands in the training rows.")
     shown = plan.times_shown(trainer.state.global_step)
+    if lesson:
+        shown = shown + _plan(recipe.plain(), corpus, plan.lengths, lesson, teacher_seed).times_shown(lesson)
     result = TrainingResult(
         output=output,
         model=model,
@@ -177,7 +200,7 @@ def train(
         seed=seed,
         precision=compute.precision,
         counts=corpus.counts(),
-        steps=trainer.state.global_step,
+        steps=trainer.state.global_step + lesson,
         seconds=seconds,
         n_cut=n_cut,
         tokens=int(shown @ plan.lengths),
@@ -210,6 +233,25 @@ def _build(
     return model, tokenizer
 
 
+def _teacher(
+    recipe: Recipe, corpus: Corpus, folder: Path, *, encoder: str, seed: int, **settings: Any
+) -> GanBertForSequenceClassification:
+    """Return the teacher that the folder holds, or train it there: from its last checkpoint if it was interrupted."""
+    if not run_folder.is_finished(folder):
+        resume = run_folder.is_unfinished(folder)
+        train(recipe, corpus, folder, encoder=encoder, seed=seed, resume=resume, **settings)
+    teacher = GanBertForSequenceClassification.from_pretrained(folder)
+    teacher.enable_packing()
+    return teacher
+
+
+def _plan(recipe: Recipe, corpus: Corpus, lengths: NDArray[np.int64], steps: int, seed: int) -> BatchPlan:
+    """Return all batches of a run over a corpus whose rows have these lengths."""
+    return BatchPlan(
+        batch_streams(recipe, corpus.labelled, corpus.unlabelled, seed, n_processes()), lengths, steps, seed
+    )
+
+
 def _trainer(
     model: GanBertForSequenceClassification,
     tokenizer: PreTrainedTokenizerBase,
@@ -217,6 +259,7 @@ def _trainer(
     recipe: Recipe,
     corpus: Corpus,
     say: Callable[[str], None],
+    teacher: GanBertForSequenceClassification | None,
 ) -> tuple[GanBertTrainer, BatchPlan, int]:
     """Return a trainer over the tokenised corpus, its batches, and how many training rows were cut."""
     progress = not arguments.disable_tqdm
@@ -225,46 +268,26 @@ def _trainer(
     if corpus.validation is not None:
         validation = encode(corpus.validation, tokenizer, tokenizer.model_max_length)[0].remove_columns("length")
         validation = validation.map(partial(_hide_unseen, k=len(corpus.label_names)), batched=True)
-    plan = BatchPlan(
-        batch_streams(recipe, corpus.labelled, corpus.unlabelled, arguments.seed, arguments.world_size),
-        np.asarray(rows.with_format("numpy")["length"][:]),
-        arguments.max_steps,
-        arguments.seed,
-    )
+    lengths = np.asarray(rows.with_format("numpy")["length"][:])
+    plan = _plan(recipe, corpus, lengths, arguments.max_steps, arguments.seed)
     drawn = rows.select(np.unique(np.concatenate([stream.rows for stream in plan.streams])))
     train_occurring_rows_only(model.encoder, _occurring_ids(tokenizer, drawn, validation))
-    collator = DataCollatorWithPadding(tokenizer)
-    if model.discriminator.prototypes is not None:
-        _imprint(model.to(arguments.device), rows.select(corpus.labelled), collator)
     trainer = GanBertTrainer(
         recipe=recipe,
         batch_sampler=plan,
+        teacher=teacher,
         say=say,
         model=model,
         args=arguments,
         train_dataset=rows.remove_columns("length"),
         eval_dataset=validation,
-        data_collator=collator,
+        data_collator=DataCollatorWithPadding(tokenizer),
         processing_class=tokenizer,
         compute_metrics=_selection_metrics(corpus.label_names),
     )
     for unwanted in (PrinterCallback, ProgressCallback):  # standard output belongs to results
         trainer.remove_callback(unwanted)
     return trainer, plan, n_cut
-
-
-@torch.no_grad()
-def _imprint(model: GanBertForSequenceClassification, rows: Dataset, collator: DataCollatorWithPadding) -> None:
-    """Set D's prototypes to the class means of the labelled rows."""
-    assert model.discriminator.prototypes is not None
-    model.eval()
-    vectors, labels = [], []
-    for batch in rows.remove_columns("length").batch(PROTOTYPE_BATCH):
-        inputs = collator(batch).to(model.device)
-        labels.append(inputs.pop("labels"))
-        vectors.append(model.text_vectors(**inputs))
-    model.discriminator.prototypes.imprint(torch.cat(vectors), torch.cat(labels))
-    model.train()
 
 
 def _occurring_ids(tokenizer: PreTrainedTokenizerBase, *parts: Dataset | None) -> torch.Tensor:
@@ -298,12 +321,9 @@ def _saved(
     trainer: GanBertTrainer, tokenizer: PreTrainedTokenizerBase, output: Path
 ) -> GanBertForSequenceClassification:
     """Save the finished model without G, and return what a reader of the folder will get."""
-    if trainer.teacher is None:
-        model = trainer.accelerator.unwrap_model(trainer.model)
-        state = trainer.accelerator.get_state_dict(trainer.model_wrapped)  # by all processes: each may hold a part
-        state = {name.removeprefix("_orig_mod."): weight for name, weight in state.items()}  # of a compiled model
-    else:
-        model, state = trainer.teacher.model, trainer.teacher.model.state_dict()
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    state = trainer.accelerator.get_state_dict(trainer.model_wrapped)  # by all processes: each may hold a part
+    state = {name.removeprefix("_orig_mod."): weight for name, weight in state.items()}  # of a compiled model
     if is_main_process():
         model.save_generator = False  # checkpoints kept it
         model.save_pretrained(output, state_dict=state)

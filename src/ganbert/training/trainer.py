@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,11 +13,10 @@ from torch.utils.data import DataLoader, Sampler
 from transformers import Trainer
 
 from ganbert.distributed import n_processes
-from ganbert.losses import UNLABELLED
 from ganbert.model import GanBertForSequenceClassification, GanBertOutput
 from ganbert.recipe import Recipe
 from ganbert.training.health import HealthMonitor
-from ganbert.training.teacher import FollowStudent, Teacher, cut_off
+from ganbert.training.teacher import Teacher
 
 NETWORKS = ("encoder", "discriminator", "generator")
 
@@ -30,6 +27,7 @@ class GanBertTrainer(Trainer):
     Args:
         recipe: learning rates and clipping.
         batch_sampler: yields the row numbers of each batch, over the whole run; None leaves batches to the Trainer.
+        teacher: says what unlabelled rows are.
         say: told, a line at a time, what a person should know.
         kwargs: of `transformers.Trainer`.
     """
@@ -39,6 +37,7 @@ class GanBertTrainer(Trainer):
         *,
         recipe: Recipe,
         batch_sampler: Sampler[list[int]] | None = None,
+        teacher: GanBertForSequenceClassification | None = None,
         say: Callable[[str], None] = lambda message: None,
         **kwargs: Any,
     ) -> None:
@@ -47,11 +46,7 @@ class GanBertTrainer(Trainer):
         self.recipe = recipe
         self.batch_sampler = batch_sampler
         self.health = HealthMonitor()
-        self.teacher: Teacher | None = None
-        if recipe.average:
-            assert isinstance(self.model, GanBertForSequenceClassification)
-            self.teacher = Teacher(self.model, recipe)
-            self.add_callback(FollowStudent(self.teacher, self.model))
+        self.teacher = None if teacher is None else Teacher(teacher, self.args.device)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Batch the training rows as the batch sampler says."""
@@ -74,32 +69,24 @@ class GanBertTrainer(Trainer):
         if self.optimizer is None:
             assert self.model is not None
             decayed = set(self.get_decay_parameter_names(self.model))
-            groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+            groups: dict[tuple[str, bool], list[nn.Parameter]] = {}
             for network, parameters in self._parameters_by_network.items():
                 for name, p in parameters:
-                    groups.setdefault((self._learning_rate(network, name), name in decayed), []).append(p)
+                    groups.setdefault((network, name in decayed), []).append(p)
             optimizer_class, kwargs = self.get_optimizer_cls_and_kwargs(self.args)
             self.optimizer = optimizer_class(
                 [
-                    {"params": group, "lr": lr, "weight_decay": self.args.weight_decay if decays else 0.0}
-                    for (lr, decays), group in groups.items()
+                    {
+                        "params": group,
+                        "lr": getattr(self.recipe, f"{network}_lr"),
+                        "weight_decay": self.args.weight_decay if decays else 0.0,
+                    }
+                    for (network, decays), group in groups.items()
                 ],
                 **kwargs,
             )
         optimizer: torch.optim.Optimizer = self.optimizer
         return optimizer
-
-    def _learning_rate(self, network: str, name: str) -> float:
-        """Return a parameter's peak learning rate; in the encoder it falls towards the embeddings."""
-        if ".prototypes." in name:  # they live among the encoder's vectors, and move as slowly
-            return self.recipe.encoder_lr
-        rate: float = getattr(self.recipe, f"{network}_lr")
-        if network == "encoder":
-            assert isinstance(self.model, GanBertForSequenceClassification)
-            n_layers: int = self.model.config.encoder.num_hidden_layers
-            layer = re.search(r"\.(\d+)\.", name)
-            rate *= float(self.recipe.layer_decay ** (n_layers - 1 - int(layer[1]) if layer else n_layers))
-        return rate
 
     def training_step(self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
         """Take one step; where the device's memory does not hold it, again in micro-batches of half as many rows."""
@@ -121,8 +108,9 @@ class GanBertTrainer(Trainer):
         self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """Return L_D + L_G while training; on validation rows, where no fakes are wanted, L_D_sup."""
-        if model.training:
-            inputs = self._views(inputs)
+        if model.training and self.teacher is not None:
+            with self.accelerator.autocast():
+                inputs = {**inputs, "soft_targets": self.recipe.teacher_weight * self.teacher.soft_targets(inputs)}
         loss, outputs = super().compute_loss(model, inputs, return_outputs=True, num_items_in_batch=num_items_in_batch)
         assert isinstance(outputs, GanBertOutput)
         if model.training:
@@ -130,26 +118,6 @@ class GanBertTrainer(Trainer):
         else:
             loss = outputs.loss_d_supervised
         return (loss, outputs) if return_outputs else loss
-
-    def _views(self, inputs: dict[str, Any]) -> dict[str, Any]:
-        """Return what the student sees of a batch, with what the teacher, who sees whole texts, says of it."""
-        unlabelled = inputs["labels"] == UNLABELLED
-        if self.teacher is not None and self.recipe.consistency_weight:
-            with self.accelerator.autocast():
-                soft_targets = self.teacher.soft_targets(inputs)
-            inputs = {**inputs, "soft_targets": self._consistency_weight() * soft_targets}
-        for rows, share in ((unlabelled, self.recipe.token_cutoff), (~unlabelled, self.recipe.labelled_cutoff)):
-            if share:
-                inputs = {**inputs, "attention_mask": cut_off(inputs["attention_mask"], rows, share)}
-        return inputs
-
-    def _consistency_weight(self) -> float:
-        risen = self.state.global_step / max(self.recipe.ramp_up * self.state.max_steps, 1)
-        return self.recipe.consistency_weight * min(1.0, risen if self.recipe.ramp_up else 1.0)
-
-    def prediction_step(self, model: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        """Measure the model that is kept."""
-        return super().prediction_step(model if self.teacher is None else self.teacher.model, *args, **kwargs)
 
     def _clip_grad_norm(self, model: nn.Module) -> torch.Tensor:
         """Clip each network's gradient by its own norm: a wild G must not slow the encoder down."""
@@ -184,15 +152,3 @@ class GanBertTrainer(Trainer):
         assert isinstance(model, GanBertForSequenceClassification)
         model.save_generator = _internal_call
         super().save_model(output_dir, _internal_call=_internal_call)
-        if self.teacher is not None and _internal_call and self.args.should_save:
-            self.teacher.save(Path(output_dir or str(self.args.output_dir)))
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        super()._load_from_checkpoint(resume_from_checkpoint, model)
-        if self.teacher is not None:
-            self.teacher.load(Path(resume_from_checkpoint))
-
-    def _load_best_model(self) -> None:
-        super()._load_best_model()
-        if self.teacher is not None and self.state.best_model_checkpoint is not None:
-            self.teacher.load(Path(self.state.best_model_checkpoint))
