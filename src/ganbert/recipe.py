@@ -215,7 +215,8 @@ DEFAULT = Recipe(
     discriminator_lr=1e-3,
     generator_lr=1e-3,
 )
-"""What measured best so far, on development rows of several tasks with a small encoder (docs/results/experiments.md)."""
+"""What measured best so far, on development rows of several tasks, with a small encoder
+(docs/results/experiments.md)."""
 
 OF_UNLABELLED_ROWS = frozenset(
     {
