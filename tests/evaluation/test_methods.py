@@ -22,7 +22,7 @@ from ganbert.recipe import OF_UNLABELLED_ROWS
 from tests.conftest import toy_rows
 from tests.evaluation.test_results import NoRows
 
-FINE_TUNED = ["bert", "bert-code", "gan-bert", "gan-bert-code", "joint", "default", "default-plain"]
+FINE_TUNED = ["bert", "bert-code", "gan-bert", "gan-bert-code", "joint", "bert-tuned", "default", "default-plain"]
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def command(
     test: Annotated[
         Path | None, typer.Option(help="Table to measure on; without it, cross-validation over the labelled rows.")
     ] = None,
-    methods: options.Methods = "tfidf,embed,default-plain,default",
+    methods: options.Methods = "tfidf,embed,bert-tuned,default",
     against: options.Against = None,
     seeds: options.Seeds = 5,
     labels: Annotated[
@@ -62,7 +62,7 @@ def command(
 
         ganbert compare messages.csv
 
-        ganbert compare messages.csv --test test.csv --methods tfidf,setfit,default-plain,default --seeds 3
+        ganbert compare messages.csv --test test.csv --methods tfidf,setfit,bert-tuned,default --seeds 3
 
         ganbert compare qc-coarse sst5 --labels 1% --methods bert,gan-bert
     """

@@ -19,7 +19,7 @@ def command(
     budgets: Annotated[
         str | None, typer.Option(help="Labelled rows, as 1%,2%,100; without it those of the paper.", show_default=False)
     ] = None,
-    methods: options.Methods = "bert-epochs,bert,gan-bert,default-plain,default",
+    methods: options.Methods = "bert-epochs,bert,gan-bert,bert-tuned,default",
     against: options.Against = None,
     seeds: options.Seeds = 5,
     split: Annotated[

@@ -39,6 +39,8 @@ class Method:
             raise InputError(f"{self.library} is not installed: pip install 'ganbert[compare]'")
 
 
+_FINE_TUNES = ("bert", "bert-tuned", "default-plain")
+
 METHODS = {
     "bert-epochs": Method(
         FineTuning(BERT, equal_epochs=True),
@@ -56,18 +58,22 @@ METHODS = {
         "what the PyTorch port computes: all networks descend the sum of both losses",
         ("bert-code",),
     ),
-    "default": Method(FineTuning(DEFAULT, of_paper=False), "the default recipe of ganbert", ("default-plain",)),
+    "bert-tuned": Method(
+        FineTuning(dataclasses.replace(DEFAULT.plain(), contrastive_weight=0.0), of_paper=False),
+        "plain fine-tuning with learning rates and pooling chosen on development rows, equally many steps",
+    ),
+    "default": Method(
+        FineTuning(DEFAULT, of_paper=False), "the default recipe of ganbert", ("bert-tuned", "default-plain")
+    ),
     "default-plain": Method(
-        FineTuning(DEFAULT.plain(), of_paper=False), "the default recipe without its adversary, equally many steps"
+        FineTuning(DEFAULT.plain(), of_paper=False),
+        "the default recipe on labelled rows alone: contrast, no teacher, no adversary; equally many steps",
+        ("bert-tuned",),
     ),
-    "tfidf": Method(tfidf, "logistic regression on TF-IDF", ("bert", "default-plain")),
-    "embed": Method(embed, "logistic regression on text vectors of the frozen encoder", ("bert", "default-plain")),
-    "self-training": Method(
-        self_training, "scikit-learn's self-training on the same vectors", ("bert", "default-plain")
-    ),
-    "setfit": Method(
-        setfit, "SetFit for an epoch of its pairs, at most 500 steps", ("bert", "default-plain"), library="setfit"
-    ),
+    "tfidf": Method(tfidf, "logistic regression on TF-IDF", _FINE_TUNES),
+    "embed": Method(embed, "logistic regression on text vectors of the frozen encoder", _FINE_TUNES),
+    "self-training": Method(self_training, "scikit-learn's self-training on the same vectors", _FINE_TUNES),
+    "setfit": Method(setfit, "SetFit for an epoch of its pairs, at most 500 steps", _FINE_TUNES, library="setfit"),
 }
 """By name. `NAME:FIELD=VALUE+FIELD=VALUE` is a method with other choices of its recipe, as `gan-bert:noise=uniform`."""
 
