@@ -53,7 +53,7 @@ def slow(corpus: Corpus) -> Iterator[None]:
 def run(data: Path, output: Path, path: str, seed: int, steps: int) -> None:
     """Train once and append the figures to `output`."""
     corpus = TaskSource("qc-coarse", data).split(str(N_LABELLED), seed).corpus
-    recipe = replace(DEFAULT, max_steps=steps)
+    recipe = replace(DEFAULT, max_steps=steps, teacher_share=0.0)  # one run, of one kind of step
     compute = choose_compute(precision="float32" if path == "slow" else "auto")
     with tempfile.TemporaryDirectory() as folder:
         options = {"seed": seed, "progress": False, "compute": compute, "say": lambda message: None}

@@ -16,6 +16,7 @@ Each measurement is in the output as soon as it ends; started again, the script 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import gzip
 import itertools
 import json
@@ -82,7 +83,9 @@ def set_up(table: Path, output: Path) -> None:
     quiet_libraries()
     GanBertTrainer.training_step = first_step  # type: ignore[assignment]
     try:
-        train(DEFAULT, read_corpus([table], TableOptions(), output.parent), output, progress=False, overwrite=True)
+        recipe = dataclasses.replace(DEFAULT, teacher_share=0.0)  # the set-up of one run
+        corpus = read_corpus([table], TableOptions(), output.parent)
+        train(recipe, corpus, output, progress=False, overwrite=True)
     except FirstStepError:
         return
     raise AssertionError("no step was taken")

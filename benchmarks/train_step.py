@@ -148,7 +148,14 @@ def ganbert(work: Work, steps: int) -> list[float]:
     labels = [label if i < N_LABELLED else -100 for i, label in enumerate(work.labels)]
     names = [f"class {i:02d}" for i in range(work.n_classes)]
     corpus = corpus_of_texts(work.texts, labels, names)
-    recipe = replace(DEFAULT, max_steps=steps, max_length=work.max_length, batch_size=BATCH)
+    recipe = replace(
+        DEFAULT,
+        max_steps=steps,
+        max_length=work.max_length,
+        batch_size=BATCH,
+        teacher_share=0.0,
+        contrastive_weight=0.0,
+    )  # one kind of step, that of the game
     with tempfile.TemporaryDirectory() as folder:
         return _clocked(
             lambda: train(
