@@ -218,6 +218,9 @@ DEFAULT = Recipe(
 """What measured best so far, on development rows of several tasks, with a small encoder
 (docs/results/experiments.md)."""
 
+BERT_TUNED = dataclasses.replace(DEFAULT.plain(), contrastive_weight=0.0)
+"""A plain fine-tune with the learning rates and the pooling that measured best for it: what the default must beat."""
+
 OF_UNLABELLED_ROWS = frozenset(
     {
         "noise", "noise_size", "feature_dropout", "real_term", "feature_matching", "real_weight", "fooling_weight",
@@ -227,5 +230,5 @@ OF_UNLABELLED_ROWS = frozenset(
 )  # fmt: skip
 """Fields that a run on labelled rows alone, with its number of steps given, does not read."""
 
-RECIPES = {"default": DEFAULT, "paper": PAPER, "code": CODE, "bert": BERT}
+RECIPES = {"default": DEFAULT, "paper": PAPER, "code": CODE, "bert": BERT, "bert-tuned": BERT_TUNED}
 """The named recipes of `--recipe`."""

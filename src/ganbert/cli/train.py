@@ -33,7 +33,7 @@ def command(
     test: Annotated[Path | None, typer.Option(help="Table to measure the finished model on, once.")] = None,
     encoder: options.Encoder = "minilm",
     recipe: Annotated[
-        str, typer.Option(help="default, paper, code (the authors' code) or bert (no adversary).")
+        str, typer.Option(help="default, paper, code (the authors' code), bert (no adversary) or bert-tuned.")
     ] = "default",
     seed: Annotated[int, typer.Option(help="Fixes initial weights, order, noise and dropout.")] = 0,
     max_steps: Annotated[

@@ -13,7 +13,7 @@ from ganbert.evaluation.fine_tuning import FineTuning
 from ganbert.evaluation.setfit import setfit
 from ganbert.evaluation.setting import Outcome, Setting
 from ganbert.evaluation.splits import Split
-from ganbert.recipe import BERT, CODE, DEFAULT, OF_UNLABELLED_ROWS, PAPER
+from ganbert.recipe import BERT, BERT_TUNED, CODE, DEFAULT, OF_UNLABELLED_ROWS, PAPER
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ METHODS = {
         ("bert-code",),
     ),
     "bert-tuned": Method(
-        FineTuning(dataclasses.replace(DEFAULT.plain(), contrastive_weight=0.0), of_paper=False),
+        FineTuning(BERT_TUNED, of_paper=False),
         "plain fine-tuning with learning rates and pooling chosen on development rows, equally many steps",
     ),
     "default": Method(
