@@ -37,6 +37,7 @@ def make(tiny_encoder: str, monkeypatch: pytest.MonkeyPatch) -> Make:
 
     def classifier(**parameters: Any) -> GanBertClassifier:
         small: dict[str, Any] = {"encoder": tiny_encoder, "max_steps": 2, "batch_size": 16, "precision": "float32"}
+        small["settings"] = {"looks_needed": 0.0}
         return GanBertClassifier(**(small | parameters))
 
     return classifier
@@ -53,6 +54,7 @@ def fitted(tiny_encoder: str) -> GanBertClassifier:
         batch_size=int(given["--batch-size"]),
         learning_rate=float(given["--learning-rate"]),
         precision="float32",
+        settings={"looks_needed": 0.0, "teacher_share": 0.0},
     ).fit(TEXTS, SOME)
 
 
@@ -296,7 +298,7 @@ def test_validation_and_early_stopping_are_those_of_train(make: Make) -> None:
 def test_a_recipe_is_named_or_given(make: Make, recipe: Any, expected: Any) -> None:
     recipe_ = make(recipe=recipe).fit(TEXTS, SOME).recipe_
 
-    assert set(recipe_.changes_from(expected)) <= {"max_steps", "batch_size"}
+    assert set(recipe_.changes_from(expected)) <= {"max_steps", "batch_size", "looks_needed"}
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,8 @@ class Recipe:
     )
     labelled_share: float | None = _option(None, "share of every batch given to labelled rows, instead of replication")
 
+    looks_needed: float = _option(0.0, "learn from labelled rows alone where the steps show each fewer times than this")
+
     # How long, and how fast
     epochs: float = _option(3.0, "passes over the rows of a GAN-BERT run; they set the number of steps (paper: 3)")
     max_steps: int | None = _option(None, "number of optimiser steps, instead of epochs")
@@ -84,7 +86,7 @@ class Recipe:
             "teacher_weight",
             "contrastive_weight",
         )
-        for name in (*rates, *weights):
+        for name in (*rates, *weights, "looks_needed"):
             _require(name, getattr(self, name), 0 <= getattr(self, name) < math.inf, "0 or above and finite")
         for name in ("dropout", "input_dropout", "teacher_share"):
             _require(name, getattr(self, name), 0 <= getattr(self, name) < 1, "at least 0 and below 1")
@@ -137,6 +139,10 @@ class Recipe:
         else:
             rows, per_batch = n_labelled * self.copies_of_labelled(n_labelled, used) + used, self.batch_size
         return max(1, math.ceil(self.epochs * rows / per_batch))
+
+    def looks(self, n_labelled: int, n_unlabelled: int) -> float:
+        """Return how often `plain()` shows each labelled row in its steps."""
+        return self.n_steps(n_labelled, n_unlabelled) * min(self.batch_size, n_labelled) / n_labelled
 
     def teacher_steps(self, steps: int) -> int:
         """Return how many of a run's steps train its teacher."""
@@ -211,6 +217,7 @@ DEFAULT = Recipe(
     teacher_share=0.5,
     max_length=128,
     labelled_share=0.5,
+    looks_needed=40.0,
     encoder_lr=5e-5,
     discriminator_lr=1e-3,
     generator_lr=1e-3,
@@ -225,7 +232,7 @@ OF_UNLABELLED_ROWS = frozenset(
     {
         "noise", "noise_size", "feature_dropout", "real_term", "feature_matching", "real_weight", "fooling_weight",
         "feature_matching_weight", "joint", "generator_lr", "unlabelled_per_labelled", "replication", "labelled_share",
-        "teacher_share", "teacher_weight",
+        "looks_needed", "teacher_share", "teacher_weight",
     }
 )  # fmt: skip
 """Fields that a run on labelled rows alone, with its number of steps given, does not read."""

@@ -57,6 +57,7 @@ def write_toy(path: Path, n: int, labelled: int, first: int = 0) -> Path:
 def train_toy_model(encoder: str, folder: Path, recipe: Recipe = DEFAULT) -> Path:
     """Train on 24 labelled and 36 unlabelled toy rows, and return the model folder."""
     settings = {"max_steps": "12", "pooling": "mean", "batch_size": "16", "encoder_lr": "0.01"}
+    settings |= {"teacher_share": "0", "looks_needed": "0"}  # all steps are of the game
     corpus = read_corpus([write_toy(folder / "train.csv", 60, 24)], TableOptions(), folder)
     result = train(
         recipe.with_settings(settings),

@@ -16,7 +16,7 @@ import pytest
 from tests.conftest import Run, toy_rows
 
 FAST = ("--max-steps", 4, "--max-length", 16, "--precision", "float32", "--threads", 1)
-METHODS = "tfidf,embed,default-plain,default"
+METHODS = "tfidf,embed,bert-tuned,default"
 
 
 @pytest.fixture
@@ -35,9 +35,9 @@ def test_a_test_file_is_measured_on(compare: Run, toy_table: Callable[..., Path]
     assert {(r["n_labelled"], r["n_unlabelled"]) for r in runs} == {(24, 36)}
     assert {r["steps"] for r in runs if r["method"].startswith("default")} == {4}
     default = next(s for s in summary if s["method"] == "default")
-    assert default["baseline"] == "default-plain"
+    assert default["baseline"] == "bert-tuned"
     assert default["gain"]["n"] == 2
-    played, plain = ([r["accuracy"] for r in runs if r["method"] == m] for m in ("default", "default-plain"))
+    played, plain = ([r["accuracy"] for r in runs if r["method"] == m] for m in ("default", "bert-tuned"))
     assert default["gain"]["mean"] == pytest.approx((sum(played) - sum(plain)) / 2)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "results.jsonl", "commands.txt", "curve.png", "curve.svg", "report.html", "summary.md",

@@ -252,7 +252,7 @@ def test_minilm_without_its_package_says_what_to_install(
 @pytest.mark.parametrize(
     ("options", "parts"),
     [
-        (["--recipe", "best"], ["--recipe 'best'", "default, paper, code, bert"]),
+        (["--recipe", "best"], ["--recipe 'best'", "default, paper, code, bert, bert-tuned"]),
         (["--set", "noise"], ["--set 'noise'", "NAME=VALUE"]),
         (["--set", "noize=uniform"], ["'noize'", "noise"]),
         (["--set", "noise=loud"], ["noise='loud'", "normal, uniform"]),

@@ -284,7 +284,7 @@ def test_overwrite_replaces_a_finished_model(train_and_plot: Run, toy_table: Toy
     train_and_plot(toy_table(), "--recipe", "bert")
     (tmp_path / "model" / "left_over.txt").write_text("old")
 
-    train_and_plot(toy_table(), "--overwrite")
+    train_and_plot(toy_table(), "--recipe", "paper", "--overwrite")
 
     assert config(tmp_path / "model")["adversarial"] is True
     assert not (tmp_path / "model" / "left_over.txt").exists()

@@ -41,7 +41,9 @@ def run(tiny_encoder: str, tmp_path: Path) -> Callable[..., TrainingResult]:
     def run(recipe: Recipe, corpus: Corpus | None = None, name: str = "model", **given: Any) -> TrainingResult:
         recipe = recipe if recipe.max_steps else replace(recipe, max_steps=6)
         options: dict[str, Any] = {"encoder": tiny_encoder, "progress": False, "say": lambda message: None, **given}
-        return train(replace(recipe, batch_size=16), corpus or toy_corpus(), tmp_path / name, **options)
+        return train(
+            replace(recipe, batch_size=16, looks_needed=0.0), corpus or toy_corpus(), tmp_path / name, **options
+        )
 
     return run
 
@@ -61,7 +63,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_training_learns_the_toy_task(run: Callable[..., TrainingResult], precision: str) -> None:
-    recipe = replace(DEFAULT, max_steps=150, encoder_lr=1e-3, discriminator_lr=1e-2)
+    recipe = replace(DEFAULT, max_steps=300, encoder_lr=1e-3, discriminator_lr=1e-2)
     result = run(recipe, toy_corpus(test=60), compute=choose_compute(precision=precision))
     assert result.test is not None
     assert result.test.accuracy > 0.9
@@ -72,7 +74,7 @@ def test_a_compiled_model_is_saved_as_any_other(
     run: Callable[..., TrainingResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ganbert.training.arguments.COMPILE_BACKEND", "eager")  # traced, but not compiled
-    recipe = replace(DEFAULT, max_steps=100, encoder_lr=1e-3, discriminator_lr=1e-2)
+    recipe = replace(DEFAULT, max_steps=150, encoder_lr=1e-3, discriminator_lr=1e-2, teacher_share=0.0)
     result = run(recipe, toy_corpus(test=60), compiled=True)
     other = run(replace(recipe, max_steps=1), name="other")
     assert load_file(result.output / "model.safetensors").keys() == load_file(other.output / "model.safetensors").keys()
@@ -98,6 +100,17 @@ def test_a_plain_run_has_no_fake_class_and_ignores_unlabelled_rows(run: Callable
     without = run(BERT, alone, "without")
     assert not result.model.config.adversarial
     assert weights(result) == weights(without)
+
+
+def test_too_few_steps_for_the_labels_are_said_to_be_plain_fine_tuning(tiny_encoder: str, tmp_path: Path) -> None:
+    for steps, plain in ((20, True), (76, False)):  # of 16 of 30 labelled rows: 10.7 and 40.5 looks at each
+        said: list[str] = []
+        recipe = replace(DEFAULT, batch_size=16, max_steps=steps)
+        folder = tmp_path / str(steps)
+        result = train(recipe, toy_corpus(), folder, encoder=tiny_encoder, progress=False, say=said.append)
+        assert result.recipe.uses_unlabelled is not plain
+        assert any("each of 30 labelled rows 11 times" in line for line in said) is plain
+        assert (result.labelled_shown == pytest.approx(recipe.looks(30, 60))) is plain
 
 
 def test_all_rows_labelled_is_said_to_be_plain_fine_tuning(run: Callable[..., TrainingResult]) -> None:

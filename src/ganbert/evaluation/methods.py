@@ -13,7 +13,7 @@ from ganbert.evaluation.fine_tuning import FineTuning
 from ganbert.evaluation.setfit import setfit
 from ganbert.evaluation.setting import Outcome, Setting
 from ganbert.evaluation.splits import Split
-from ganbert.recipe import BERT, BERT_TUNED, CODE, DEFAULT, OF_UNLABELLED_ROWS, PAPER
+from ganbert.recipe import BERT, BERT_TUNED, CODE, DEFAULT, OF_UNLABELLED_ROWS, PAPER, Recipe
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ METHODS = {
 def method_named(name: str) -> Method:
     """Return a method of the registry, with the settings that follow its name.
 
-    Its baseline has the same settings, but for those that only the adversary reads.
+    Its baseline has the same settings, but for those that only unlabelled rows need and those it differs in by nature.
 
     Raises:
         InputError: there is no such method or no such setting; says what there is.
@@ -104,6 +104,14 @@ def method_named(name: str) -> Method:
         run = method.run.changed(settings)
     except ValueError as error:
         raise InputError(f"method {name!r}: {error}") from error
-    shared = [f"{key}={value}" for key, value in settings.items() if key not in OF_UNLABELLED_ROWS]
-    baselines = tuple(f"{baseline}:{'+'.join(shared)}" if shared else baseline for baseline in method.baselines)
+    baselines = tuple(_with_shared(settings, baseline, method.run.recipe) for baseline in method.baselines)
     return dataclasses.replace(method, run=run, baselines=baselines)
+
+
+def _with_shared(settings: dict[str, str], baseline: str, recipe: Recipe) -> str:
+    """Return the name of a baseline with those of a method's settings that it is to have as well."""
+    fine_tuning = METHODS[baseline].run
+    assert isinstance(fine_tuning, FineTuning)
+    own = OF_UNLABELLED_ROWS | fine_tuning.recipe.changes_from(recipe).keys()
+    shared = [f"{key}={value}" for key, value in settings.items() if key not in own]
+    return f"{baseline}:{'+'.join(shared)}" if shared else baseline

@@ -113,8 +113,17 @@ def train(
         InterruptedRunError: SIGTERM or Ctrl-C came; a checkpoint has been saved.
     """
     run_folder.check_output(output, resume=resume, overwrite=overwrite)
+    note = None
     if recipe.uses_unlabelled and len(corpus.unlabelled) == 0:
-        say("All rows are labelled: there is no unlabelled text to learn from, so this is plain fine-tuning.")
+        note = "All rows are labelled: there is no unlabelled text to learn from, so this is plain fine-tuning."
+        recipe = recipe.plain()
+    looks = recipe.looks(len(corpus.labelled), len(corpus.unlabelled))
+    if recipe.uses_unlabelled and looks < recipe.looks_needed:
+        note = (
+            f"The steps show each of {len(corpus.labelled)} labelled rows {looks:.0f} times, which leaves none for "
+            f"unlabelled text: this is plain fine-tuning. {recipe.looks_needed:.0f} looks or more would use it: "
+            "--max-steps, or --set looks_needed=0."
+        )
         recipe = recipe.plain()
     transformers.set_seed(seed)
     compute = compute or choose_compute()
@@ -148,6 +157,8 @@ def train(
     }
     with arguments.main_process_first():
         checkpoint = run_folder.begin(output, facts, resume=resume)
+    if note is not None:
+        say(note)
     teacher, began = None, time.perf_counter()
     if lesson:
         say(f"First a teacher, on the labelled rows alone, for {lesson} of {steps} steps.")
