@@ -18,6 +18,7 @@ from ganbert.data.corpus import Corpus, corpus_of_texts
 from ganbert.errors import InputError, RunError
 from ganbert.inference.predictor import Predictor
 from ganbert.recipe import BERT, CODE, DEFAULT, PAPER, Recipe
+from ganbert.training.plots import PANELS
 from ganbert.training.result import TrainingResult
 from ganbert.training.train import train
 from tests.conftest import toy_rows
@@ -188,6 +189,9 @@ def test_the_folder_holds_the_plots_and_they_are_pictures(run: Callable[..., Tra
     result = run(DEFAULT)
     for name in ("losses.png", "health.png"):
         assert (result.output / name).read_bytes().startswith(b"\x89PNG")
+    drawn = {name for _, names in PANELS["losses.png"].values() for name in names.split()}
+    record = json.loads((result.output / "training_log.jsonl").read_text().splitlines()[0])
+    assert {"loss_contrastive", "loss_distillation"} <= {name for name in record if name.startswith("loss_")} <= drawn
 
 
 def test_text_pairs_reach_the_encoder_with_token_types(run: Callable[..., TrainingResult]) -> None:

@@ -13,7 +13,10 @@ STYLES = (("#0072B2", "-"), ("#D55E00", "--"), ("#009E73", ":"), ("#CC79A7", "-.
 
 PANELS: dict[str, dict[str, tuple[str, str]]] = {
     "losses.png": {
-        "Discriminator": ("loss", "loss_d_supervised loss_d_unsupervised"),
+        "Discriminator and encoder": (
+            "loss",
+            "loss_d_supervised loss_d_unsupervised loss_contrastive loss_distillation",
+        ),
         "Generator": ("loss", "loss_g_unsupervised loss_g_feature_matching"),
         "Validation": ("share", "eval_accuracy eval_macro_f1"),
     },
@@ -29,6 +32,8 @@ PANELS: dict[str, dict[str, tuple[str, str]]] = {
 NAMES = {
     "loss_d_supervised": "supervised",
     "loss_d_unsupervised": "real or invented",
+    "loss_contrastive": "contrast of labelled texts",
+    "loss_distillation": "what the teacher says",
     "loss_g_unsupervised": "fooling D",
     "loss_g_feature_matching": "feature matching",
     "eval_accuracy": "accuracy",
