@@ -178,7 +178,7 @@ def test_distillation_loss_is_the_weighted_cross_entropy_of_unlabelled_rows() ->
     assert float(actual) == pytest.approx(expected, rel=RELATIVE)
 
 
-def test_supervised_contrastive_loss_is_the_mean_over_pairs_of_a_class() -> None:
+def test_supervised_contrastive_loss_asks_for_a_near_row_of_the_same_class() -> None:
     h = random_logits(2, 1.0, (6, 8))
     labels = np.array([0, 1, 0, -100, 0, 2])
     unit = (h / np.linalg.norm(h, axis=1, keepdims=True)).astype(np.float64)
@@ -189,10 +189,19 @@ def test_supervised_contrastive_loss_is_the_mean_over_pairs_of_a_class() -> None
         others = [j for j in known if j != i]
         positives = [j for j in others if labels[j] == labels[i]]
         if positives:
-            total = similarity[i, others].sum()
-            per_row.append(-np.mean([np.log(similarity[i, j] / total) for j in positives]))
+            per_row.append(-np.log(similarity[i, positives].sum() / similarity[i, others].sum()))
     actual = losses.supervised_contrastive_loss(torch.tensor(h), torch.tensor(labels))
     assert float(actual) == pytest.approx(np.mean(per_row), rel=RELATIVE)
+
+
+def test_supervised_contrastive_loss_lets_a_class_be_two_clusters() -> None:
+    east, west, north = [1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]
+    h = torch.tensor([east, east, west, west, north, north], requires_grad=True)
+    loss = losses.supervised_contrastive_loss(h, torch.tensor([0, 0, 0, 0, 1, 1]))
+    loss.backward()
+    assert loss.item() < 1e-3  # no pull from one cluster to the other
+    assert h.grad is not None
+    assert h.grad.abs().max() < 1e-3
 
 
 def test_losses_without_a_row_to_count_are_0_and_so_are_their_gradients() -> None:

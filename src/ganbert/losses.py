@@ -118,22 +118,27 @@ def distillation_loss(class_logits: Tensor, soft_targets: Tensor, labels: Tensor
 
 
 def supervised_contrastive_loss(h: Tensor, labels: Tensor, temperature: float = 0.1) -> Tensor:
-    """Rows of a class lie together, those of others apart (Khosla et al. 2020, equation 2).
+    """A row lies near some rows of its class, nearer than to other rows (Khosla et al. 2020, equation 3).
+
+    L_C = -E_labelled log(sum_p exp(cos(h, h_p) / t) / sum_a exp(cos(h, h_a) / t)), p over the other rows of its class
+    in the batch, a over all other labelled rows. The sum inside the logarithm lets a class be several clusters;
+    equation 2 draws each class into one point, and "everything else" swallows a rare class.
 
     Args:
         h: [b, d], text vectors.
         labels: [b], -100 for a row without a label, which takes no part.
-        temperature: of the softmax over cosines.
+        temperature: t.
 
     Returns:
         Scalar; 0 with a zero gradient when no two rows share a label.
     """
     labelled = labels != UNLABELLED
-    itself = torch.eye(len(h), dtype=torch.bool, device=h.device)
-    other = labelled.unsqueeze(0) & ~itself
+    other = labelled.unsqueeze(0) & ~torch.eye(len(h), dtype=torch.bool, device=h.device)
+    positive = other & (labels.unsqueeze(0) == labels.unsqueeze(1))
     unit = F.normalize(h.float(), dim=-1)
-    log_p = (unit @ unit.T / temperature).masked_fill(~other, -torch.inf).log_softmax(dim=-1)
-    positive = other & (labels.unsqueeze(0) == labels.unsqueeze(1)) & labelled.unsqueeze(1)
-    n_positive = positive.sum(dim=1)
-    per_row = -torch.where(positive, log_p, 0.0).sum(dim=1) / n_positive.clamp(min=1)
-    return per_row.sum() / (n_positive > 0).sum().clamp(min=1)
+    similarity = unit @ unit.T / temperature
+    lowest = torch.finfo(similarity.dtype).min  # not -inf, whose gradient is nan where a row has no other
+    log_all = similarity.masked_fill(~other, lowest).logsumexp(dim=-1)
+    log_positive = similarity.masked_fill(~positive, lowest).logsumexp(dim=-1)
+    counted = positive.any(dim=1)
+    return torch.where(counted, log_all - log_positive, 0.0).sum() / counted.sum().clamp(min=1)

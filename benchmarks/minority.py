@@ -1,0 +1,54 @@
+"""Tables with a rare class for `ganbert compare`: one coarse class of QC's training questions, 5%, and all the others.
+
+    python -m benchmarks.minority --data ../shared/data --output minority
+    ganbert compare minority/HUM-train.csv --test minority/HUM-test.csv --labels 100 --methods bert-tuned,default
+
+All rows are of the training set: nothing in this reads the test set.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ganbert.evaluation.tasks import task_named
+
+CLASSES = ("DESC", "ENTY", "HUM", "LOC", "NUM")
+"""ABBR has too few rows."""
+SEED = 2020
+N_TRAIN = (150, 2850)
+N_TEST = (60, 1140)
+"""Rare rows and others."""
+
+
+def main() -> None:
+    """Write a table to train on and one to test on for each class."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--output", type=Path, default=Path("minority"))
+    arguments = parser.parse_args()
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    rows = task_named("qc-coarse").load("train", arguments.data).to_pandas()
+    assert isinstance(rows, pd.DataFrame)
+    for name in CLASSES:
+        rng = np.random.default_rng(SEED)
+        rare = rng.permutation(rows.loc[rows["label"] == name, "text"].to_numpy())
+        others = rng.permutation(rows.loc[rows["label"] != name, "text"].to_numpy())
+        ends = [sum(pair) for pair in zip(N_TRAIN, N_TEST, strict=True)]
+        for part, start, end in (("train", (0, 0), N_TRAIN), ("test", N_TRAIN, ends)):
+            table = _shuffled(rare[start[0] : end[0]], others[start[1] : end[1]], rng)
+            table.to_csv(arguments.output / f"{name}-{part}.csv", index=False)
+
+
+def _shuffled(rare: NDArray[np.object_], others: NDArray[np.object_], rng: np.random.Generator) -> pd.DataFrame:
+    labels = ["rare"] * len(rare) + ["other"] * len(others)
+    table = pd.DataFrame({"text": [*rare, *others], "label": labels})
+    return table.iloc[rng.permutation(len(table))]
+
+
+if __name__ == "__main__":
+    main()
