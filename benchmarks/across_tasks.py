@@ -1,0 +1,87 @@
+"""What methods do over many tasks and budgets: each cell, and the means over all, from the rows of `ganbert curve`.
+
+    python -m benchmarks.across_tasks docs/results/final/*/results.jsonl --against bert-tuned
+
+Accuracy on the same rows, seed by seed. The interval of a mean over cells is Student's t over seeds, each seed's value
+being its mean over the cells that all seeds of both methods have.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from ganbert.evaluation.results import Results
+from ganbert.evaluation.statistics import Estimate
+
+CELL = ["task", "budget"]
+
+
+def read(paths: list[Path]) -> pd.DataFrame:
+    """Return all records, a row each."""
+    return pd.DataFrame([record for path in paths for record in Results(path).read()])
+
+
+def paired(rows: pd.DataFrame, method: str, against: str) -> pd.DataFrame:
+    """Return the runs of two methods that have cell, seed and rows in common, side by side."""
+    columns = [*CELL, "seed", "split_hash", "accuracy", "ece", "seconds_in_all"]
+    one, other = (rows.loc[rows["method"] == name, columns] for name in (method, against))
+    return one.merge(other, on=[*CELL, "seed", "split_hash"], suffixes=("", "_against"))
+
+
+def by_cell(rows: pd.DataFrame, against: str) -> pd.DataFrame:
+    """Return a line for each cell: mean accuracies and ECEs in percent, and differences from a method."""
+    grouped = rows.groupby([*CELL, "method"], sort=False)
+    table = grouped["accuracy"].mean().mul(100).round(1).unstack().astype(str)
+    table += " (" + grouped["ece"].mean().mul(100).round(0).astype(int).astype(str).unstack() + ")"
+    for method in [name for name in table.columns if name != against]:
+        pairs = paired(rows, method, against)
+        gains = (pairs["accuracy"] - pairs["accuracy_against"]).groupby([pairs[name] for name in CELL], sort=False)
+        table[f"{method} less {against}"] = gains.agg(lambda values: Estimate.of(values.to_list()).percent("+"))
+    return table.reset_index().fillna("")
+
+
+def over_cells(rows: pd.DataFrame, against: str) -> pd.DataFrame:
+    """Return a line for each other method: what it gains over all cells that both have, and at what cost."""
+    lines = []
+    for method in [name for name in rows["method"].unique() if name != against]:
+        pairs = paired(rows, method, against)
+        pairs["gain"] = pairs["accuracy"] - pairs["accuracy_against"]
+        cells = pairs.groupby(CELL)
+        gains = pairs.pivot(index="seed", columns=CELL, values="gain")
+        complete = gains.dropna().mean(axis="columns").to_list()
+        of_cells = gains.mean()
+        deviations = cells[["accuracy", "accuracy_against"]].std().mean()
+        means = cells[["ece", "ece_against", "seconds_in_all", "seconds_in_all_against"]].mean()
+        lines.append(
+            {
+                "method": method,
+                "cells": cells.ngroups,
+                "seeds": len(complete),
+                f"less {against}": Estimate.of(complete).percent("+") if complete else "",
+                "mean of cells": f"{of_cells.mean() * 100:+.1f}",
+                "worst cell": f"{of_cells.min() * 100:+.1f} {of_cells.idxmin()}",
+                "deviation": f"{deviations['accuracy'] / deviations['accuracy_against']:.2f}x",
+                "ECE": f"{means['ece'].mean() / means['ece_against'].mean():.2f}x",
+                "seconds": f"{(means['seconds_in_all'] / means['seconds_in_all_against']).mean():.2f}x",
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def main() -> None:
+    """Print both tables in Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("results", type=Path, nargs="+")
+    parser.add_argument("--against", default="bert-tuned")
+    arguments = parser.parse_args()
+    rows = read(arguments.results)
+    print(by_cell(rows, arguments.against).to_markdown(index=False))
+    print()
+    print(over_cells(rows, arguments.against).to_markdown(index=False))
+
+
+if __name__ == "__main__":
+    main()
