@@ -1,9 +1,10 @@
 """What methods do over many tasks and budgets: each cell, and the means over all, from the rows of `ganbert curve`.
 
-    python -m benchmarks.across_tasks docs/results/final/*/results.jsonl --against bert-tuned
+    python -m benchmarks.across_tasks docs/results/final/*/results.jsonl --methods bert-tuned,default
 
-Accuracy on the same rows, seed by seed. The interval of a mean over cells is Student's t over seeds, each seed's value
-being its mean over the cells that all seeds of both methods have.
+All methods are measured against the first, in the cells that it has. Accuracy on the same rows, seed by seed. The
+interval of a mean over cells is Student's t over seeds, each seed's value being its mean over the cells that all seeds
+of both methods have.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from ganbert.evaluation.statistics import Estimate
 CELL = ["task", "budget"]
 
 
-def read(paths: list[Path]) -> pd.DataFrame:
-    """Return all records, a row each."""
-    return pd.DataFrame([record for path in paths for record in Results(path).read()])
+def read(paths: list[Path], methods: list[str]) -> pd.DataFrame:
+    """Return the records of these methods in the cells that the first has, a row each."""
+    rows = pd.DataFrame([record for path in paths for record in Results(path).read()])
+    rows = rows[rows["method"].isin(methods)]
+    return rows.merge(rows.loc[rows["method"] == methods[0], CELL].drop_duplicates())
 
 
 def paired(rows: pd.DataFrame, method: str, against: str) -> pd.DataFrame:
@@ -75,12 +78,13 @@ def main() -> None:
     """Print both tables in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path, nargs="+")
-    parser.add_argument("--against", default="bert-tuned")
+    parser.add_argument("--methods", default="bert-tuned,default:adversarial=false,default,setfit")
     arguments = parser.parse_args()
-    rows = read(arguments.results)
-    print(by_cell(rows, arguments.against).to_markdown(index=False))
+    methods = arguments.methods.split(",")
+    rows = read(arguments.results, methods)
+    print(by_cell(rows, methods[0]).to_markdown(index=False, disable_numparse=True))
     print()
-    print(over_cells(rows, arguments.against).to_markdown(index=False))
+    print(over_cells(rows, methods[0]).to_markdown(index=False, disable_numparse=True))
 
 
 if __name__ == "__main__":
