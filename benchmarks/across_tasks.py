@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ganbert.evaluation.results import Results
@@ -57,6 +58,7 @@ def over_cells(rows: pd.DataFrame, against: str) -> pd.DataFrame:
         complete = gains.dropna().mean(axis="columns").to_list()
         of_cells = gains.mean()
         deviations = cells[["accuracy", "accuracy_against"]].std().mean()
+        deviation = deviations["accuracy"] / deviations["accuracy_against"]
         means = cells[["ece", "ece_against", "seconds_in_all", "seconds_in_all_against"]].mean()
         lines.append(
             {
@@ -66,7 +68,7 @@ def over_cells(rows: pd.DataFrame, against: str) -> pd.DataFrame:
                 f"less {against}": Estimate.of(complete).percent("+") if complete else "",
                 "mean of cells": f"{of_cells.mean() * 100:+.1f}",
                 "worst cell": f"{of_cells.min() * 100:+.1f} {of_cells.idxmin()}",
-                "deviation": f"{deviations['accuracy'] / deviations['accuracy_against']:.2f}x",
+                "deviation": "" if np.isnan(deviation) else f"{deviation:.2f}x",  # of a single seed there is none
                 "ECE": f"{means['ece'].mean() / means['ece_against'].mean():.2f}x",
                 "seconds": f"{(means['seconds_in_all'] / means['seconds_in_all_against']).mean():.2f}x",
             }
