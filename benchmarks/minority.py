@@ -20,9 +20,8 @@ from ganbert.evaluation.tasks import task_named
 CLASSES = ("DESC", "ENTY", "HUM", "LOC", "NUM")
 """ABBR has too few rows."""
 SEED = 2020
-N_TRAIN = (150, 2850)
-N_TEST = (60, 1140)
-"""Rare rows and others."""
+N_RARE, N_RARE_TRAIN = 210, 150
+N_OTHERS, N_OTHERS_TRAIN = 3990, 2850
 
 
 def main() -> None:
@@ -36,12 +35,12 @@ def main() -> None:
     assert isinstance(rows, pd.DataFrame)
     for name in CLASSES:
         rng = np.random.default_rng(SEED)
-        rare = rng.permutation(rows.loc[rows["label"] == name, "text"].to_numpy())
-        others = rng.permutation(rows.loc[rows["label"] != name, "text"].to_numpy())
-        ends = [sum(pair) for pair in zip(N_TRAIN, N_TEST, strict=True)]
-        for part, start, end in (("train", (0, 0), N_TRAIN), ("test", N_TRAIN, ends)):
-            table = _shuffled(rare[start[0] : end[0]], others[start[1] : end[1]], rng)
-            table.to_csv(arguments.output / f"{name}-{part}.csv", index=False)
+        rare = rng.permutation(rows.loc[rows["label"] == name, "text"].to_numpy())[:N_RARE]
+        others = rng.permutation(rows.loc[rows["label"] != name, "text"].to_numpy())[:N_OTHERS]
+        train = _shuffled(rare[:N_RARE_TRAIN], others[:N_OTHERS_TRAIN], rng)
+        test = _shuffled(rare[N_RARE_TRAIN:], others[N_OTHERS_TRAIN:], rng)
+        train.to_csv(arguments.output / f"{name}-train.csv", index=False)
+        test.to_csv(arguments.output / f"{name}-test.csv", index=False)
 
 
 def _shuffled(rare: NDArray[np.object_], others: NDArray[np.object_], rng: np.random.Generator) -> pd.DataFrame:
