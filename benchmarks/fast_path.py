@@ -42,9 +42,9 @@ def slow(corpus: Corpus) -> Iterator[None]:
     padded = functools.partial(DataCollatorWithPadding, padding="max_length", max_length=longest)
     with (
         mock.patch("ganbert.training.train.use_fast_dropout"),
-        mock.patch("ganbert.training.train.train_occurring_rows_only"),
+        mock.patch("ganbert.training.parts.train_occurring_rows_only"),
         mock.patch.object(GanBertForSequenceClassification, "enable_packing", return_value=False),
-        mock.patch("ganbert.training.train.DataCollatorWithPadding", padded),
+        mock.patch("ganbert.training.parts.DataCollatorWithPadding", padded),
         mock.patch("ganbert.data.batches.WINDOW", 1),
     ):
         yield

@@ -7,36 +7,19 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 import transformers
-from datasets import Dataset
-from numpy.typing import NDArray
-from transformers import (
-    DataCollatorWithPadding,
-    EarlyStoppingCallback,
-    EvalPrediction,
-    PreTrainedTokenizerBase,
-    PrinterCallback,
-    ProgressCallback,
-    TrainingArguments,
-)
+from transformers import EarlyStoppingCallback, PreTrainedTokenizerBase
 
 from ganbert.compute import Compute, choose_compute
-from ganbert.data.batches import BatchPlan, batch_streams
 from ganbert.data.corpus import Corpus, n_shared_texts
-from ganbert.data.encode import encode, usable_length
-from ganbert.distributed import is_main_process, n_processes
+from ganbert.distributed import is_main_process
 from ganbert.dropout import use_fast_dropout
-from ganbert.encoders import load_tokenizer
 from ganbert.errors import RunError
 from ganbert.inference.predictor import Predictor
-from ganbert.losses import UNLABELLED
-from ganbert.metrics import Metrics, classification_metrics
+from ganbert.metrics import Metrics
 from ganbert.model import GanBertForSequenceClassification
 from ganbert.recipe import Recipe
 from ganbert.training import run_folder
@@ -44,10 +27,10 @@ from ganbert.training.arguments import training_arguments
 from ganbert.training.callbacks import LogFile, QuietProgress, StopOnSignal
 from ganbert.training.card import write_model_card
 from ganbert.training.health import HealthCallback, last_health
+from ganbert.training.parts import build_model, build_trainer, plan_batches
 from ganbert.training.plots import plot_training
 from ganbert.training.result import TrainingResult
 from ganbert.training.trainer import GanBertTrainer
-from ganbert.vocabulary import train_occurring_rows_only
 
 TEACHER_SEED = 1_000_003
 """Added to a run's seed for its teacher, whose weights and batches are not to be the student's."""
@@ -113,21 +96,10 @@ def train(
         InterruptedRunError: SIGTERM or Ctrl-C came; a checkpoint has been saved.
     """
     run_folder.check_output(output, resume=resume, overwrite=overwrite)
-    note = None
-    if recipe.uses_unlabelled and len(corpus.unlabelled) == 0:
-        note = "All rows are labelled: there is no unlabelled text to learn from, so this is plain fine-tuning."
-        recipe = recipe.plain()
-    looks = recipe.looks(len(corpus.labelled), len(corpus.unlabelled))
-    if recipe.uses_unlabelled and looks < recipe.looks_needed:
-        note = (
-            f"The steps show each of {len(corpus.labelled)} labelled rows {looks:.0f} times, which leaves none for "
-            f"unlabelled text: this is plain fine-tuning. {recipe.looks_needed:.0f} looks or more would use it: "
-            "--max-steps, or --set looks_needed=0."
-        )
-        recipe = recipe.plain()
+    recipe, note = _affordable(recipe, corpus)
     transformers.set_seed(seed)
     compute = compute or choose_compute()
-    model, tokenizer = _build(encoder, corpus, recipe)
+    model, tokenizer = build_model(encoder, corpus, recipe)
     model.micro_batch_size = micro_batch_size
     if gradient_checkpointing:
         model.activation_checkpointing_enable()
@@ -178,7 +150,7 @@ def train(
             say=say,
         )
     seconds = time.perf_counter() - began
-    trainer, plan, n_cut = _trainer(model, tokenizer, arguments, recipe, corpus, say, teacher)
+    trainer, plan, n_cut = build_trainer(model, tokenizer, arguments, recipe, corpus, say, teacher)
     if n_cut:
         longest = tokenizer.model_max_length
         say(f"{n_cut} of {len(corpus.train)} training texts exceed {longest} tokens and were cut (--max-length).")
@@ -201,7 +173,7 @@ def train(
         say(f"{n_shared} of {len(corpus.test or ())} test rows have a text that also stands in the training rows.")
     shown = plan.times_shown(trainer.state.global_step)
     if lesson:
-        shown = shown + _plan(recipe.plain(), corpus, plan.lengths, lesson, teacher_seed).times_shown(lesson)
+        shown = shown + plan_batches(recipe.plain(), corpus, plan.lengths, lesson, teacher_seed).times_shown(lesson)
     result = TrainingResult(
         output=output,
         model=model,
@@ -228,20 +200,22 @@ def train(
     return result
 
 
-def _build(
-    encoder: str, corpus: Corpus, recipe: Recipe
-) -> tuple[GanBertForSequenceClassification, PreTrainedTokenizerBase]:
-    """Return new heads on the encoder, and its tokenizer set to cut where training does."""
-    names = dict(enumerate(corpus.label_names))
-    model = GanBertForSequenceClassification.from_encoder(
-        encoder, id2label=names, label2id={name: i for i, name in names.items()}, **recipe.config_fields()
-    )
-    model.config.text_pairs = "text_pair" in corpus.train.column_names
-    tokenizer = load_tokenizer(encoder)
-    model.config.pad_token_id = tokenizer.pad_token_id
-    # Saved with the model, so that whoever reads it cuts texts where training did.
-    tokenizer.model_max_length = usable_length(tokenizer, model.config.encoder, recipe.max_length)
-    return model, tokenizer
+def _affordable(recipe: Recipe, corpus: Corpus) -> tuple[Recipe, str | None]:
+    """Return the recipe, or its `plain()` where unlabelled text is missing or out of reach, and why in words."""
+    if not recipe.uses_unlabelled:
+        return recipe, None
+    if len(corpus.unlabelled) == 0:
+        return recipe.plain(), (
+            "All rows are labelled: there is no unlabelled text to learn from, so this is plain fine-tuning."
+        )
+    looks = recipe.looks(len(corpus.labelled), len(corpus.unlabelled))
+    if looks < recipe.looks_needed:
+        return recipe.plain(), (
+            f"The steps show each of {len(corpus.labelled)} labelled rows {looks:.0f} times, which leaves none for "
+            f"unlabelled text: this is plain fine-tuning. {recipe.looks_needed:.0f} looks or more would use it: "
+            "--max-steps, or --set looks_needed=0."
+        )
+    return recipe, None
 
 
 def _teacher(
@@ -254,61 +228,6 @@ def _teacher(
     teacher = GanBertForSequenceClassification.from_pretrained(folder)
     teacher.enable_packing()
     return teacher
-
-
-def _plan(recipe: Recipe, corpus: Corpus, lengths: NDArray[np.int64], steps: int, seed: int) -> BatchPlan:
-    """Return all batches of a run over a corpus whose rows have these lengths."""
-    return BatchPlan(
-        batch_streams(recipe, corpus.labelled, corpus.unlabelled, seed, n_processes()), lengths, steps, seed
-    )
-
-
-def _trainer(
-    model: GanBertForSequenceClassification,
-    tokenizer: PreTrainedTokenizerBase,
-    arguments: TrainingArguments,
-    recipe: Recipe,
-    corpus: Corpus,
-    say: Callable[[str], None],
-    teacher: GanBertForSequenceClassification | None,
-) -> tuple[GanBertTrainer, BatchPlan, int]:
-    """Return a trainer over the tokenised corpus, its batches, and how many training rows were cut."""
-    progress = not arguments.disable_tqdm
-    rows, n_cut = encode(corpus.train, tokenizer, tokenizer.model_max_length, progress=progress)
-    validation = None
-    if corpus.validation is not None:
-        validation = encode(corpus.validation, tokenizer, tokenizer.model_max_length)[0].remove_columns("length")
-        validation = validation.map(partial(_hide_unseen, k=len(corpus.label_names)), batched=True)
-    lengths = np.asarray(rows.with_format("numpy")["length"][:])
-    plan = _plan(recipe, corpus, lengths, arguments.max_steps, arguments.seed)
-    drawn = rows.select(np.unique(np.concatenate([stream.rows for stream in plan.streams])))
-    train_occurring_rows_only(model.encoder, _occurring_ids(tokenizer, drawn, validation))
-    trainer = GanBertTrainer(
-        recipe=recipe,
-        batch_sampler=plan,
-        teacher=teacher,
-        say=say,
-        model=model,
-        args=arguments,
-        train_dataset=rows.remove_columns("length"),
-        eval_dataset=validation,
-        data_collator=DataCollatorWithPadding(tokenizer),
-        processing_class=tokenizer,
-        compute_metrics=_selection_metrics(corpus.label_names),
-    )
-    for unwanted in (PrinterCallback, ProgressCallback):  # standard output belongs to results
-        trainer.remove_callback(unwanted)
-    return trainer, plan, n_cut
-
-
-def _occurring_ids(tokenizer: PreTrainedTokenizerBase, *parts: Dataset | None) -> torch.Tensor:
-    """Return the ids of all tokens of these rows, each once, and that of padding."""
-    padding = tokenizer.pad_token_id
-    ids = {padding} if padding is not None else set()
-    for part in parts:
-        for table in [] if part is None else part.select_columns("input_ids").with_format("arrow").iter(10_000):
-            ids.update(table["input_ids"].combine_chunks().flatten().unique().to_pylist())
-    return torch.tensor(sorted(ids))
 
 
 def _run(
@@ -341,22 +260,6 @@ def _saved(
         tokenizer.save_pretrained(output)
     trainer.accelerator.wait_for_everyone()
     return GanBertForSequenceClassification.from_pretrained(output)
-
-
-def _hide_unseen(rows: dict[str, list[int]], k: int) -> dict[str, list[int]]:
-    """Mark validation rows of a class the model does not know as unlabelled: no loss can be computed for them."""
-    return {"labels": [label if label < k else UNLABELLED for label in rows["labels"]]}
-
-
-def _selection_metrics(label_names: tuple[str, ...]) -> Callable[[EvalPrediction], dict[str, float]]:
-    def measure(prediction: EvalPrediction) -> dict[str, float]:
-        logits, labels = np.asarray(prediction.predictions), np.asarray(prediction.label_ids)
-        labels = np.where(labels == UNLABELLED, len(label_names), labels)  # hidden above
-        probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
-        metrics = classification_metrics(labels, probabilities / probabilities.sum(axis=1, keepdims=True), label_names)
-        return {"accuracy": metrics.accuracy, "macro_f1": metrics.macro_f1, "ece": metrics.ece}
-
-    return measure
 
 
 def _test(corpus: Corpus, predictor: Predictor, progress: bool) -> tuple[Metrics | None, int]:
