@@ -22,9 +22,9 @@ CELL = ["task", "budget"]
 
 
 def read(paths: list[Path], methods: list[str]) -> pd.DataFrame:
-    """Return the records of these methods in the cells that the first has, a row each."""
+    """Return the records of these methods in the cells that the first has; of runs found twice the first."""
     rows = pd.DataFrame([record for path in paths for record in Results(path).read()])
-    rows = rows[rows["method"].isin(methods)]
+    rows = rows[rows["method"].isin(methods)].drop_duplicates([*CELL, "method", "seed"])
     return rows.merge(rows.loc[rows["method"] == methods[0], CELL].drop_duplicates())
 
 
@@ -36,10 +36,16 @@ def paired(rows: pd.DataFrame, method: str, against: str) -> pd.DataFrame:
 
 
 def by_cell(rows: pd.DataFrame, against: str) -> pd.DataFrame:
-    """Return a line for each cell: mean accuracies and ECEs in percent, and differences from a method."""
+    """Return a line for each cell: mean accuracies and ECEs in percent, and differences from a method.
+
+    Where a method has not as many seeds as the one it is measured against, their number n stands beside its mean.
+    """
     grouped = rows.groupby([*CELL, "method"], sort=False)
     table = grouped["accuracy"].mean().mul(100).round(1).unstack().astype(str)
     table += " (" + grouped["ece"].mean().mul(100).round(0).astype(int).astype(str).unstack() + ")"
+    seeds = grouped.size().unstack()
+    differs = seeds.ne(seeds[against], axis="index")
+    table = table.mask(differs, table + ", n=" + seeds.astype("Int64").astype(str))
     for method in [name for name in table.columns if name != against]:
         pairs = paired(rows, method, against)
         gains = (pairs["accuracy"] - pairs["accuracy_against"]).groupby([pairs[name] for name in CELL], sort=False)

@@ -20,6 +20,7 @@ ROWS = pd.DataFrame(
         record("default", 1, 0.30, task="sst5", ece=0.2, seconds_in_all=60.0),
         record("setfit", 0, 0.70, task="qc", split_hash="of other rows"),
         record("setfit", 1, 0.65, task="qc"),
+        record("embed", 0, 0.40, task="qc", ece=0.1),
     ]
 )
 
@@ -28,6 +29,7 @@ def test_a_cell_has_means_and_paired_gains() -> None:
     qc = by_cell(ROWS, "bert-tuned").set_index("task").loc["qc"]
     assert qc["bert-tuned"] == "55.0 (20)"
     assert qc["default"] == "60.5 (10)"
+    assert qc["embed"] == "40.0 (10), n=1"
     assert qc["default less bert-tuned"] == "+5.5 ± 19.1"  # t(0.975, 1) = 12.706, standard error 1.5 points
     assert qc["setfit less bert-tuned"] == "+5.0"  # the other run was on other rows
 
