@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from ganbert.compute import Precision, choose_compute
 from ganbert.data.corpus import corpus_of_texts
 from ganbert.inference.predictor import Predictions, Predictor
-from ganbert.losses import UNLABELLED
+from ganbert.labels import UNLABELLED
 from ganbert.recipe import RECIPES, Recipe
 from ganbert.training.train import train
 

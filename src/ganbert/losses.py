@@ -14,9 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganbert.config import FeatureMatching, RealTerm
-
-UNLABELLED = -100
-"""The label of a row that has none; `torch.nn.functional.cross_entropy` ignores it."""
+from ganbert.labels import UNLABELLED
 
 
 def fake_score(logits: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from datasets import Dataset
 
 from ganbert.errors import InputError
 from ganbert.evaluation.splits import Budget, Split, as_recorded, few_label_split, set_development_rows_aside
-from ganbert.losses import UNLABELLED
+from ganbert.labels import UNLABELLED
 
 CLASSES = ["a", "b", "c"]
 

@@ -155,7 +155,7 @@ print(json.dumps([predictions.probabilities.tolist(), predictions.novelty.tolist
 """
 
 
-def test_an_exported_model_runs_without_torch_and_transformers(folders: dict[str, Path]) -> None:
+def test_an_exported_model_predicts_without_torch_and_transformers(folders: dict[str, Path]) -> None:
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_TORCH, str(folders["float32"]), json.dumps(TEXTS)],
         capture_output=True,
@@ -169,6 +169,30 @@ def test_an_exported_model_runs_without_torch_and_transformers(folders: dict[str
     assert expected.novelty is not None
     np.testing.assert_allclose(novelty, expected.novelty, atol=1e-4)
     assert labels == expected.labels
+
+
+def test_an_exported_model_is_evaluated_without_torch_and_transformers(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    table = tmp_path / "test.csv"
+    table.write_text("".join(f"{row}\n" for row in ("text,label", "the saw,tool", "the cat,animal", "red,colour")))
+    evaluate = (
+        "import atexit, sys\n"
+        "atexit.register(lambda: print(*{'torch', 'transformers'} & set(sys.modules), file=sys.stderr, sep='\\n'))\n"
+        "from ganbert.cli import main\n"
+        "main()"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", evaluate, "evaluate", str(folders["float32"]), str(table), "--json"],
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert not {"torch", "transformers"} & set(done.stderr.splitlines())
+    expected = Predictor.load(folders["torch"], precision="float32").predict(["the saw", "the cat", "red"]).labels
+    assert json.loads(done.stdout)["accuracy"] == np.mean(np.array(expected) == ["tool", "animal", "colour"])
 
 
 def test_what_was_fixed_by_the_export_cannot_be_chosen(folders: dict[str, Path], tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ganbert.data.rows import LabelUse, Rows, TableOptions, read_rows
 from ganbert.errors import InputError
-from ganbert.losses import UNLABELLED
+from ganbert.labels import UNLABELLED
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from ganbert.data.rows import TableOptions
 from ganbert.errors import InputError
 from ganbert.evaluation.splits import Budget, Split, few_label_split, set_development_rows_aside
 from ganbert.evaluation.tasks import task_named
-from ganbert.losses import UNLABELLED
+from ganbert.labels import UNLABELLED
 from ganbert.recipe import DEFAULT
 
 FOLDS = 5

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ganbert.data.corpus import Corpus, corpus_of_texts, ordered_labels
 from ganbert.errors import InputError
-from ganbert.losses import UNLABELLED
+from ganbert.labels import UNLABELLED
 
 UNLABELLED_PER_LABELLED = 100
 """|U| = 100 |L| "when available" (section 4)."""

@@ -12,7 +12,8 @@ from torch import Tensor
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from ganbert.errors import RunError
-from ganbert.losses import UNLABELLED, fake_score
+from ganbert.labels import UNLABELLED
+from ganbert.losses import fake_score
 from ganbert.model import GanBertOutput
 
 COLLAPSED_SHARE = 0.98

@@ -23,7 +23,7 @@ from ganbert.data.corpus import Corpus
 from ganbert.data.encode import encode, usable_length
 from ganbert.distributed import n_processes
 from ganbert.encoders import load_tokenizer
-from ganbert.losses import UNLABELLED
+from ganbert.labels import UNLABELLED
 from ganbert.metrics import classification_metrics
 from ganbert.model import GanBertForSequenceClassification
 from ganbert.recipe import Recipe

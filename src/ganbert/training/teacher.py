@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ganbert.losses import UNLABELLED
+from ganbert.labels import UNLABELLED
 from ganbert.model import GanBertForSequenceClassification
 
 
