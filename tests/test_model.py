@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from transformers import (
 from ganbert import GanBertConfig, GanBertForSequenceClassification
 from ganbert.encoders import load_tokenizer, recorded_pooling
 from ganbert.errors import InputError
+from ganbert.model import GanBertOutput
 
 SIZE: dict[str, Any] = {
     "vocab_size": 100,
@@ -398,3 +400,9 @@ def test_gradient_checkpointing_changes_no_gradient() -> None:
         model(**inputs).loss.backward()
         found.append({name: p.grad for name, p in model.named_parameters() if p.grad is not None})
     assert all(torch.allclose(found[0][name], found[1][name], atol=1e-6) for name in found[0])
+
+
+def test_the_trainer_takes_nothing_but_logits_for_a_prediction() -> None:
+    outputs = {field.name for field in fields(GanBertOutput)} - {"loss", "logits"}
+
+    assert set(GanBertConfig.keys_to_ignore_at_inference) == outputs

@@ -28,8 +28,7 @@ def command(
 ) -> None:
     """Write a model as an ONNX graph, from token ids to probabilities and novelty, to be run without PyTorch.
 
-    `ganbert predict` and `ganbert evaluate` take the folder as they take any model, and need `onnxruntime` and
-    `tokenizers` alone for it.
+    `ganbert predict` and `ganbert evaluate` take the folder as they take any model, without PyTorch and transformers.
 
     Example:
 
