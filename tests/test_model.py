@@ -22,6 +22,7 @@ from transformers import (
     DistilBertConfig,
     GPT2Config,
     ModernBertConfig,
+    MPNetConfig,
     PreTrainedConfig,
     RobertaConfig,
     XLMRobertaConfig,
@@ -52,6 +53,7 @@ FAMILIES: dict[str, PreTrainedConfig] = {
     ),
     "modernbert": ModernBertConfig(**SIZE, **SPECIAL, cls_token_id=2, sep_token_id=3),
     "xlm-roberta": XLMRobertaConfig(**SIZE),
+    "mpnet": MPNetConfig(**SIZE),
     "gpt2": GPT2Config(vocab_size=100, n_embd=32, n_layer=2, n_head=2, n_positions=64, bos_token_id=2, eos_token_id=3),
 }
 
@@ -95,6 +97,24 @@ def test_every_family_runs_learns_saves_and_loads(family: str, tmp_path: Path) -
     with torch.no_grad():
         assert torch.equal(loaded(**inputs).logits, model(**inputs).logits)
         assert torch.equal(loaded(**inputs).fake_logits, model(**inputs).fake_logits)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_token_vectors_are_those_of_the_encoder_alone(family: str) -> None:
+    model, inputs = build(FAMILIES[family], pooling="mean").eval(), batch()
+    with torch.no_grad():
+        alone = model.encoder(inputs["input_ids"], attention_mask=inputs["attention_mask"]).last_hidden_state
+        found = model.text_vectors(inputs["input_ids"], inputs["attention_mask"])
+    torch.testing.assert_close(found, alone.mean(dim=1), rtol=1e-5, atol=1e-5)
+
+
+def test_an_encoder_that_is_given_keeps_its_own_configuration() -> None:
+    encoder = AutoModel.from_config(FAMILIES["bert"])
+    before = encoder.config._attn_implementation
+    model = GanBertForSequenceClassification(GanBertConfig(encoder=encoder.config, num_labels=3), encoder=encoder)
+    assert model.encoder is encoder
+    assert encoder.config._attn_implementation == before == "sdpa"
+    assert model.enable_packing()
 
 
 @pytest.mark.parametrize("side", ["right", "left"])

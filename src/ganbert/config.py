@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, Literal, get_args
 
 from transformers import AutoConfig, PreTrainedConfig
@@ -96,7 +97,7 @@ class GanBertConfig(PreTrainedConfig):
             encoder = {"model_type": "bert"}
         if isinstance(encoder, dict):
             encoder = AutoConfig.for_model(**encoder)
-        self.encoder = encoder
+        self.encoder = copy.deepcopy(encoder)  # below its attention is reset, and a live encoder's own must not be
         self.pooling: Pooling = default_pooling(encoder) if pooling == "auto" else pooling
         require_choice("pooling", self.pooling, Pooling)
         require_choice("noise", noise, Noise)

@@ -56,10 +56,14 @@ class Packing:
 
 def position_ids(encoder: PreTrainedModel, mask: Tensor) -> Tensor:
     """Count positions [b, t] from the first real token of each text, so that padding on the left changes nothing."""
-    # RoBERTa's family begins at padding_idx + 1, all others at 0.
-    embeddings: Any = getattr(encoder, "embeddings", None)
-    first = embeddings.padding_idx + 1 if hasattr(embeddings, "create_position_ids_from_input_ids") else 0
-    return (mask.long().cumsum(dim=1) - 1 + first).clamp(min=0)
+    return (mask.long().cumsum(dim=1) - 1 + first_position(encoder)).clamp(min=0)
+
+
+def first_position(encoder: PreTrainedModel) -> int:
+    """Return the position of a text's first token: RoBERTa's family, MPNet among it, leaves out that of padding."""
+    table: Any = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
+    padding = getattr(table, "padding_idx", None)
+    return 0 if padding is None else int(padding) + 1
 
 
 def encode_packed(encoder: PreTrainedModel, inputs: dict[str, Tensor]) -> Tensor:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from transformers import BertConfig, DistilBertConfig, GPT2Config, RobertaConfig, T5Config
+import torch
+from transformers import AutoModel, BertConfig, DistilBertConfig, GPT2Config, MPNetConfig, RobertaConfig, T5Config
 
 from ganbert.data.corpus import corpus_of_texts
 from ganbert.data.encode import encode, tokenize, usable_length
@@ -75,6 +76,7 @@ def test_rows_already_selected_keep_their_labels() -> None:
         (BertConfig(max_position_embeddings=512), 512),
         (DistilBertConfig(max_position_embeddings=512), 512),
         (RobertaConfig(max_position_embeddings=514, pad_token_id=1), 512),  # positions begin at padding_idx + 1
+        (MPNetConfig(max_position_embeddings=514, pad_token_id=1), 512),
         (GPT2Config(n_positions=1024), 1024),
         (T5Config(), 5000),  # relative positions: no limit of its own
     ],
@@ -83,13 +85,17 @@ def test_rows_already_selected_keep_their_labels() -> None:
 def test_the_encoder_limits_the_length(config: Any, usable: int) -> None:
     tokenizer = tiny_tokenizer()
     tokenizer.model_max_length = int(1e30)  # what transformers writes where a tokenizer does not say
-    assert usable_length(tokenizer, config, 5000) == usable
-    assert usable_length(tokenizer, config, usable) == usable
-    assert usable_length(tokenizer, config, 128) == 128
+    with torch.device("meta"):  # of real size, without the weights
+        encoder = AutoModel.from_config(config)
+    assert usable_length(tokenizer, encoder, 5000) == usable
+    assert usable_length(tokenizer, encoder, usable) == usable
+    assert usable_length(tokenizer, encoder, 128) == 128
 
 
 def test_the_tokenizer_limits_the_length() -> None:
-    assert usable_length(tiny_tokenizer(), BertConfig(), 128) == 64
+    with torch.device("meta"):
+        encoder = AutoModel.from_config(BertConfig())
+    assert usable_length(tiny_tokenizer(), encoder, 128) == 64
 
 
 class CountingTokenizer:

@@ -10,7 +10,9 @@ from typing import Any
 import datasets
 import transformers
 from datasets import Dataset
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from ganbert.packing import first_position
 
 
 def tokenize(
@@ -20,16 +22,12 @@ def tokenize(
     return dict(tokenizer(texts, text_pairs, truncation=True, max_length=max_length, padding=False))
 
 
-def usable_length(tokenizer: PreTrainedTokenizerBase, encoder_config: Any, max_length: int) -> int:
+def usable_length(tokenizer: PreTrainedTokenizerBase, encoder: PreTrainedModel, max_length: int) -> int:
     """Return `max_length`, or the longest input that tokenizer and encoder can take, whichever is less."""
-    positions = getattr(encoder_config, "max_position_embeddings", None)
-    if positions is not None and encoder_config.model_type in _POSITIONS_FROM_PADDING:
-        positions -= (encoder_config.pad_token_id or 0) + 1
+    positions = getattr(encoder.config, "max_position_embeddings", None)
+    if positions is not None:
+        positions -= first_position(encoder)  # RoBERTa's table of 514 holds 512 tokens
     return min(length for length in (max_length, tokenizer.model_max_length, positions) if length)
-
-
-# RoBERTa's family numbers positions from padding_idx + 1, so its table of 514 holds 512 tokens.
-_POSITIONS_FROM_PADDING = {"roberta", "xlm-roberta", "camembert", "xlm-roberta-xl", "data2vec-text", "longformer"}
 
 
 def encode(

@@ -33,7 +33,7 @@ class Encoder:
     def __init__(self, name: str, max_length: int, compute: Compute) -> None:
         model = GanBertForSequenceClassification.from_encoder(name, num_labels=2, adversarial=False)
         tokenizer = load_tokenizer(name)
-        tokenizer.model_max_length = usable_length(tokenizer, model.config.encoder, max_length)
+        tokenizer.model_max_length = usable_length(tokenizer, model.encoder, max_length)
         self._backend, self._tokens = TorchModel(model, compute), Tokens.of(tokenizer)
 
     @torch.inference_mode()

@@ -43,7 +43,7 @@ def build_model(
     tokenizer = load_tokenizer(encoder)
     model.config.pad_token_id = tokenizer.pad_token_id
     # Saved with the model, so that whoever reads it cuts texts where training did.
-    tokenizer.model_max_length = usable_length(tokenizer, model.config.encoder, recipe.max_length)
+    tokenizer.model_max_length = usable_length(tokenizer, model.encoder, recipe.max_length)
     return model, tokenizer
 
 
