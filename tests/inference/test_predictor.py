@@ -33,7 +33,7 @@ def texts() -> list[str]:
     return [" ".join(rng.choice(FILLER + TOOLS, size=1 + 7 * i % 19)) for i in range(37)]
 
 
-def build(encoder: str, adversarial: bool = True) -> GanBertForSequenceClassification:
+def build(encoder: str, adversarial: bool = True, text_pairs: bool = False) -> GanBertForSequenceClassification:
     """Return a model whose heads are random but not tiny, so that rows differ."""
     torch.manual_seed(3)
     model = GanBertForSequenceClassification.from_encoder(
@@ -42,6 +42,7 @@ def build(encoder: str, adversarial: bool = True) -> GanBertForSequenceClassific
         label2id={name: i for i, name in NAMES.items()},
         pooling="mean",
         adversarial=adversarial,
+        text_pairs=text_pairs,
     )
     with torch.no_grad():
         model.discriminator.output.weight.mul_(10)
@@ -138,13 +139,25 @@ def test_a_second_text_counts_and_stays_with_its_first(
     tiny_encoder: str, texts: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(predictor_module, "WINDOW", 10)
-    predictor, second = make(tiny_encoder, batch_size=4), [*texts[1:], texts[0]]
+    predictor, second = (
+        Predictor(build(tiny_encoder, text_pairs=True), load_tokenizer(tiny_encoder), 4),
+        [*texts[1:], texts[0]],
+    )
 
     together = predictor.predict(texts, second).probabilities
     alone = np.concatenate([predictor.predict([a], [b]).probabilities for a, b in zip(texts, second, strict=True)])
 
     np.testing.assert_allclose(together, alone, atol=1e-6)
-    assert np.abs(together - predictor.predict(texts).probabilities).max() > 1e-3
+    assert np.abs(together - make(tiny_encoder).predict(texts).probabilities).max() > 1e-3
+
+
+def test_a_model_of_pairs_takes_no_single_texts_and_one_of_single_texts_no_pairs(tiny_encoder: str) -> None:
+    of_pairs = Predictor(build(tiny_encoder, text_pairs=True), load_tokenizer(tiny_encoder))
+
+    with pytest.raises(InputError, match="trained on pairs of texts, and here are single ones"):
+        of_pairs.predict(["the saw"])
+    with pytest.raises(InputError, match="trained on single texts, and here are pairs"):
+        make(tiny_encoder).predict(["the saw"], ["the cat"])
 
 
 def test_no_rows_give_no_predictions(tiny_encoder: str) -> None:

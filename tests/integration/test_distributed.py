@@ -46,9 +46,13 @@ def train(launcher: str, table: Path, output: Path, encoder: str, *options: str)
 
 
 def losses(output: Path) -> list[dict[str, float]]:
-    """Return the losses of each logged step."""
+    """Return the losses of each logged step, and how many rows had a label."""
     records = [json.loads(line) for line in (output / "training_log.jsonl").read_text().splitlines()]
-    return [{k: v for k, v in record.items() if "loss" in k} for record in records if "loss" in record]
+    return [
+        {k: v for k, v in record.items() if "loss" in k or k == "labelled_rows"}
+        for record in records
+        if "loss" in record
+    ]
 
 
 TEACHER = ["teacher_share=0.5", "max_steps=24"]

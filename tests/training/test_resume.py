@@ -11,7 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from transformers import TrainerControl, TrainerState, TrainingArguments
 
+from ganbert.training.callbacks import EarlyStopping
 from tests.conftest import Run, toy_rows
 
 Table = Callable[..., Path]
@@ -147,3 +149,20 @@ def test_a_teacher_goes_on_where_it_was_and_is_not_trained_twice(
     assert finished.status == 0, finished.err
     assert "Resuming from" in finished.err
     assert weights(stopped) == weights(whole)
+
+
+def test_early_stopping_goes_on_counting_in_a_resumed_run(tmp_path: Path) -> None:
+    arguments = TrainingArguments(
+        str(tmp_path), eval_strategy="steps", eval_steps=1, save_strategy="steps", save_steps=1,
+        load_best_model_at_end=True, metric_for_best_model="accuracy", greater_is_better=True, use_cpu=True,
+    )  # fmt: skip
+    measured = [0.5, 0.7, 0.7, 0.6]
+    history: list[dict[str, float]] = [{"loss": 1.0}, *({"eval_accuracy": value} for value in measured)]
+    state, control = TrainerState(log_history=history, best_metric=0.7), TrainerControl()
+
+    stopping = EarlyStopping(3)
+    stopping.on_train_begin(arguments, state, control)
+    stopping.on_evaluate(arguments, state, control, {"eval_accuracy": 0.65})
+
+    assert stopping.early_stopping_patience_counter == 3
+    assert control.should_training_stop

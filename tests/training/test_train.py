@@ -21,6 +21,7 @@ from ganbert.recipe import BERT, CODE, DEFAULT, PAPER, Recipe
 from ganbert.training.plots import PANELS
 from ganbert.training.result import TrainingResult
 from ganbert.training.train import train
+from ganbert.training.trainer import GanBertTrainer
 from tests.conftest import toy_rows
 
 NAMES = ("animal", "colour", "tool")
@@ -228,3 +229,35 @@ def test_non_finite_values_stop_the_run_name_the_step_and_keep_the_last_checkpoi
     saved = GanBertForSequenceClassification.from_pretrained(checkpoint)
     assert saved.generator is not None  # a checkpoint is to be continued
     assert all(bool(torch.isfinite(p).all()) for p in saved.parameters())
+
+
+@pytest.mark.parametrize("settings", [{"labelled_share": 1.0}, {"unlabelled_per_labelled": 0.0}])
+def test_a_recipe_that_leaves_unlabelled_rows_out_is_said_to_be_plain_fine_tuning(
+    run: Callable[..., TrainingResult], settings: dict[str, float]
+) -> None:
+    said: list[str] = []
+    result = run(replace(DEFAULT, **settings), say=said.append)
+    assert not result.recipe.uses_unlabelled
+    assert any("lets no unlabelled row into a batch" in line for line in said)
+
+
+def test_a_teacher_that_stops_early_counts_the_steps_it_took(run: Callable[..., TrainingResult]) -> None:
+    corpus = toy_corpus().hold_out(0.2, 0)
+    # Nothing is learned, so the first measurement is never beaten.
+    still = replace(DEFAULT, max_steps=40, encoder_lr=0.0, discriminator_lr=0.0)
+    result = run(still, corpus, early_stopping=2)
+    assert result.steps == 12  # 20 steps each, measured after every second: both stop at the third measurement
+    assert result.labelled_shown == pytest.approx((6 * 16 + 6 * 8) / len(corpus.labelled))
+
+
+def test_what_is_saved_at_a_signal_is_looked_at_first(
+    run: Callable[..., TrainingResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The callback that asks for a checkpoint comes before the one that refuses numbers that are not finite."""
+
+    def stop(trainer: GanBertTrainer, **kwargs: Any) -> None:
+        raise RunError(" ".join(type(callback).__name__ for callback in trainer.callback_handler.callbacks))
+
+    monkeypatch.setattr(GanBertTrainer, "train", stop)
+    with pytest.raises(RunError, match=r"StopOnSignal .*HealthCallback"):
+        run(PAPER)

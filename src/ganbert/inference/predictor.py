@@ -151,10 +151,12 @@ class Predictor:
         """Classify texts, or pairs of texts, in any number; the order of the results is that of the input.
 
         Raises:
-            InputError: the model was trained on pairs of texts and gets single ones.
+            InputError: the model was trained on pairs of texts and gets single ones, or the other way round.
         """
         if self.backend.text_pairs and text_pairs is None:
             raise InputError("this model was trained on pairs of texts, and here are single ones (--text-pair-column)")
+        if text_pairs is not None and not self.backend.text_pairs:
+            raise InputError("this model was trained on single texts, and here are pairs (rename the column text_pair)")
         k = len(self.label_names)
         probabilities = np.empty((len(texts), k), dtype=np.float32)
         novelty = np.empty(len(texts), dtype=np.float32) if self.backend.adversarial else None

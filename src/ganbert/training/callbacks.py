@@ -9,7 +9,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from transformers import ProgressCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import (
+    EarlyStoppingCallback,
+    ProgressCallback,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 
 from ganbert.distributed import any_process, n_processes
 
@@ -57,6 +64,25 @@ class LogFile(TrainerCallback):
             return
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(state.log_history[-1]) + "\n")
+
+
+def last_step(output: Path) -> int:
+    """Return the step at which the run in a folder ended."""
+    last = (output / LOG_FILE).read_text(encoding="utf-8").rstrip("\n").rpartition("\n")[2]
+    return int(json.loads(last)["step"])
+
+
+class EarlyStopping(EarlyStoppingCallback):
+    """The Trainer's early stopping, which in a resumed run also counts the validations before the checkpoint."""
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Count again what a resumed run had counted."""
+        super().on_train_begin(args, state, control, **kwargs)  # type: ignore[no-untyped-call]
+        metric = f"eval_{args.metric_for_best_model}"
+        if measured := [record[metric] for record in state.log_history if metric in record]:
+            self.early_stopping_patience_counter = len(measured) - 1 - measured.index(max(measured))
 
 
 class StopOnSignal(TrainerCallback):

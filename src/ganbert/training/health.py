@@ -52,7 +52,7 @@ class HealthMonitor:
         self._steps: list[dict[str, Tensor]] = []
 
     def observe(self, outputs: GanBertOutput, labels: Tensor) -> None:
-        """Note losses, p_fake and predictions of one forward pass."""
+        """Note losses, p_fake and predictions of one forward pass, with the labels of all its rows."""
         figures = {name: value for name, value in outputs.items() if name.startswith("loss_") and value.ndim == 0}
         assert outputs.logits is not None
         probabilities = outputs.logits.detach().float().softmax(dim=-1)
@@ -60,9 +60,8 @@ class HealthMonitor:
             probabilities.shape[-1]
         )
         predicted = probabilities.argmax(dim=-1)
-        figures["largest_class_share"] = torch.bincount(predicted, minlength=probabilities.shape[-1]).max() / len(
-            labels
-        )
+        counts = torch.bincount(predicted, minlength=probabilities.shape[-1])
+        figures["largest_class_share"] = counts.max() / len(predicted)
         figures["labelled_rows"] = (labels != UNLABELLED).sum().float()
         if outputs.generated_logits is not None and outputs.fake_logits is not None:
             real = torch.cat([outputs.logits, outputs.fake_logits.unsqueeze(-1)], dim=-1).detach()

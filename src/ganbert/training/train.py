@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import transformers
-from transformers import EarlyStoppingCallback, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from ganbert.compute import Compute, choose_compute
 from ganbert.data.corpus import Corpus, n_shared_texts
@@ -24,7 +24,7 @@ from ganbert.model import GanBertForSequenceClassification
 from ganbert.recipe import Recipe
 from ganbert.training import run_folder
 from ganbert.training.arguments import training_arguments
-from ganbert.training.callbacks import LogFile, QuietProgress, StopOnSignal
+from ganbert.training.callbacks import EarlyStopping, LogFile, QuietProgress, StopOnSignal, last_step
 from ganbert.training.card import write_model_card
 from ganbert.training.health import HealthCallback, last_health
 from ganbert.training.parts import build_model, build_trainer, plan_batches
@@ -157,15 +157,16 @@ def train(
     say(f"Training on {compute}: {arguments.max_steps} steps of up to {recipe.batch_size} rows.")
     if resume:
         say(f"Resuming from {checkpoint}." if checkpoint else "No checkpoint had been saved yet: beginning anew.")
-    health = HealthCallback(trainer.health, output, say)
+    stop, health = StopOnSignal(say), HealthCallback(trainer.health, output, say)
+    trainer.add_callback(stop)  # before `health`, which looks at what is about to be saved
     trainer.add_callback(health)
     trainer.add_callback(LogFile(output))
     bar = QuietProgress()
     if progress:
         trainer.add_callback(bar)
     if early_stopping is not None:
-        trainer.add_callback(EarlyStoppingCallback(early_stopping))
-    seconds += _run(trainer, checkpoint, arguments.max_steps, bar, say)
+        trainer.add_callback(EarlyStopping(early_stopping))
+    seconds += _run(trainer, checkpoint, arguments.max_steps, stop, bar)
 
     model = _saved(trainer, tokenizer, output)
     test, n_shared = _test(corpus, Predictor(model, tokenizer, compute=compute), progress)
@@ -173,7 +174,9 @@ def train(
         say(f"{n_shared} of {len(corpus.test or ())} test rows have a text that also stands in the training rows.")
     shown = plan.times_shown(trainer.state.global_step)
     if lesson:
-        shown = shown + plan_batches(recipe.plain(), corpus, plan.lengths, lesson, teacher_seed).times_shown(lesson)
+        planned = plan_batches(recipe.plain(), corpus, plan.lengths, lesson, teacher_seed)
+        lesson = last_step(output / run_folder.TEACHER)  # early stopping may have ended it sooner
+        shown = shown + planned.times_shown(lesson)
     result = TrainingResult(
         output=output,
         model=model,
@@ -208,6 +211,11 @@ def _affordable(recipe: Recipe, corpus: Corpus) -> tuple[Recipe, str | None]:
         return recipe.plain(), (
             "All rows are labelled: there is no unlabelled text to learn from, so this is plain fine-tuning."
         )
+    if not recipe.n_unlabelled_used(len(corpus.labelled), len(corpus.unlabelled)) or recipe.labelled_share == 1:
+        return recipe.plain(), (
+            "This recipe (unlabelled_per_labelled, labelled_share) lets no unlabelled row into a batch, "
+            "so this is plain fine-tuning."
+        )
     looks = recipe.looks(len(corpus.labelled), len(corpus.unlabelled))
     if looks < recipe.looks_needed:
         return recipe.plain(), (
@@ -230,13 +238,10 @@ def _teacher(
     return teacher
 
 
-def _run(
-    trainer: GanBertTrainer, checkpoint: Path | None, steps: int, bar: QuietProgress, say: Callable[[str], None]
-) -> float:
+def _run(trainer: GanBertTrainer, checkpoint: Path | None, steps: int, stop: StopOnSignal, bar: QuietProgress) -> float:
     """Take the steps that are left and return the seconds they took; `InterruptedRunError` if asked to stop before."""
     began = time.perf_counter()
-    with StopOnSignal(say) as stop, closing(bar):
-        trainer.add_callback(stop)
+    with stop, closing(bar):
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if stop.received is not None and trainer.state.global_step < steps:
         raise InterruptedRunError(

@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Sampler
 from transformers import Trainer
 
-from ganbert.distributed import n_processes
+from ganbert.distributed import n_processes, rows_of_all
 from ganbert.model import GanBertForSequenceClassification, GanBertOutput
 from ganbert.recipe import Recipe
 from ganbert.training.health import HealthMonitor
@@ -114,7 +114,7 @@ class GanBertTrainer(Trainer):
         loss, outputs = super().compute_loss(model, inputs, return_outputs=True, num_items_in_batch=num_items_in_batch)
         assert isinstance(outputs, GanBertOutput)
         if model.training:
-            self.health.observe(outputs, inputs["labels"])
+            self.health.observe(outputs, rows_of_all(inputs["labels"]))
         else:
             loss = outputs.loss_d_supervised
         return (loss, outputs) if return_outputs else loss
