@@ -64,8 +64,9 @@ def models_of(task: str, data: Path, models: Path, steps: int) -> dict[str, str]
             ]
             table.write_text("\n".join(lines), encoding="utf-8")
             corpus = read_corpus([table], TableOptions(), Path(scratch))
-            recipe = DEFAULT.with_settings({"max_steps": str(steps), "max_length": "64"})
-            train(recipe, corpus, folders["torch"], progress=False, overwrite=True)
+            recipe = DEFAULT.with_settings({"max_steps": str(steps), "max_length": "64", "looks_needed": "0"})
+            result = train(recipe, corpus, folders["torch"], progress=False, overwrite=True)
+            assert result.recipe.adversarial
     for kind in ("float32", "int8"):
         if not folders[kind].exists():
             export_onnx(folders["torch"], folders[kind], int8=kind == "int8")

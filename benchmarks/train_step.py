@@ -155,13 +155,16 @@ def ganbert(work: Work, steps: int) -> list[float]:
         batch_size=BATCH,
         teacher_share=0.0,
         contrastive_weight=0.0,
+        looks_needed=0.0,
     )  # one kind of step, that of the game
     with tempfile.TemporaryDirectory() as folder:
-        return _clocked(
-            lambda: train(
-                recipe, corpus, Path(folder) / "model", encoder=work.encoder, progress=False, say=lambda message: None
-            )
-        )
+
+        def run() -> None:
+            output = Path(folder) / "model"
+            result = train(recipe, corpus, output, encoder=work.encoder, progress=False, say=lambda message: None)
+            assert result.recipe.adversarial
+
+        return _clocked(run)
 
 
 CONTENDERS: dict[str, Callable[[Work, int], Iterable[float]]] = {

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,3 +64,25 @@ def test_where_there_is_a_network_nothing_changes(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr("urllib.request.getproxies", dict)
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
         assert _hub_options("nobody/nothing") == {}
+
+
+CUSTOM = {"model_type": "made-up", "auto_map": {"AutoConfig": "evil.Config"}}
+
+
+@pytest.mark.parametrize(("config", "why"), [(CUSTOM, "custom code"), ({"model_type": "made-up"}, "made-up")])
+def test_an_encoder_that_cannot_be_loaded_is_refused_with_the_reason_and_its_code_is_not_run(
+    config: dict[str, Any], why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = tmp_path / "models--somebody--encoder" / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    (snapshot / "config.json").write_text(json.dumps(config))
+    (snapshot / "evil.py").write_text("raise SystemExit('code of a repository was run')")
+    refs = tmp_path / "models--somebody--encoder" / "refs"
+    refs.mkdir()
+    (refs / "main").write_text("abc")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("builtins.input", lambda prompt="": "y")
+
+    for name in ("somebody/encoder", str(snapshot)):
+        with pytest.raises(InputError, match=f"transformers can.*load.*{why}"):
+            load_encoder_config(name)

@@ -19,6 +19,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from ganbert import GanBertClassifier
 from ganbert.recipe import CODE, DEFAULT, PAPER
+from ganbert.training.train import InterruptedRunError
 from tests.cli.conftest import LEARNS  # also keeps torch to one thread
 from tests.conftest import toy_rows
 
@@ -339,3 +340,21 @@ def test_wrong_parameters_are_a_value_error_of_fit(
 
     with pytest.raises(ValueError, match=message):
         make(**parameters).fit(TEXTS, SOME)
+
+
+def test_numbers_of_numpy_are_taken_for_numbers(make: Make) -> None:
+    search = GridSearchCV(make(seed=np.int64(1)), {"max_steps": np.arange(1, 3)}, cv=2, error_score="raise")
+    assert search.fit(TEXTS, NAMES).best_params_["max_steps"] in (1, 2)
+
+
+def test_ctrl_c_ends_a_search_and_not_only_one_of_its_fits(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = []
+
+    def interrupted(*_: Any, **__: Any) -> None:
+        begun.append(1)
+        raise InterruptedRunError("stopped", 2)
+
+    monkeypatch.setattr("ganbert.estimator.train", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        cross_val_score(make(), TEXTS, NAMES, cv=3)
+    assert len(begun) == 1

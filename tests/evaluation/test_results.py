@@ -227,3 +227,11 @@ def test_a_file_that_holds_something_else_is_refused(line: str, tmp_path: Path) 
     path.write_text(f"{line}\n")
     with pytest.raises(InputError, match=r"row 1.*no record of a run"):
         Results(path)
+
+
+def test_a_class_name_may_hold_any_character(tmp_path: Path) -> None:
+    results = Results(tmp_path / "results.jsonl")
+    (run,) = results.claimed(noted_runs(tmp_path / "notes")[:1])
+    record = {**run.identity, "classes_by_id": ["a\u2028b", "c\u0085d", "e\x0cf"]}
+    results.add(record)
+    assert Results(tmp_path / "results.jsonl").read() == [record]

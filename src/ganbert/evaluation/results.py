@@ -41,7 +41,8 @@ class Results:
             return []
         records = []
         whole, _, _ = self.path.read_bytes().rpartition(b"\n")
-        for number, line in enumerate(whole.decode().splitlines(), start=1):
+        # Not splitlines(), for which a line also ends at characters that a class name may hold.
+        for number, line in enumerate(whole.split(b"\n") if whole else [], start=1):
             try:
                 record = json.loads(line)
                 key_of(record)
