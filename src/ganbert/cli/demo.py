@@ -37,7 +37,7 @@ def command(
     from ganbert.data.rows import TableOptions
     from ganbert.recipe import BERT_TUNED, DEFAULT
     from ganbert.training.run_folder import check_output
-    from ganbert.training.train import train
+    from ganbert.training.train import InterruptedRunError, train
 
     check_output(output, resume=False, overwrite=True)
     console = Console(stderr=True)
@@ -49,10 +49,13 @@ def command(
             f"{counts['labelled']} labelled and {counts['unlabelled']} unlabelled messages, "
             f"{counts['classes']} intents, {counts['test']} test messages."
         )
-        console.print(f"1/2  GAN-BERT, recipe default, {max_steps} steps")
-        gan = train(recipe, corpus, output, encoder=encoder, seed=seed, overwrite=True)
-        console.print(f"2/2  plain fine-tune of the labelled messages, {max_steps} steps")
-        plain = train(baseline, corpus, Path(workspace) / "plain", encoder=encoder, seed=seed)
+        try:
+            console.print(f"1/2  GAN-BERT, recipe default, {max_steps} steps")
+            gan = train(recipe, corpus, output, encoder=encoder, seed=seed, overwrite=True)
+            console.print(f"2/2  plain fine-tune of the labelled messages, {max_steps} steps")
+            plain = train(baseline, corpus, Path(workspace) / "plain", encoder=encoder, seed=seed)
+        except InterruptedRunError as error:  # nothing here resumes a run
+            raise InterruptedRunError("stopped; the same command begins anew", error.signal_number) from error
         shutil.rmtree(plain.output)
         assert gan.test is not None
         assert plain.test is not None
