@@ -162,7 +162,7 @@ def test_early_stopping_goes_on_counting_in_a_resumed_run(tmp_path: Path) -> Non
 
     stopping = EarlyStopping(3)
     stopping.on_train_begin(arguments, state, control)
-    stopping.on_evaluate(arguments, state, control, {"eval_accuracy": 0.65})
+    stopping.on_evaluate(arguments, state, control, {"eval_accuracy": 0.65})  # type: ignore[no-untyped-call]
 
     assert stopping.early_stopping_patience_counter == 3
     assert control.should_training_stop

@@ -231,12 +231,14 @@ def test_non_finite_values_stop_the_run_name_the_step_and_keep_the_last_checkpoi
     assert all(bool(torch.isfinite(p).all()) for p in saved.parameters())
 
 
-@pytest.mark.parametrize("settings", [{"labelled_share": 1.0}, {"unlabelled_per_labelled": 0.0}])
+@pytest.mark.parametrize(
+    "recipe", [replace(DEFAULT, labelled_share=1.0), replace(DEFAULT, unlabelled_per_labelled=0.0)]
+)
 def test_a_recipe_that_leaves_unlabelled_rows_out_is_said_to_be_plain_fine_tuning(
-    run: Callable[..., TrainingResult], settings: dict[str, float]
+    run: Callable[..., TrainingResult], recipe: Recipe
 ) -> None:
     said: list[str] = []
-    result = run(replace(DEFAULT, **settings), say=said.append)
+    result = run(recipe, say=said.append)
     assert not result.recipe.uses_unlabelled
     assert any("lets no unlabelled row into a batch" in line for line in said)
 
