@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -81,3 +83,11 @@ def trained(tiny_encoder: str, tmp_path_factory: pytest.TempPathFactory) -> Path
 def trained_plain(tiny_encoder: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder of a run without the adversary."""
     return train_toy_model(tiny_encoder, tmp_path_factory.mktemp("plain"), DEFAULT.plain())
+
+
+def of_pairs(model: Path, folder: Path) -> Path:
+    """Copy a model that takes single texts as one that takes pairs."""
+    shutil.copytree(model, folder)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps(config | {"text_pairs": True}), encoding="utf-8")
+    return folder

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from ganbert.inference.predictor import Predictor
-from tests.cli.conftest import write_toy
+from tests.cli.conftest import of_pairs, write_toy
 from tests.conftest import ANIMALS, COLOURS, FILLER, TOOLS, Run
 
 ENDINGS = ["csv", "tsv", "jsonl", "ndjson", "parquet", "csv.gz", "tsv.gz", "jsonl.gz", "parquet.gz"]
@@ -112,10 +112,13 @@ def test_the_second_text_is_part_of_the_input(run: Run, trained: Path, tmp_path:
         tmp_path / "in.csv", index=False
     )
 
-    by_itself = run("predict", trained, tmp_path / "in.csv", "--output", tmp_path / "a.csv")
-    named = run("predict", trained, tmp_path / "in.csv", "--output", tmp_path / "b.csv", "--text-pair-column", "other")
+    model = of_pairs(trained, tmp_path / "of-pairs")
+    by_itself = run("predict", model, tmp_path / "in.csv", "--output", tmp_path / "a.csv")
+    named = run("predict", model, tmp_path / "in.csv", "--output", tmp_path / "b.csv", "--text-pair-column", "other")
+    of_single_texts = run("predict", trained, tmp_path / "in.csv", "--output", tmp_path / "c.csv")
 
-    assert (by_itself.status, named.status) == (0, 0)
+    assert (by_itself.status, named.status, of_single_texts.status) == (0, 0, 2)
+    assert "trained on single texts, and here are pairs" in of_single_texts.err
     a, b = read(tmp_path / "a.csv")["confidence"], read(tmp_path / "b.csv")["confidence"]
     assert a[0] != a[1]
     np.testing.assert_allclose(a, b[::-1], atol=1e-6)

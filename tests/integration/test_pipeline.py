@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from ganbert import GanBertConfig, GanBertForSequenceClassification, Predictor
 from ganbert.cli import app
 from ganbert.recipe import DEFAULT, Recipe
-from tests.cli.conftest import train_toy_model
+from tests.cli.conftest import of_pairs, train_toy_model
 from tests.conftest import toy_rows
 
 TEXTS = [text for text, _ in toy_rows(20, first=60)] + ["a cat " * 60, "unheard-of words"]
@@ -53,6 +53,7 @@ def test_the_pipeline_gives_labels_and_scores_of_predict(folder: Path, tmp_path:
 
 
 def test_the_pipeline_takes_batches_and_pairs(folder: Path, tmp_path: Path) -> None:
+    folder = of_pairs(folder, tmp_path / "of-pairs")
     classify: Any = pipeline("text-classification", str(folder), truncation=True, batch_size=5)
     pairs = [{"text": a, "text_pair": b} for a, b in zip(TEXTS, reversed(TEXTS), strict=True)]
 
