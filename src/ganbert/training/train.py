@@ -131,7 +131,7 @@ def train(
         checkpoint = run_folder.begin(output, facts, resume=resume)
     if note is not None:
         say(note)
-    teacher, began = None, time.perf_counter()
+    teacher, taught, began = None, 0, time.perf_counter()
     if lesson:
         say(f"First a teacher, on the labelled rows alone, for {lesson} of {steps} steps.")
         teacher = _teacher(
@@ -149,6 +149,7 @@ def train(
             progress=progress,
             say=say,
         )
+        taught = last_step(output / run_folder.TEACHER)  # early stopping may have ended it before its lesson
     seconds = time.perf_counter() - began
     trainer, plan, n_cut = build_trainer(model, tokenizer, arguments, recipe, corpus, say, teacher)
     if n_cut:
@@ -174,9 +175,7 @@ def train(
         say(f"{n_shared} of {len(corpus.test or ())} test rows have a text that also stands in the training rows.")
     shown = plan.times_shown(trainer.state.global_step)
     if lesson:
-        planned = plan_batches(recipe.plain(), corpus, plan.lengths, lesson, teacher_seed)
-        lesson = last_step(output / run_folder.TEACHER)  # early stopping may have ended it sooner
-        shown = shown + planned.times_shown(lesson)
+        shown = shown + plan_batches(recipe.plain(), corpus, plan.lengths, lesson, teacher_seed).times_shown(taught)
     result = TrainingResult(
         output=output,
         model=model,
@@ -186,7 +185,7 @@ def train(
         seed=seed,
         precision=compute.precision,
         counts=corpus.counts(),
-        steps=trainer.state.global_step + lesson,
+        steps=trainer.state.global_step + taught,
         seconds=seconds,
         n_cut=n_cut,
         tokens=int(shown @ plan.lengths),
@@ -211,7 +210,8 @@ def _affordable(recipe: Recipe, corpus: Corpus) -> tuple[Recipe, str | None]:
         return recipe.plain(), (
             "All rows are labelled: there is no unlabelled text to learn from, so this is plain fine-tuning."
         )
-    if not recipe.n_unlabelled_used(len(corpus.labelled), len(corpus.unlabelled)) or recipe.labelled_share == 1:
+    only_labelled = recipe.labelled_share is not None and recipe.labelled_rows_per_batch() == recipe.batch_size
+    if only_labelled or not recipe.n_unlabelled_used(len(corpus.labelled), len(corpus.unlabelled)):
         return recipe.plain(), (
             "This recipe (unlabelled_per_labelled, labelled_share) lets no unlabelled row into a batch, "
             "so this is plain fine-tuning."
