@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -28,6 +28,10 @@ class Corpus:
         label_names: the k class names, in the order of their ids.
         validation, test: like `train`; label -1 where no training row has that label.
         n_skipped: rows dropped for want of text.
+        n_blank: blank lines of text files that were passed over.
+        notes: what a person should know of how the tables were read.
+        files: the tables, all of them.
+        columns: names of the columns in the tables: `text`, `text_pair` where there is one, `label`.
     """
 
     train: Dataset
@@ -35,6 +39,10 @@ class Corpus:
     validation: Dataset | None = None
     test: Dataset | None = None
     n_skipped: int = 0
+    n_blank: int = 0
+    notes: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:

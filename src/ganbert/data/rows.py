@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ganbert.data.table_readers import ReadLog
 from ganbert.data.tables import read_chunks
 from ganbert.errors import InputError
 
@@ -32,6 +33,9 @@ class TableOptions:
         encoding: of text files.
         skip_empty: drop and count rows without text, instead of refusing them.
         allow_unseen: accept validation and test rows whose label no training row has, as errors of the model.
+        delimiter: of CSV files; None is a comma, or what the header shows.
+        none_labels: labels that mean "no label".
+        normalize_labels: merge labels that differ only in case, outer or invisible space, or Unicode form.
     """
 
     text_column: str = "text"
@@ -40,6 +44,9 @@ class TableOptions:
     encoding: str = "utf-8"
     skip_empty: bool = False
     allow_unseen: bool = False
+    delimiter: str | None = None
+    none_labels: tuple[str, ...] = ()
+    normalize_labels: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,11 +57,13 @@ class Rows:
         path: the table.
         dataset: columns `text`, `text_pair` if there are pairs, `label` (text, null where unlabelled), `row` (1-based).
         n_skipped: rows dropped because they held no text.
+        log: what reading it left out or decided.
     """
 
     path: Path
     dataset: Dataset
     n_skipped: int
+    log: ReadLog
 
     @property
     def has_pairs(self) -> bool:
@@ -77,8 +86,8 @@ def read_rows(path: Path, options: TableOptions, label_use: LabelUse, workspace:
     from datasets import Dataset  # here, because predicting reads tables without it
 
     target = workspace / f"{uuid.uuid4().hex}.arrow"
-    n_skipped = 0
-    chunks = _checked_chunks(path, options, label_use)
+    n_skipped, log = 0, ReadLog()
+    chunks = _checked_chunks(path, options, label_use, log)
     first = next(chunks)
     with pa.OSFile(str(target), "wb") as sink, pa.ipc.new_stream(sink, first.schema) as writer:
         for chunk in itertools.chain([first], chunks):
@@ -88,13 +97,13 @@ def read_rows(path: Path, options: TableOptions, label_use: LabelUse, workspace:
             kept = chunk.filter(pc.not_equal(chunk["text"], ""))
             n_skipped += len(chunk) - len(kept)
             writer.write_table(kept)
-    return Rows(path, Dataset.from_file(str(target)), n_skipped)
+    return Rows(path, Dataset.from_file(str(target)), n_skipped, log)
 
 
-def _checked_chunks(path: Path, options: TableOptions, label_use: LabelUse) -> Iterator[pa.Table]:
+def _checked_chunks(path: Path, options: TableOptions, label_use: LabelUse, log: ReadLog) -> Iterator[pa.Table]:
     """Yield the checked columns of each chunk; a row to be skipped has the empty string as its text."""
     first_row, label_column_seen = 1, False
-    for chunk in read_chunks(path, encoding=options.encoding):
+    for chunk in read_chunks(path, encoding=options.encoding, delimiter=options.delimiter, log=log):
         columns = text_columns(chunk, options, path, first_row)
         if options.label_column in chunk.column_names and label_use != "ignored":
             if label_use == "required" and not label_column_seen and first_row > 1:  # JSON Lines without it so far

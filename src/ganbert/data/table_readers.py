@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, cast
@@ -28,13 +28,28 @@ _CELL_CHARACTERS = 2**24  # a quote left open would otherwise swallow the rest o
 _BLANK = " \t\r\n"
 
 
+@dataclass
+class ReadLog:
+    """What reading a table left out or decided by itself; complete when the table has been read to its end.
+
+    Attributes:
+        notes: sentences for a person, such as the delimiter that was found.
+        n_blank: blank lines of a text file that were passed over.
+    """
+
+    notes: list[str] = field(default_factory=list)
+    n_blank: int = 0
+
+
 @dataclass(frozen=True)
 class Source:
-    """What a reader is given: where the table is and how to read it."""
+    """What a reader is given: where the table is, how to read it, and where to note what it did."""
 
     path: Path
     encoding: str
     chunk_rows: int
+    delimiter: str | None
+    log: ReadLog
 
     def error(self, message: str, *, row: int | None = None, column: str | None = None) -> InputError:
         """Return the error for a place in this table."""

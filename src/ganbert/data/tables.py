@@ -23,7 +23,7 @@ from typing import IO, Self, cast
 
 import pyarrow as pa
 
-from ganbert.data.table_readers import Source, read_delimited, read_folder, read_json_lines, read_parquet
+from ganbert.data.table_readers import ReadLog, Source, read_delimited, read_folder, read_json_lines, read_parquet
 from ganbert.data.table_text import is_gzip, one_line
 from ganbert.data.table_writers import DelimitedWriter, JsonLinesWriter, ParquetWriter, Writer
 from ganbert.errors import InputError, RunError
@@ -31,7 +31,14 @@ from ganbert.errors import InputError, RunError
 CHUNK_ROWS = 4096
 
 
-def read_chunks(path: Path, *, encoding: str = "utf-8", chunk_rows: int = CHUNK_ROWS) -> Iterator[pa.Table]:
+def read_chunks(
+    path: Path,
+    *,
+    encoding: str = "utf-8",
+    delimiter: str | None = None,
+    chunk_rows: int = CHUNK_ROWS,
+    log: ReadLog | None = None,
+) -> Iterator[pa.Table]:
     """Yield the table at `path`, a file or a folder of `datasets.Dataset.save_to_disk`, in chunks of `chunk_rows` rows.
 
     CSV and TSV cells are strings exactly as in the file (an empty cell is ""); JSON Lines and Parquet keep their types.
@@ -41,7 +48,7 @@ def read_chunks(path: Path, *, encoding: str = "utf-8", chunk_rows: int = CHUNK_
 
         texts = [text for chunk in read_chunks(Path("train.csv")) for text in chunk["text"].to_pylist()]
     """
-    source = Source(path, encoding, chunk_rows)
+    source = Source(path, encoding, chunk_rows, delimiter, log or ReadLog())
     try:
         if not path.exists():
             raise source.error("no such file or folder")

@@ -31,6 +31,7 @@ class TrainingResult:
         n_test_in_train: test rows whose text also stands in the training rows.
         test: figures on the test rows, measured once, after training.
         warnings: what the health watch had to say.
+        fallback: why the recipe learned from labelled rows alone although it asks for more; None if it ran as asked.
     """
 
     output: Path
@@ -50,3 +51,4 @@ class TrainingResult:
     n_test_in_train: int
     test: Metrics | None
     warnings: tuple[str, ...]
+    fallback: str | None

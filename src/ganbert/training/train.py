@@ -194,6 +194,7 @@ def train(
         n_test_in_train=n_shared,
         test=test,
         warnings=tuple(health.warnings),
+        fallback=note,
     )
     if is_main_process():
         plot_training(trainer.state.log_history, output)
