@@ -40,6 +40,7 @@ def build_model(
         encoder, id2label=names, label2id={name: i for i, name in names.items()}, **recipe.config_fields()
     )
     model.config.text_pairs = "text_pair" in corpus.train.column_names
+    model.config.columns = dict(corpus.columns) or None
     tokenizer = load_tokenizer(encoder)
     model.config.pad_token_id = tokenizer.pad_token_id
     # Saved with the model, so that whoever reads it cuts texts where training did.

@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import torch
 import transformers
 from transformers import PreTrainedTokenizerBase
 
@@ -17,7 +18,7 @@ from ganbert.compute import Compute, choose_compute
 from ganbert.data.corpus import Corpus, n_shared_texts
 from ganbert.distributed import is_main_process
 from ganbert.dropout import use_fast_dropout
-from ganbert.errors import RunError
+from ganbert.errors import InputError, RunError
 from ganbert.inference.predictor import Predictor
 from ganbert.metrics import Metrics
 from ganbert.model import GanBertForSequenceClassification
@@ -34,6 +35,15 @@ from ganbert.training.trainer import GanBertTrainer
 
 TEACHER_SEED = 1_000_003
 """Added to a run's seed for its teacher, whose weights and batches are not to be the student's."""
+
+SEEDS = 2**32
+"""Seeds are 0 to one less than this: NumPy takes no larger one."""
+
+
+def check_seed(seed: int) -> None:
+    """Raise `InputError` for a seed that the libraries do not take."""
+    if not 0 <= seed < SEEDS:
+        raise InputError(f"--seed {seed}: choose a whole number from 0 to {SEEDS - 1}")
 
 
 def say_on_stderr(message: str) -> None:
@@ -95,6 +105,7 @@ def train(
         RunError: losses are no longer finite.
         InterruptedRunError: SIGTERM or Ctrl-C came; a checkpoint has been saved.
     """
+    check_seed(seed)
     run_folder.check_output(output, resume=resume, overwrite=overwrite)
     recipe, note = _affordable(recipe, corpus)
     transformers.set_seed(seed)
@@ -108,7 +119,7 @@ def train(
         if compute.device == "cpu":  # elsewhere masks are drawn in parallel
             use_fast_dropout(model)
     steps = recipe.n_steps(len(corpus.labelled), len(corpus.unlabelled))
-    lesson, teacher_seed = recipe.teacher_steps(steps), seed + TEACHER_SEED
+    lesson, teacher_seed = recipe.teacher_steps(steps), (seed + TEACHER_SEED) % SEEDS
     arguments = training_arguments(
         recipe,
         output,
@@ -133,7 +144,10 @@ def train(
         say(note)
     teacher, taught, began = None, 0, time.perf_counter()
     if lesson:
-        say(f"First a teacher, on the labelled rows alone, for {lesson} of {steps} steps.")
+        say(
+            f"The first {lesson} of {steps} steps train a teacher on the labelled rows alone; "
+            "the model then learns from what it says of the unlabelled rows as well."
+        )
         teacher = _teacher(
             dataclasses.replace(recipe.plain(), max_steps=lesson),
             dataclasses.replace(corpus, test=None),
@@ -209,7 +223,7 @@ def _affordable(recipe: Recipe, corpus: Corpus) -> tuple[Recipe, str | None]:
         return recipe, None
     if len(corpus.unlabelled) == 0:
         return recipe.plain(), (
-            "All rows are labelled: there is no unlabelled text to learn from, so this is plain fine-tuning."
+            "All rows are labelled, so there is no unlabelled text to learn from: this is plain fine-tuning."
         )
     only_labelled = recipe.labelled_share is not None and recipe.labelled_rows_per_batch() == recipe.batch_size
     if only_labelled or not recipe.n_unlabelled_used(len(corpus.labelled), len(corpus.unlabelled)):
@@ -220,9 +234,10 @@ def _affordable(recipe: Recipe, corpus: Corpus) -> tuple[Recipe, str | None]:
     looks = recipe.looks(len(corpus.labelled), len(corpus.unlabelled))
     if looks < recipe.looks_needed:
         return recipe.plain(), (
-            f"The steps show each of {len(corpus.labelled)} labelled rows {looks:.0f} times, which leaves none for "
-            f"unlabelled text: this is plain fine-tuning. {recipe.looks_needed:.0f} looks or more would use it: "
-            "--max-steps, or --set looks_needed=0."
+            f"The unlabelled rows are not used: the steps show each of {len(corpus.labelled)} labelled rows "
+            f"{looks:.0f} times, and unlabelled text helps from {recipe.looks_needed:.0f} times on. "
+            "This is plain fine-tuning. "
+            "More steps (--max-steps) or --set looks_needed=0 use them."
         )
     return recipe, None
 
@@ -260,6 +275,8 @@ def _saved(
     model = trainer.accelerator.unwrap_model(trainer.model)
     state = trainer.accelerator.get_state_dict(trainer.model_wrapped)  # by all processes: each may hold a part
     state = {name.removeprefix("_orig_mod."): weight for name, weight in state.items()}  # of a compiled model
+    if bad := [name for name, weight in state.items() if not torch.isfinite(weight).all()]:
+        raise RunError(f"the last step left weights that are no finite numbers ({bad[0]}): try a lower --learning-rate")
     if is_main_process():
         model.save_generator = False  # checkpoints kept it
         model.save_pretrained(output, state_dict=state)
