@@ -95,7 +95,9 @@ def test_counts_name_all_parts_and_dropped_rows(folder: Path) -> None:
         (["10", "2", "1"], ("1", "2", "10")),
         (["10", "2", "x"], ("10", "2", "x")),
         (["0.5", "-1", "3"], ("-1", "0.5", "3")),
-        (["1.0", "1", "01"], ("01", "1", "1.0")),
+        (["1.5", "1", "01"], ("01", "1", "1.5")),
+        (["9007199254740993", "9007199254740992", "1"], ("1", "9007199254740992", "9007199254740993")),
+        (["10", "2", "nan"], ("10", "2", "nan")),
     ],
 )
 def test_classes_have_one_order_whatever_that_of_the_rows(
@@ -171,7 +173,8 @@ def test_a_training_file_without_rows_adds_none(folder: Path) -> None:
 def test_labelled_rows_for_known_classes(folder: Path) -> None:
     path = csv(folder, "text,label\na,spam\nb,eggs\n")
     rows = read_labelled(path, TableOptions(allow_unseen=True), ["spam", "ham"], folder)
-    assert rows.to_dict() == {"text": ["a", "b"], "label": [0, 2]}
+    assert rows.dataset.to_dict() == {"text": ["a", "b"], "label": [0, 2]}
+    assert rows.notes == [f"{path}: labels that no training row has count as errors: 'eggs' (1 row)"]
     with pytest.raises(InputError, match="row 2, column 'label': label 'eggs'"):
         read_labelled(path, TableOptions(), ["spam", "ham"], folder)
     with pytest.raises(InputError, match="has no rows"):

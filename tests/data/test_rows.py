@@ -232,7 +232,7 @@ def test_a_required_label_whose_key_begins_later_is_missed_in_the_first_row(tmp_
 
 
 def test_nested_cells_are_refused(tmp_path: Path) -> None:
-    lists = written(tmp_path / "t.jsonl", '{"text":["a"],"label":"x"}')
+    lists = written(tmp_path / "t.jsonl", '{"text":["a","b"],"label":"x"}')
     assert refusal(lists).startswith(", row 1, column 'text': holds list<")
     labels = written(tmp_path / "u.jsonl", '{"text":"a","label":{"name":"x"}}')
     message = refusal(labels)
