@@ -48,7 +48,7 @@ def test_one_file_is_labelled_and_unlabelled_rows(folder: Path) -> None:
     assert corpus.labelled.tolist() == [0, 2]
     assert corpus.unlabelled.tolist() == [1]
     assert corpus.validation is corpus.test is None
-    assert corpus.counts() == {"labelled": 2, "unlabelled": 1, "classes": 2}
+    assert corpus.counts() == {"labelled": 2, "unlabelled": 1, "classes": 2, "skipped_empty": 0, "skipped_blank": 0}
 
 
 def test_labelled_and_unlabelled_files(folder: Path) -> None:
@@ -80,6 +80,7 @@ def test_counts_name_all_parts_and_dropped_rows(folder: Path) -> None:
         "unlabelled": 1,
         "classes": 2,
         "skipped_empty": 4,
+        "skipped_blank": 0,
         "validation": 1,
         "test": 1,
     }
@@ -237,7 +238,14 @@ def test_holding_out_takes_the_share_of_each_class() -> None:
     assert corpus.validation is not None
     assert np.bincount(corpus.validation["label"]).tolist() == [8, 4, 2]
     assert np.bincount(corpus.labels[corpus.labelled]).tolist() == [32, 16, 8]
-    assert corpus.counts() == {"labelled": 56, "unlabelled": 50, "classes": 3, "validation": 14}
+    assert corpus.counts() == {
+        "labelled": 56,
+        "unlabelled": 50,
+        "classes": 3,
+        "skipped_empty": 0,
+        "skipped_blank": 0,
+        "validation": 14,
+    }
 
 
 def test_the_share_of_a_class_is_rounded_half_up() -> None:

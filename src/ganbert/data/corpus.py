@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,8 @@ from ganbert.data.rows import Rows, TableOptions, read_rows, require_same_column
 from ganbert.data.wording import counted, quoted, shown
 from ganbert.errors import InputError
 from ganbert.labels import UNLABELLED
+
+SEPARATOR = "\x1f"
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Corpus:
     @cached_property
     def labels(self) -> NDArray[np.int64]:
         """[n] label of each training row."""
-        return np.asarray(self.train.with_format("numpy")["label"][:], dtype=np.int64)
+        return class_ids(self.train)
 
     @property
     def labelled(self) -> NDArray[np.int64]:
@@ -63,10 +66,9 @@ class Corpus:
         return np.flatnonzero(self.labels == UNLABELLED)
 
     def counts(self) -> dict[str, int]:
-        """Return the numbers a reader asks for first."""
+        """Return the numbers a reader asks for first; what was left out is always among them."""
         counts = {"labelled": len(self.labelled), "unlabelled": len(self.unlabelled), "classes": len(self.label_names)}
-        if self.n_skipped:
-            counts["skipped_empty"] = self.n_skipped
+        counts |= {"skipped_empty": self.n_skipped, "skipped_blank": self.n_blank}
         for name, part in (("validation", self.validation), ("test", self.test)):
             if part is not None:
                 counts[name] = len(part)
@@ -176,15 +178,21 @@ def read_labelled(path: Path, options: TableOptions, label_names: Sequence[str],
     return replace(table, dataset=dataset, log=replace(table.log, notes=[*table.log.notes, *notes]))
 
 
+def class_ids(dataset: Dataset) -> NDArray[np.int64]:
+    """Return the [n] labels of a dataset. (Its own way to NumPy goes through Python objects.)"""
+    return np.asarray(dataset.select_columns(["label"]).with_format("arrow")[:]["label"], dtype=np.int64)
+
+
 def n_shared_texts(train: Dataset, other: Dataset) -> int:
     """Return how many rows of `other` have a text (or pair of texts) that also stands in `train`."""
-    return int(pc.sum(pc.is_in(_whole_texts(other), value_set=_whole_texts(train))).as_py() or 0)
+    return int(pc.sum(pc.is_in(whole_texts(other), value_set=whole_texts(train).combine_chunks())).as_py() or 0)
 
 
-def _whole_texts(dataset: Dataset) -> pa.Array:
+def whole_texts(dataset: Dataset) -> pa.ChunkedArray:
+    """Return each row's text, or pair of texts with a separator that no text has; of large strings, for any number."""
     table = dataset.with_format("arrow")[:]
-    parts = [table[name] for name in ("text", "text_pair") if name in table.column_names]
-    return pc.binary_join_element_wise(*parts, "\x1f").combine_chunks()
+    parts = [table[name].cast(pa.large_string()) for name in ("text", "text_pair") if name in table.column_names]
+    return parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, pa.scalar(SEPARATOR, pa.large_string()))
 
 
 def _classes(tables: Sequence[Rows], normalize: bool) -> tuple[Classes, list[str]]:
@@ -238,7 +246,9 @@ def _with_label_ids(table: Rows, classes: Classes, options: TableOptions) -> tup
     notes = [_unseen_note(classes, unseen)] if unseen else []
     if len(table.dataset) == 0:
         return Dataset(convert(table.dataset.data.table)), notes
-    return table.dataset.with_format("arrow").map(convert, batched=True, batch_size=10_000).with_format(None), notes
+    name = uuid.uuid4().hex  # otherwise `convert` is pickled, with all classes, to name the result by its hash
+    rows = table.dataset.with_format("arrow").map(convert, batched=True, batch_size=10_000, new_fingerprint=name)
+    return rows.with_format(None), notes
 
 
 def _refuse_unseen(table: Rows, classes: Classes, unseen: Iterable[str], column: str) -> None:

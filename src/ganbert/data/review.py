@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from datasets import Dataset
 
 from ganbert.data.classes import look_alikes
-from ganbert.data.corpus import Corpus
+from ganbert.data.corpus import SEPARATOR, Corpus, class_ids, whole_texts
 from ganbert.data.wording import counted, quoted, shown, told_apart
 from ganbert.labels import UNLABELLED, is_word_for_none
 
@@ -128,23 +128,26 @@ def _equal_numbers(counts: Mapping[str, int]) -> list[dict[str, int]]:
 def _contradictions(corpus: Corpus) -> Iterator[str]:
     """Yield what is said of texts that stand with different labels, in one table or in several."""
     parts = [_labelled(part) for part in (corpus.train, corpus.validation, corpus.test) if part is not None]
-    labelled = pa.concat_tables(parts)
-    keys = [name for name in ("text", "text_pair") if name in labelled.column_names]
-    found = labelled.group_by(keys).aggregate([("label", "min"), ("label", "max"), ("label", "count")])
-    found = found.filter(pc.not_equal(found["label_min"], found["label_max"]))
+    texts = pa.chunked_array([chunk for part in parts for chunk in whole_texts(part).chunks], pa.large_string())
+    labels = np.concatenate(list(map(class_ids, parts)))
+    encoded = texts.dictionary_encode().combine_chunks()
+    codes = encoded.indices.to_numpy()
+    one_label = np.zeros(len(encoded.dictionary), dtype=np.int64)
+    one_label[codes] = labels  # of several labels the last one stays
+    other = codes[labels != one_label[codes]]
+    found = np.unique(other, return_index=True)[1]
     if len(found) == 0:
         return
-    found = found.sort_by([("label_count", "descending"), *((key, "ascending") for key in keys)])
     names = dict(enumerate(corpus.label_names))
     examples = []
-    for row in found[:3].to_pylist():
-        labels = [names.get(row[which], "a label that no training row has") for which in ("label_min", "label_max")]
-        examples.append(f"{quoted(' | '.join(row[key] for key in keys))} ({shown(labels)})")
+    for code in other[np.sort(found)][:3]:
+        stated = [names.get(i, "(in no training row)") for i in np.unique(labels[codes == code])]
+        text = encoded.dictionary[int(code)].as_py().replace(SEPARATOR, " | ")
+        examples.append(f"{quoted(text)} ({shown(stated)})")
     what = "text stands" if len(found) == 1 else "texts stand"
     yield f"{len(found):,} {what} with different labels: {', '.join(examples)}: correct the labels that are wrong"
 
 
-def _labelled(part: Dataset) -> pa.Table:
-    labels = np.asarray(part.with_format("numpy")["label"][:])
-    rows = np.flatnonzero(labels != UNLABELLED)
-    return part.with_format("arrow")[:] if len(rows) == len(part) else part.with_format("arrow")[rows]
+def _labelled(part: Dataset) -> Dataset:
+    rows = np.flatnonzero(class_ids(part) != UNLABELLED)
+    return part if len(rows) == len(part) else part.select(rows)
