@@ -46,7 +46,7 @@ def command(
     predictor = Predictor.load(model, batch_size, device=device, precision=precision, threads=threads)
     table_options = TableOptions(text_column, text_pair_column, label_column, encoding, skip_empty, allow_unseen)
     with tempfile.TemporaryDirectory(prefix="ganbert-", ignore_cleanup_errors=True) as workspace:
-        dataset = read_labelled(file, table_options, predictor.label_names, Path(workspace))
+        dataset = read_labelled(file, table_options, predictor.label_names, Path(workspace)).dataset
         print(f"Computing on {predictor.description}.", file=sys.stderr)
         metrics = predictor.measure(dataset, progress=True)
     if as_json:

@@ -26,6 +26,7 @@ from ganbert.errors import InputError
 
 _CELL_CHARACTERS = 2**24  # a quote left open would otherwise swallow the rest of the file into memory
 _BLANK = " \t\r\n"
+_NESTED = b"ganbert.nested_rows"  # in the metadata of a field
 
 
 @dataclass
@@ -147,7 +148,7 @@ def read_json_lines(source: Source) -> Iterator[pa.Table]:
         columns.update(dict.fromkeys(key for item in chunk for key in item))
         if not columns:
             raise source.error("the objects have no keys, so the table has no columns")
-        yield pa.table({name: _json_column([item.get(name) for item in chunk]) for name in columns})
+        yield _json_table({name: [item.get(name) for item in chunk] for name in columns})
     if not columns:
         raise source.error("the file is empty; every line must be a JSON object")
 
@@ -179,6 +180,23 @@ def _not_finite(literal: str) -> float:
 
 def _finite(literal: str) -> float:
     return number if math.isfinite(number := float(literal)) else _not_finite(literal)
+
+
+def _json_table(columns: dict[str, list[Any]]) -> pa.Table:
+    """Return columns of JSON values; a column of strings says which of them stand for a list or an object."""
+    arrays, fields = [], []
+    for name, values in columns.items():
+        array = _json_column(values)
+        is_text = pa.types.is_string(array.type)
+        nested = [i for i, value in enumerate(values) if isinstance(value, list | dict)] if is_text else []
+        arrays.append(array)
+        fields.append(pa.field(name, array.type, metadata={_NESTED: json.dumps(nested)} if nested else None))
+    return pa.table(arrays, schema=pa.schema(fields))
+
+
+def nested_rows(field: pa.Field) -> list[int]:
+    """Return which rows of a chunk hold, in this column of strings, the JSON of a list or an object."""
+    return list(json.loads((field.metadata or {}).get(_NESTED, "[]")))
 
 
 def _json_column(values: list[Any]) -> pa.Array:
