@@ -18,7 +18,7 @@ def command(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the model.")] = Path("demo-model"),
     encoder: options.Encoder = "minilm",
     max_steps: Annotated[int, typer.Option(min=1, help="Optimiser steps of each of the two runs.")] = 150,
-    seed: Annotated[int, typer.Option(help="Fixes initial weights, order, noise and dropout.")] = 0,
+    seed: options.Seed = 0,
     as_json: options.Json = False,
 ) -> None:
     """Train on the built-in sample of messages to an online shop: 64 labelled, the others not, in 8 intents.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import uuid
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +41,7 @@ class TableOptions:
         delimiter: of CSV files; None is a comma, or what the header shows.
         none_labels: labels that mean "no label".
         normalize_labels: merge labels that differ only in case, outer or invisible space, or Unicode form.
+        format: of standard input, an ending without its dot.
     """
 
     text_column: str = "text"
@@ -52,6 +53,11 @@ class TableOptions:
     delimiter: str | None = None
     none_labels: tuple[str, ...] = ()
     normalize_labels: bool = False
+    format: str = "csv"
+
+    def chunks(self, path: Path, log: ReadLog) -> Iterator[pa.Table]:
+        """Yield the table at `path`, read as these options say."""
+        return read_chunks(path, encoding=self.encoding, delimiter=self.delimiter, format=self.format, log=log)
 
     def label_reader(self) -> Callable[[object], str | None]:
         """Return what makes a label of a cell: `label_text`, and None for labels that mean "no label"."""
@@ -172,7 +178,7 @@ def _checked_chunks(
     """Yield the checked columns of each chunk; a row to be skipped has the empty string as its text."""
     first_row, label_column_seen, label = 1, label_use == "ignored", options.label_column
     as_label = options.label_reader()
-    for chunk in read_chunks(path, encoding=options.encoding, delimiter=options.delimiter, log=log):
+    for chunk in options.chunks(path, log):
         columns = text_columns(chunk, options, path, first_row)
         columns["label"] = pa.nulls(len(chunk), pa.string())
         if label in chunk.column_names and label_use != "ignored":
