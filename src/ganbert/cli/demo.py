@@ -53,7 +53,7 @@ def command(
             console.print(f"1/2  GAN-BERT, recipe default, {max_steps} steps")
             gan = train(recipe, corpus, output, encoder=encoder, seed=seed, overwrite=True)
             console.print(f"2/2  plain fine-tune of the labelled messages, {max_steps} steps")
-            plain = train(baseline, corpus, Path(workspace) / "plain", encoder=encoder, seed=seed)
+            plain = train(baseline, corpus, Path(workspace) / "plain", encoder=encoder, seed=seed, review=False)
         except InterruptedRunError as error:  # nothing here resumes a run
             raise InterruptedRunError("stopped; the same command begins anew", error.signal_number) from error
         shutil.rmtree(plain.output)

@@ -128,10 +128,9 @@ def command(
 
     from ganbert.compute import choose_compute
     from ganbert.data.corpus import read_corpus
-    from ganbert.data.review import describe, slips
     from ganbert.distributed import is_main_process
     from ganbert.training.run_folder import check_output
-    from ganbert.training.train import say_on_stderr, train
+    from ganbert.training.train import train
 
     compute = choose_compute(device, precision, threads)
     trackers = get_available_reporting_integrations()
@@ -162,11 +161,6 @@ def command(
         )
         if validation_fraction is not None:
             corpus = corpus.hold_out(validation_fraction, seed)
-        for line in (*describe(corpus), *corpus.notes):
-            say_on_stderr(line)
-        warnings = slips(corpus)
-        for warning in warnings:
-            say_on_stderr(f"Warning: {warning}")
         result = train(
             chosen,
             corpus,
@@ -185,7 +179,7 @@ def command(
         if not is_main_process():
             return
         if as_json:
-            options.print_json(_summary(result, recipe, warnings))
+            options.print_json(_summary(result, recipe))
         else:
             _print_summary(result, table_options, [*([test] if test else []), *(files or []), *(labelled or [])])
 
@@ -206,7 +200,7 @@ def choose_recipe(name: str, common: dict[str, str], settings: list[str]) -> Rec
         raise InputError(f"recipe: {error}") from error
 
 
-def _summary(result: TrainingResult, name: str, warnings: list[str]) -> dict[str, object]:
+def _summary(result: TrainingResult, name: str) -> dict[str, object]:
     import dataclasses
 
     summary: dict[str, object] = {
@@ -216,7 +210,7 @@ def _summary(result: TrainingResult, name: str, warnings: list[str]) -> dict[str
         "recipe": {"name": name, **dataclasses.asdict(result.recipe)},
         "data": {**result.counts, "cut": result.n_cut, "test_in_train": result.n_test_in_train},
         "fallback": result.fallback,
-        "warnings": [*warnings, *result.warnings],
+        "warnings": [*result.slips, *result.warnings],
     }
     if result.test is not None:
         summary["test"] = result.test.as_dict()

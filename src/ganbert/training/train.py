@@ -16,6 +16,7 @@ from transformers import PreTrainedTokenizerBase
 
 from ganbert.compute import Compute, choose_compute
 from ganbert.data.corpus import Corpus, n_shared_texts
+from ganbert.data.review import describe, slips
 from ganbert.distributed import is_main_process
 from ganbert.dropout import use_fast_dropout
 from ganbert.errors import InputError, RunError
@@ -75,6 +76,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     report_to: str = "none",
+    review: bool = True,
     progress: bool = True,
     say: Callable[[str], None] = say_on_stderr,
 ) -> TrainingResult:
@@ -97,6 +99,7 @@ def train(
         resume: go on from the last checkpoint in `output`, to the very weights of a run never stopped.
         overwrite: replace the model or run that `output` holds.
         report_to: a tracker that transformers knows, such as "tensorboard".
+        review: say what was read, and what in it is almost surely a slip.
         progress: show progress bars.
         say: told, a line at a time, what a person should know.
 
@@ -140,6 +143,10 @@ def train(
     }
     with arguments.main_process_first():
         checkpoint = run_folder.begin(output, facts, resume=resume)
+    warnings = slips(corpus) if review else []
+    if review:
+        for line in (*describe(corpus), *corpus.notes, *(f"Warning: {warning}" for warning in warnings)):
+            say(line)
     if note is not None:
         say(note)
     teacher, taught, began = None, 0, time.perf_counter()
@@ -160,6 +167,7 @@ def train(
             compiled=compiled,
             early_stopping=early_stopping,
             report_to=report_to,
+            review=False,
             progress=progress,
             say=say,
         )
@@ -207,6 +215,7 @@ def train(
         health=last_health(trainer.state.log_history),
         n_test_in_train=n_shared,
         test=test,
+        slips=tuple(warnings),
         warnings=tuple(health.warnings),
         fallback=note,
     )
