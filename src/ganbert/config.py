@@ -24,6 +24,11 @@ from ganbert.fields import (
 __all__ = ["FeatureMatching", "GanBertConfig", "Noise", "Pooling", "RealTerm", "default_pooling", "require_choice"]
 
 
+def is_encoder_decoder(encoder: PreTrainedConfig) -> bool:
+    """Return whether models of this kind have a decoder; T5's encoder saved alone says of itself that it has none."""
+    return bool(encoder.is_encoder_decoder or type(encoder).is_encoder_decoder)
+
+
 def default_pooling(encoder: PreTrainedConfig) -> Pooling:
     """`last` for a causal (decoder-only) encoder, which has seen the whole text only there; else `cls` (section 3).
 
@@ -33,7 +38,7 @@ def default_pooling(encoder: PreTrainedConfig) -> Pooling:
 
     # BERT also appears among the causal models; only a decoder-only model is not a masked language model as well.
     is_causal = type(encoder) in MODEL_FOR_CAUSAL_LM_MAPPING and type(encoder) not in MODEL_FOR_MASKED_LM_MAPPING
-    if encoder.is_encoder_decoder:
+    if is_encoder_decoder(encoder):
         return "mean"
     return "last" if is_causal else "cls"
 

@@ -15,10 +15,10 @@ from huggingface_hub import constants
 from transformers import AutoConfig
 from transformers.utils.hub import cached_file
 
-from ganbert.config import GanBertConfig, check_text_encoder
+from ganbert.config import GanBertConfig, check_text_encoder, is_encoder_decoder
 from ganbert.errors import InputError
 from ganbert.fields import EXPORT_KEY, MODEL_TYPE, Pooling, one_line, read_config, read_json
-from ganbert.tokenizer_files import check_ids, check_tokenizer
+from ganbert.tokenizer_files import TOKENIZER_FILE, check_tokenizer
 from ganbert.weights import find_file, open_checked
 
 if TYPE_CHECKING:
@@ -115,10 +115,15 @@ def load_tokenizer(
     with explained(name, what):
         source = resolve_encoder(name)
         hub = _hub_options(source)
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(source, trust_remote_code=False, **hub)
-        check_tokenizer(tokenizer, lambda file: find_file(source, file, hub) is not None)
-        if encoder is not None:
-            check_ids(tokenizer, encoder.config.vocab_size)
+        tokenizer: PreTrainedTokenizerBase
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False, **hub)
+        except Exception as error:
+            if not Path(source).is_dir() or find_file(source, TOKENIZER_FILE, hub):
+                raise
+            raise InputError(f"no tokenizer files: {TOKENIZER_FILE} is missing ({one_line(error)})") from error
+        n_embeddings = None if encoder is None else encoder.config.vocab_size
+        check_tokenizer(tokenizer, lambda file: find_file(source, file, hub) is not None, n_embeddings)
         if tokenizer.pad_token is None:  # decoder-only encoders; the attention mask tells padding from text
             tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token or tokenizer.convert_ids_to_tokens(0)
     return tokenizer
@@ -133,7 +138,7 @@ def encoder_class(config: PreTrainedConfig) -> Any:
     # Here, because they import ganbert.model (registration), which imports this.
     from transformers import MODEL_FOR_TEXT_ENCODING_MAPPING, MODEL_MAPPING, AutoModel, AutoModelForTextEncoding
 
-    if config.is_encoder_decoder:
+    if is_encoder_decoder(config):
         if type(config) not in MODEL_FOR_TEXT_ENCODING_MAPPING:
             raise InputError(f"{config.model_type} is an encoder-decoder, and transformers has no encoder of it alone")
         return AutoModelForTextEncoding

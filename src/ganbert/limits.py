@@ -71,29 +71,39 @@ def unknown_id(tokenizer: PreTrainedTokenizerBase) -> int | None:
 
 
 def usable_length(
-    tokenizer: PreTrainedTokenizerBase, encoder: PreTrainedModel, max_length: int, *, pairs: bool = False
+    tokenizer: PreTrainedTokenizerBase, encoder: PreTrainedModel, max_length: int | None = None, *, pairs: bool = False
 ) -> int:
     """Return `max_length`, or the longest input that tokenizer and encoder can take, whichever is less.
 
     Args:
         tokenizer: of the encoder.
         encoder: whose table of positions may be a limit.
-        max_length: tokens that are wanted.
+        max_length: tokens that are wanted; None is as many as can be had.
         pairs: whether an input is a pair of texts.
 
     Raises:
         InputError: that leaves no token of a text beside the special ones.
     """
+    limits = {} if max_length is None else {"max_length": max_length}
+    limits["model_max_length"] = int(tokenizer.model_max_length)
+    if (positions := n_positions(encoder)) is not None:
+        limits["max_position_embeddings"] = positions
+    name = min(limits, key=lambda name: limits[name])
+    try:
+        require_room(limits[name], tokenizer.num_special_tokens_to_add(pairs), pairs=pairs, name=name)
+    except InputError as error:
+        raise InputError(str(error), path=None if name == "max_length" else tokenizer.name_or_path) from error
+    return limits[name]
+
+
+def n_positions(encoder: PreTrainedModel) -> int | None:
+    """Return how many tokens the encoder has positions for; None if it takes any number."""
     from ganbert.packing import first_position  # here: it imports torch, which an exported model does without
 
-    limits = {"max_length": max_length, "the tokenizer's model_max_length": int(tokenizer.model_max_length)}
     positions = getattr(encoder.config, "max_position_embeddings", None)
-    if positions is not None and positions >= 0:  # XLNet says -1: it has no limit
-        # RoBERTa's table of 514 holds 512 tokens.
-        limits["the encoder's max_position_embeddings"] = positions - first_position(encoder)
-    name = min(limits, key=lambda name: limits[name])
-    require_room(limits[name], tokenizer.num_special_tokens_to_add(pairs), pairs=pairs, name=name)
-    return limits[name]
+    if positions is None or positions < 0:  # XLNet says -1
+        return None
+    return int(positions) - first_position(encoder)  # RoBERTa's table of 514 holds 512 tokens
 
 
 def require_room(max_length: int, n_special: int, *, pairs: bool, name: str = "max_length") -> None:

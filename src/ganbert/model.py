@@ -28,7 +28,8 @@ from ganbert.encoders import (
     resolve_encoder,
 )
 from ganbert.errors import InputError
-from ganbert.fields import read_config
+from ganbert.fields import one_line, read_config
+from ganbert.limits import n_positions
 from ganbert.packing import enable_packing, encode_packed, position_ids
 from ganbert.weights import open_checked
 
@@ -156,21 +157,19 @@ class GanBertForSequenceClassification(PreTrainedModel):
         """
         encoder_config = load_encoder_config(name)  # first: it tells soonest that there is no such encoder
         pooling, encoder = config.pop("pooling", "auto"), None
-        with explained(name):
-            if isinstance(encoder_config, GanBertConfig):
+        if isinstance(encoder_config, GanBertConfig):
+            with explained(name):
                 trained = cls.from_pretrained(resolve_encoder(name), config=encoder_config, dtype="float32")
-                encoder, encoder_config = trained.encoder, encoder_config.encoder
-                pooling = trained.config.pooling if pooling == "auto" else pooling
-            elif pooling == "auto":
-                pooling = recorded_pooling(name) or "auto"
-            whole = GanBertConfig(encoder=encoder_config, pooling=pooling, **config)
+            encoder, encoder_config = trained.encoder, encoder_config.encoder
+            pooling = trained.config.pooling if pooling == "auto" else pooling
+        elif pooling == "auto":
+            pooling = recorded_pooling(name) or "auto"
+        whole = GanBertConfig(encoder=encoder_config, pooling=pooling, **config)
         if encoder is None:
             encoder = load_pretrained_encoder(name, encoder_config, pooler=whole.pooling == "pooler")
         with explained(name):
             model = cls(whole, encoder=encoder)
-            with torch.no_grad(), torch.random.fork_rng(devices=[]):
-                if not model.text_vectors(torch.zeros(1, 1, dtype=torch.long)).isfinite().all():
-                    raise InputError("it gives text vectors that are not finite")
+            model._try()
         return model
 
     @classmethod
@@ -326,6 +325,20 @@ class GanBertForSequenceClassification(PreTrainedModel):
                 position = mask.argmax(dim=1)
         return tokens_out[torch.arange(mask.shape[0], device=mask.device), position]  # len() would fix b in an export
 
+    @torch.no_grad()
+    def _try(self) -> None:
+        """Raise `InputError` unless the encoder makes finite text vectors of token ids: not all that have them do."""
+        most = n_positions(self.encoder)
+        ids = torch.zeros(1, 8 if most is None else max(1, min(8, most)), dtype=torch.long, device=self.device)
+        try:
+            with torch.random.fork_rng(devices=[]):
+                h = self.text_vectors(ids)
+        except Exception as error:
+            kind = self.config.encoder.model_type
+            raise InputError(f"{kind} cannot be used: it takes no plain token ids ({one_line(error)})") from error
+        if h.shape != (1, self.config.hidden_size) or not h.isfinite().all():
+            raise InputError(f"it makes no finite text vectors of {self.config.hidden_size} numbers")
+
     def enable_packing(self) -> bool:
         """From now on train without computing padding; return whether this encoder can. Results do not change."""
         self.packs = enable_packing(self.encoder)
@@ -358,7 +371,7 @@ def _drop_unused_parts(encoder: PreTrainedModel, config: GanBertConfig) -> None:
     """Take out what pooling does not read, so that inference does no needless arithmetic."""
     pooler = getattr(encoder, "pooler", None)
     if config.pooling == "pooler" and pooler is None:
-        raise ValueError(f"{config.encoder.model_type} has no pooler: choose pooling cls, mean or last")
+        raise InputError(f"{config.encoder.model_type} has no pooler: choose pooling cls, mean or last")
     if config.pooling != "pooler" and pooler is not None:
         encoder.pooler = None  # type: ignore[assignment]
     if hasattr(encoder.config, "use_cache"):  # keys and values are kept for generating text, which nobody does here

@@ -138,7 +138,7 @@ def load_tokens(folder: Path, config: dict[str, Any]) -> Tokens:
 
         path = folder / "tokenizer.json"
         if not path.is_file():
-            raise InputError("it has no tokenizer files: tokenizer.json is missing", path=folder)
+            raise InputError("no tokenizer files: tokenizer.json is missing", path=folder)
         try:
             tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # the library's errors are plain Exceptions

@@ -104,12 +104,7 @@ def load_model_tokenizer(folder: Path, model: GanBertForSequenceClassification) 
         InputError: files are missing, or it does not fit the model.
     """
     tokenizer = load_tokenizer(str(folder), model.encoder, what="model folder")
-    try:
-        tokenizer.model_max_length = usable_length(
-            tokenizer, model.encoder, tokenizer.model_max_length, pairs=model.config.text_pairs
-        )
-    except InputError as error:
-        raise InputError(str(error), path=folder) from error
+    tokenizer.model_max_length = usable_length(tokenizer, model.encoder, pairs=model.config.text_pairs)
     return tokenizer
 
 
