@@ -202,6 +202,8 @@ def check_plausible(value: Any, name: str = "", level: int = 0) -> None:
             raise ValueError(f"{name}={value}: must be above 0, and no model is so large")
         if _CHANCES.search(name) and not 0 <= value <= 1:
             raise ValueError(f"{name}={value}: must be from 0 to 1")
+        if name == "chunk_size_feed_forward" and value != 0:
+            raise ValueError(f"{name}={value}: must be 0, as it is for all encoders that can be had")
         if _EPSILONS.search(name) and not 0 <= value < 1:
             raise ValueError(f"{name}={value}: must be small and not below 0")
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 _MANY_UNKNOWN = 0.1
 """A greater share of texts of mostly unknown tokens is worth a warning: another language, or another tokenizer."""
 
+_NO_LIMIT = 10**30
+"""What transformers writes where a tokenizer states no maximum length."""
+
 
 @dataclass(frozen=True)
 class TextCounts:
@@ -85,7 +88,7 @@ def usable_length(
         InputError: that leaves no token of a text beside the special ones.
     """
     limits = {} if max_length is None else {"max_length": max_length}
-    limits["model_max_length"] = int(tokenizer.model_max_length)
+    limits["model_max_length"] = int(min(tokenizer.model_max_length, _NO_LIMIT))
     if (positions := n_positions(encoder)) is not None:
         limits["max_position_embeddings"] = positions
     name = min(limits, key=lambda name: limits[name])

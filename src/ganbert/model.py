@@ -169,7 +169,7 @@ class GanBertForSequenceClassification(PreTrainedModel):
             encoder = load_pretrained_encoder(name, encoder_config, pooler=whole.pooling == "pooler")
         with explained(name):
             model = cls(whole, encoder=encoder)
-            model._try()
+            model.check_encoder()
         return model
 
     @classmethod
@@ -325,8 +325,13 @@ class GanBertForSequenceClassification(PreTrainedModel):
                 position = mask.argmax(dim=1)
         return tokens_out[torch.arange(mask.shape[0], device=mask.device), position]  # len() would fix b in an export
 
+    def enable_packing(self) -> bool:
+        """From now on train without computing padding; return whether this encoder can. Results do not change."""
+        self.packs = enable_packing(self.encoder)
+        return self.packs
+
     @torch.no_grad()
-    def _try(self) -> None:
+    def check_encoder(self) -> None:
         """Raise `InputError` unless the encoder makes finite text vectors of token ids: not all that have them do."""
         most = n_positions(self.encoder)
         ids = torch.zeros(1, 8 if most is None else max(1, min(8, most)), dtype=torch.long, device=self.device)
@@ -338,11 +343,6 @@ class GanBertForSequenceClassification(PreTrainedModel):
             raise InputError(f"{kind} cannot be used: it takes no plain token ids ({one_line(error)})") from error
         if h.shape != (1, self.config.hidden_size) or not h.isfinite().all():
             raise InputError(f"it makes no finite text vectors of {self.config.hidden_size} numbers")
-
-    def enable_packing(self) -> bool:
-        """From now on train without computing padding; return whether this encoder can. Results do not change."""
-        self.packs = enable_packing(self.encoder)
-        return self.packs
 
     def discard_generator(self) -> None:
         """Drop G; what is left is the classifier that is used (section 3: "After training, G is discarded")."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ganbert.errors import InputError
+from ganbert.fields import one_line
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -37,6 +38,7 @@ def check_tokenizer(
     ids = tokenizer.get_vocab()
     if len(ids) <= sum(token in ids for token in set(tokenizer.all_special_tokens)):
         raise InputError("its tokenizer knows no words: its files hold nothing but special tokens")
+    check_makes_tokens(lambda: tokenizer(["a b"], ["c"]))
     longest = tokenizer.model_max_length
     if not isinstance(longest, (int, float)) or isinstance(longest, bool) or not longest >= 1:
         raise InputError(f"tokenizer_config.json: model_max_length={longest!r} is no number of tokens")
@@ -45,6 +47,16 @@ def check_tokenizer(
             f"its tokenizer does not belong to its weights: it gives ids up to {max(ids.values()):,}, "
             f"and the encoder knows {n_embeddings:,} tokens"
         )
+
+
+def check_makes_tokens(encode: Callable[[], object]) -> None:
+    """Raise `InputError` if `encode`, a call of a tokenizer, fails in whatever way."""
+    try:
+        encode()
+    except BaseException as error:  # a panic in Rust is no Exception
+        if isinstance(error, Exception) or type(error).__name__ == "PanicException":
+            raise InputError(f"its tokenizer makes no tokens ({one_line(error)})") from error
+        raise
 
 
 def _own_files(tokenizer: PreTrainedTokenizerBase) -> list[str]:

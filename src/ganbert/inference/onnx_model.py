@@ -157,7 +157,7 @@ def _open(path: Path) -> Any:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # batches are computed side by side instead
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what goes wrong is raised, and told once
     try:
         return onnxruntime.InferenceSession(
             str(path),

@@ -126,7 +126,7 @@ class Predictor:
         self._set(TorchModel(model, compute), Tokens.of(tokenizer), batch_size)
 
     def _set(self, backend: Backend, tokens: Tokens, batch_size: int | None) -> None:
-        tokens.require_room(backend.text_pairs)
+        tokens.check(backend.text_pairs)
         self.backend, self.tokens, self.batch_size = backend, tokens, batch_size
         self.label_names, self.description, self.columns = backend.label_names, backend.description, backend.columns
 

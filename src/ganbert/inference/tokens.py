@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ganbert.errors import InputError
 from ganbert.fields import is_whole, one_line
 from ganbert.limits import TextCounts, n_unknown, require_room, unknown_id
+from ganbert.tokenizer_files import check_makes_tokens
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -115,10 +116,15 @@ class Tokens:
         n_special = self._encoder.n_special(pairs is not None)
         return ids, TextCounts(len(texts), n_cut, n_unknown(ids["input_ids"], self.format.unknown_id, n_special))
 
-    def require_room(self, pairs: bool) -> None:
-        """Raise `InputError` if texts, or pairs of texts, are cut before the first token of their own."""
+    def check(self, pairs: bool) -> None:
+        """Raise `InputError` if this makes no ids of texts, or cuts them before the first token of their own.
+
+        Args:
+            pairs: whether it is to be used for pairs.
+        """
         if self.format.max_length is not None:
             require_room(self.format.max_length, self._encoder.n_special(pairs), pairs=pairs)
+        check_makes_tokens(lambda: self(["a b"], ["c"] if pairs else None))
 
     def pad(self, ids: TokenIds, rows: Sequence[int] | NDArray[np.int64], length: int) -> Batch:
         """Return the chosen rows as arrays [len(rows), length]; none of them may be longer than `length`."""

@@ -90,6 +90,7 @@ def load_model(folder: Path) -> GanBertForSequenceClassification:
         if kind != GanBertConfig.model_type:
             raise InputError(f"its model_type is {kind}: an encoder, perhaps, for ganbert train --encoder")
         model: GanBertForSequenceClassification = GanBertForSequenceClassification.from_pretrained(folder)
+        model.check_encoder()
     except MemoryError:
         raise
     except Exception as error:  # of a wrong or hostile folder: whatever transformers meets in its files
