@@ -208,7 +208,12 @@ def _summary(result: TrainingResult, name: str) -> dict[str, object]:
         "steps": result.steps,
         "seconds": round(result.seconds, 2),
         "recipe": {"name": name, **dataclasses.asdict(result.recipe)},
-        "data": {**result.counts, "cut": result.n_cut, "test_in_train": result.n_test_in_train},
+        "data": {
+            **result.counts,
+            "cut": result.n_cut,
+            "mostly_unknown": result.n_unknown,
+            "test_in_train": result.n_test_in_train,
+        },
         "fallback": result.fallback,
         "warnings": [*result.slips, *result.warnings],
     }

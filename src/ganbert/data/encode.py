@@ -10,9 +10,12 @@ from typing import Any
 import datasets
 import transformers
 from datasets import Dataset
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
-from ganbert.packing import first_position
+from ganbert.limits import TextCounts, n_unknown, unknown_id
+
+_FORMAT = 2
+"""Of the kept files: to be counted up where their columns change."""
 
 
 def tokenize(
@@ -22,17 +25,9 @@ def tokenize(
     return dict(tokenizer(texts, text_pairs, truncation=True, max_length=max_length, padding=False))
 
 
-def usable_length(tokenizer: PreTrainedTokenizerBase, encoder: PreTrainedModel, max_length: int) -> int:
-    """Return `max_length`, or the longest input that tokenizer and encoder can take, whichever is less."""
-    positions = getattr(encoder.config, "max_position_embeddings", None)
-    if positions is not None:
-        positions -= first_position(encoder)  # RoBERTa's table of 514 holds 512 tokens
-    return min(length for length in (max_length, tokenizer.model_max_length, positions) if length)
-
-
 def encode(
     dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int, *, progress: bool = False
-) -> tuple[Dataset, int]:
+) -> tuple[Dataset, TextCounts]:
     """Tokenise a corpus part, or map what an earlier run made of the same texts into memory.
 
     The files are kept where `datasets` keeps its own (`HF_DATASETS_CACHE`), in the folder `ganbert`;
@@ -45,12 +40,16 @@ def encode(
         progress: show a progress bar.
 
     Returns:
-        The tokenizer's columns with `labels` and `length` (tokens of each row), and how many rows were cut.
+        The tokenizer's columns with `labels` and `length` (tokens of each row), and how many rows were cut and how many
+        are mostly unknown tokens.
     """
+    unknown = unknown_id(tokenizer)
+    n_special = tokenizer.num_special_tokens_to_add("text_pair" in dataset.column_names)
 
     def convert(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
         columns: dict[str, list[Any]] = tokenize(tokenizer, batch["text"], batch.get("text_pair"), max_length)
         columns["length"] = [len(ids) for ids in columns["input_ids"]]
+        columns["unknown"] = [bool(n_unknown([ids], unknown, n_special)) for ids in columns["input_ids"]]
         columns["cut"] = [False] * len(batch["text"])
         # Only a row that fills the limit can have been longer.
         for i in (i for i, length in enumerate(columns["length"]) if length >= max_length):
@@ -68,9 +67,9 @@ def encode(
         cache_file_name=_cache_file(key),
         desc="Tokenising" if progress else None,
     )
-    n_cut = int(sum(encoded["cut"]))
+    counts = TextCounts(len(encoded), int(sum(encoded["cut"])), int(sum(encoded["unknown"])))
     labels = Dataset.from_dict({"labels": dataset["label"][:]})
-    return datasets.concatenate_datasets([encoded.remove_columns("cut"), labels], axis=1), n_cut
+    return datasets.concatenate_datasets([encoded.remove_columns(["cut", "unknown"]), labels], axis=1), counts
 
 
 def _cache_file(key: str) -> str | None:
@@ -83,7 +82,7 @@ def _cache_file(key: str) -> str | None:
 
 def _fingerprint(texts: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int) -> str:
     """Return a hash of all that token ids depend on."""
-    digest = hashlib.sha256(f"{transformers.__version__} {type(tokenizer)} {max_length}".encode())
+    digest = hashlib.sha256(f"{_FORMAT} {transformers.__version__} {type(tokenizer)} {max_length}".encode())
     settings = {**tokenizer.init_kwargs, "vocabulary": tokenizer.get_vocab()}
     if tokenizer.is_fast:
         # Its rules, but for the two that each call sets.

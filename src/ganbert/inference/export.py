@@ -18,11 +18,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ganbert.encoders import load_tokenizer
 from ganbert.errors import InputError, RunError
-from ganbert.inference.onnx_model import CONFIG_KEY, MODEL_FILE, OnnxModel, export_facts, read_export, require_onnx
+from ganbert.fields import EXPORT_KEY
+from ganbert.inference.onnx_model import MODEL_FILE, OnnxModel, export_facts, read_export, require_onnx
 from ganbert.inference.tokens import Batch, TokenFormat, rust_tokenizer
-from ganbert.inference.torch_model import figures, load_model
+from ganbert.inference.torch_model import figures, load_model, load_model_tokenizer
 from ganbert.model import GanBertForSequenceClassification
 
 if TYPE_CHECKING:
@@ -53,11 +53,12 @@ def export_onnx(folder: Path, output: Path, *, int8: bool = False) -> Path:
     """
     require_onnx("onnx", "onnxscript", "onnxruntime")
     _check_output(output)
-    if read_export(folder) is not None:
-        raise InputError("is exported already; give the folder that ganbert train left", path=folder)
     if not (folder / "config.json").is_file():
         raise InputError("is no model folder: it has no config.json", path=folder)
-    model, tokenizer = load_model(folder).train(False), load_tokenizer(str(folder))
+    if read_export(folder) is not None:
+        raise InputError("is exported already; give the folder that ganbert train left", path=folder)
+    model = load_model(folder).train(False)
+    tokenizer = load_model_tokenizer(folder, model)
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=output.parent) as scratch:
         part = Path(scratch) / "export"
@@ -102,7 +103,7 @@ def _write(
         expected = [graph(**_tensors(batch))[0].numpy() for batch in (example, other_shape)]
     _translate(graph, example, folder / MODEL_FILE)
     facts = export_facts(token_format, int8=int8, rust_tokens=rust_tokenizer(tokenizer) is not None)
-    config = {**model.config.to_dict(), CONFIG_KEY: facts}
+    config = {**model.config.to_dict(), EXPORT_KEY: facts}
     _verify(OnnxModel(folder, config, threads=1), [example, other_shape], expected)
     if int8:
         _quantise(folder / MODEL_FILE)

@@ -173,10 +173,9 @@ def train(
         )
         taught = last_step(output / run_folder.TEACHER)  # early stopping may have ended it before its lesson
     seconds = time.perf_counter() - began
-    trainer, plan, n_cut = build_trainer(model, tokenizer, arguments, recipe, corpus, say, teacher)
-    if n_cut:
-        longest = tokenizer.model_max_length
-        say(f"{n_cut} of {len(corpus.train)} training texts exceed {longest} tokens and were cut (--max-length).")
+    trainer, plan, texts = build_trainer(model, tokenizer, arguments, recipe, corpus, say, teacher)
+    for text_note in texts.notes(tokenizer.model_max_length, "training texts"):
+        say(text_note)
     say(f"Training on {compute}: {arguments.max_steps} steps of up to {recipe.batch_size} rows.")
     if resume:
         say(f"Resuming from {checkpoint}." if checkpoint else "No checkpoint had been saved yet: beginning anew.")
@@ -209,7 +208,8 @@ def train(
         counts=corpus.counts(),
         steps=trainer.state.global_step + taught,
         seconds=seconds,
-        n_cut=n_cut,
+        n_cut=texts.n_cut,
+        n_unknown=texts.n_unknown,
         tokens=int(shown @ plan.lengths),
         labelled_shown=float(shown[corpus.labelled].mean()),
         health=last_health(trainer.state.log_history),
