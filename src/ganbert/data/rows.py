@@ -40,7 +40,7 @@ class TableOptions:
         allow_unseen: accept validation and test rows whose label no training row has, as errors of the model.
         delimiter: of CSV files; None is a comma, or what the header shows.
         none_labels: labels that mean "no label".
-        normalize_labels: merge labels that differ only in case, outer or invisible space, or Unicode form.
+        normalize_labels: merge labels that look alike (`labels.look_alike_key`) into the most frequent spelling.
     """
 
     text_column: str = "text"
