@@ -90,7 +90,7 @@ BAD_TABLES: list[Any] = [
         id="one class",
     ),
     pytest.param(
-        "a.jsonl", '{"text": ["a"], "label": "b"}\n', ["row 1", "column 'text'", "not text"], id="list as text"
+        "a.jsonl", '{"text": ["a", "b"], "label": "b"}\n', ["row 1", "column 'text'", "not text"], id="list as text"
     ),
 ]
 

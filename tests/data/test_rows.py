@@ -386,6 +386,7 @@ def test_a_pipe_is_not_read_before_its_time(tmp_path: Path) -> None:
     pipe = tmp_path / "t.csv"
     os.mkfifo(pipe)
     check(pipe)  # would wait for ever otherwise
+    check(Path("-"))  # standard input
 
 
 # Memory

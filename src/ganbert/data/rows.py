@@ -148,9 +148,8 @@ def check_tables(
     uses += [(path, "required") for path in (validation, test) if path is not None]
     pairs: list[tuple[Path, bool]] = []
     for path, use in uses:
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            continue
-        if str(path) == "-":
+        is_pipe = path.exists() and not (path.is_file() or path.is_dir())
+        if is_pipe or str(path) == "-":
             continue
         with closing(_checked_chunks(path, options, use, ReadLog())) as chunks:
             names = [chunk.column_names for chunk in itertools.islice(chunks, 2)]  # the end of a small table is seen
