@@ -40,8 +40,12 @@ class TableOptions:
         allow_unseen: accept validation and test rows whose label no training row has, as errors of the model.
         delimiter: of CSV files; None is a comma, or what the header shows.
         none_labels: labels that mean "no label".
+<<<<<<< HEAD
         normalize_labels: merge labels that differ only in case, outer or invisible space, or Unicode form.
         format: of standard input, an ending without its dot.
+=======
+        normalize_labels: merge labels that look alike (`labels.look_alike_key`) into the most frequent spelling.
+>>>>>>> labels
     """
 
     text_column: str = "text"
@@ -154,9 +158,8 @@ def check_tables(
     uses += [(path, "required") for path in (validation, test) if path is not None]
     pairs: list[tuple[Path, bool]] = []
     for path, use in uses:
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            continue
-        if str(path) == "-":
+        is_pipe = path.exists() and not (path.is_file() or path.is_dir())
+        if is_pipe or str(path) == "-":
             continue
         with closing(_checked_chunks(path, options, use, ReadLog())) as chunks:
             names = [chunk.column_names for chunk in itertools.islice(chunks, 2)]  # the end of a small table is seen
