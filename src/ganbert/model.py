@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import torch
@@ -18,6 +19,7 @@ from ganbert import losses
 from ganbert.config import GanBertConfig
 from ganbert.distributed import rows_of_all
 from ganbert.encoders import load_encoder_config, load_pretrained_encoder, recorded_pooling
+from ganbert.folders import share
 from ganbert.packing import enable_packing, encode_packed, position_ids
 
 
@@ -301,6 +303,8 @@ class GanBertForSequenceClassification(PreTrainedModel):
             super().save_pretrained(save_directory, *args, **kwargs)
         finally:
             self.generator, self.config.has_generator = generator, had_generator
+        folder = Path(save_directory)
+        share(folder, [path.name for path in folder.glob("*.safetensors")])
 
     def _init_weights(self, module: nn.Module) -> None:
         """Initialise D and G as `nn.Linear` does; the encoder initialises its own parts."""
