@@ -11,8 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_BROKEN = {errno.EROFS, errno.EIO, errno.ESTALE}
+_NOT_WRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ESTALE}
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
@@ -66,11 +65,9 @@ def why_not_written(error: BaseException) -> str | None:
         number = seen.errno if isinstance(seen, OSError) else None
         if found := re.search(r"\(os error (\d+)\)", str(seen)):  # libraries in Rust
             number = int(found[1])
-        if number in _FULL:
-            return f"no space left ({os.strerror(number).lower()})"
-        if number in _BROKEN:
+        if number in _NOT_WRITTEN:
             return os.strerror(number).lower()
         if "PytorchStreamWriter" in str(seen) or "inline_container.cc" in str(seen):
-            return "a file could not be written to its end; is the disk full?"
+            return "no space left, or a file too large"
         seen = seen.__cause__ or seen.__context__
     return None

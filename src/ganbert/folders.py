@@ -131,6 +131,8 @@ def written(folder: Path) -> set[str]:
     """Return the names in a folder that ganbert wrote, or a process that was killed left behind."""
     listed, unfinished = _manifest(folder), is_unfinished(folder)
     known = set() if listed is None else {*listed, MANIFEST}
+    if _PART_OF_RUN.fullmatch(folder.name) and read_object(folder / MANIFEST) is None:
+        known.add(MANIFEST)  # a torn one
     found = leftovers(folder)
     for path in folder.iterdir():
         if _PART_OF_RUN.fullmatch(path.name):

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ganbert.cli import options
+from ganbert.terminal import printable
 
 
 def command(
@@ -74,4 +75,4 @@ def command(
         options.print_json({"output": str(output), "n": counts.n, "skipped_empty": counts.n_skipped})
     else:
         skipped = f"; {counts.n_skipped} without text were left out" if counts.n_skipped else ""
-        print(f"{counts.n} rows written to {output}{skipped}")
+        print(f"{counts.n} rows written to {printable(output)}{skipped}")

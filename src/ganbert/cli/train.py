@@ -10,6 +10,7 @@ import typer
 
 from ganbert.cli import options
 from ganbert.errors import InputError
+from ganbert.terminal import printable
 
 if TYPE_CHECKING:
     from ganbert.recipe import Recipe
@@ -115,7 +116,8 @@ def command(
             f"--report-to {report_to!r}: not installed, or no tracker that transformers knows (tensorboard, trackio, "
             f"wandb, mlflow, ...); installed: {', '.join(trackers) or 'none'}"
         )
-    check_output(output, resume=resume, overwrite=overwrite)
+    tables = [*(files or []), *(labelled or []), *(unlabelled or []), *filter(None, (validation, test))]
+    check_output(output, resume=resume, overwrite=overwrite, inputs=[*tables, encoder])
     common = {
         "max_steps": max_steps,
         "epochs": epochs,
@@ -204,5 +206,5 @@ def _print_summary(result: TrainingResult) -> None:
         print_metrics(console, {"test": (result.test, result.steps, result.seconds)})
         print_per_class(console, result.test)
     # Not by rich, which breaks long lines and takes what stands in brackets for markup.
-    print(f"Model: {result.output}  ({result.steps} steps in {result.seconds:.0f} s)")
-    print(f"Next:  ganbert predict {result.output} FILE --output predictions.csv")
+    print(f"Model: {printable(result.output)}  ({result.steps} steps in {result.seconds:.0f} s)")
+    print(f"Next:  ganbert predict {printable(result.output)} FILE --output predictions.csv")

@@ -40,7 +40,7 @@ TEACHER_SEED = 1_000_003
 def say_on_stderr(message: str) -> None:
     """Tell a person something; standard output belongs to results."""
     if is_main_process():
-        print(message, file=sys.stderr, flush=True)
+        print(printable(message), file=sys.stderr, flush=True)
 
 
 class InterruptedRunError(RunError):
