@@ -29,6 +29,7 @@ from ganbert.encoders import (
 )
 from ganbert.errors import InputError
 from ganbert.fields import one_line, read_config
+from ganbert.folders import share
 from ganbert.limits import n_positions
 from ganbert.packing import enable_packing, encode_packed, position_ids
 from ganbert.weights import open_checked
@@ -360,6 +361,8 @@ class GanBertForSequenceClassification(PreTrainedModel):
             super().save_pretrained(save_directory, *args, **kwargs)
         finally:
             self.generator, self.config.has_generator = generator, had_generator
+        folder = Path(save_directory)
+        share(folder, [path.name for path in folder.glob("*.safetensors")])
 
     def _init_weights(self, module: nn.Module) -> None:
         """Initialise D and G as `nn.Linear` does; the encoder initialises its own parts."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -158,3 +160,40 @@ def test_nothing_is_kept_where_caching_is_disabled(cache: Path, monkeypatch: pyt
     encoded, _ = encode(corpus_of_texts(["cat", "dog"], [0, 1], ["x", "y"]).train, tiny_tokenizer(), 4)
     assert len(encoded) == 2
     assert not cache.exists()
+
+
+def test_a_cache_that_cannot_be_written_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    train = corpus_of_texts(["the red cat", "dog"], [0, 1], ["x", "y"]).train
+    expected = encode(train, tiny_tokenizer(), 4)[0]["input_ids"][:]
+    for place in (Path("/proc/nope"), tmp_path / "file", tmp_path / "file" / "deeper"):
+        monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", place)
+        encoded, counts = encode(train, tiny_tokenizer(), 4)
+        assert encoded["input_ids"][:] == expected
+        assert counts.n_cut == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_cache_on_a_full_disk_is_not_used(cache: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, step, full)
+    encoded, _ = encode(corpus_of_texts(["the red cat", "dog"], [0, 1], ["x", "y"]).train, tiny_tokenizer(), 4)
+    assert encoded["length"][:] == [4, 3]
+    assert list(cache.iterdir()) == []
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.3, 0.6, 0.95, -1.0])
+def test_a_torn_file_of_the_cache_is_written_anew(cache: Path, kept: float) -> None:
+    texts = [f"the {'red ' * (i % 5)}cat" for i in range(3000)]  # several batches
+    train = corpus_of_texts(texts, [i % 2 for i in range(len(texts))], ["x", "y"]).train
+    expected = encode(train, tiny_tokenizer(), 8)[0]["input_ids"][:]
+    (file,) = cache.iterdir()
+    content = file.read_bytes()
+    file.write_bytes(content[: int(kept * len(content))] if kept >= 0 else bytes(len(content)))
+
+    assert encode(train, tiny_tokenizer(), 8)[0]["input_ids"][:] == expected
+    assert [path.name for path in cache.iterdir()] == [file.name]
+    assert file.stat().st_size == len(content)

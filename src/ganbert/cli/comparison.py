@@ -23,6 +23,7 @@ from ganbert.evaluation.plots import plot_curves
 from ganbert.evaluation.report import write_report
 from ganbert.evaluation.results import Results
 from ganbert.evaluation.statistics import Summary, sentence, summarise
+from ganbert.terminal import printable, rich_text
 from ganbert.training.train import InterruptedRunError
 
 if TYPE_CHECKING:
@@ -58,8 +59,9 @@ def carry_out_and_show(
         def ended(run: Run, record: Record) -> None:
             progress.update(bar, advance=1)
             progress.console.print(
-                f"{run.source.name} {run.budget} {run.method} seed {run.seed}: accuracy {record['accuracy']:.3f}, "
-                f"macro F1 {record['macro_f1']:.3f}, {record['steps']} steps, {record['seconds']:.0f} s",
+                f"{rich_text(run.source.name)} {run.budget} {run.method} seed {run.seed}: "
+                f"accuracy {record['accuracy']:.3f}, macro F1 {record['macro_f1']:.3f}, "
+                f"{record['steps']} steps, {record['seconds']:.0f} s",
                 highlight=False,
                 soft_wrap=True,
             )
@@ -94,7 +96,7 @@ def carry_out_and_show(
         )
     else:
         print_summaries(summaries)
-        print(f"Report: {output / 'report.html'}")
+        print(f"Report: {printable(output / 'report.html')}")
     if problems:
         raise RunError("not all runs could be carried out:\n" + "\n".join(problems))
 
@@ -106,7 +108,7 @@ def _commands_of(folder: Path, *, anew: bool) -> list[str]:
     command = shlex.join(["ganbert", *sys.argv[1:]])
     if command not in commands and (anew or not commands):
         commands.append(command)
-        with path.open("a", encoding="utf-8") as file:  # several may share the folder
+        with path.open("a", encoding="utf-8", errors="backslashreplace") as file:  # several may share the folder
             file.write(f"{command}\n")
     return commands
 
@@ -135,7 +137,7 @@ def print_summaries(summaries: Sequence[Summary]) -> None:
         console.width = 120  # a file or a pipe has no width: nothing has to be cut
     for task, split, budget in dict.fromkeys((s.task, s.split, s.budget) for s in summaries):
         here = [s for s in summaries if (s.task, s.split, s.budget) == (task, split, budget)]
-        title = f"{task}, {budget} ({here[0].n_labelled} labelled rows), measured on {split}"
+        title = f"{rich_text(task)}, {budget} ({here[0].n_labelled} labelled rows), measured on {split}"
         table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
         table.add_column("method", overflow="fold")
         for name in ("accuracy", "macro F1", "ECE", "difference", "steps", "seconds"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from pathlib import Path
@@ -144,6 +145,7 @@ def quiet_libraries() -> None:
         quiet["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
     for name, value in {"TOKENIZERS_PARALLELISM": "true", **quiet}.items():
         os.environ.setdefault(name, value)
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it is told where no folder of its own can be written
     if "transformers" in sys.modules or "datasets" in sys.modules:  # too late for that
         _quiet_imported_libraries()
 

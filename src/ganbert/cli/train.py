@@ -139,7 +139,8 @@ def command(
             f"--report-to {report_to!r}: not installed, or no tracker that transformers knows (tensorboard, trackio, "
             f"wandb, mlflow, ...); installed: {', '.join(trackers) or 'none'}"
         )
-    check_output(output, resume=resume, overwrite=overwrite)
+    tables = [*(files or []), *(labelled or []), *(unlabelled or []), *filter(None, (validation, test))]
+    check_output(output, resume=resume, overwrite=overwrite, inputs=[*tables, encoder])
     common = {
         "max_steps": max_steps,
         "epochs": epochs,

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import datasets
+import pyarrow as pa
 import transformers
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
+from ganbert.disk import sync
+from ganbert.folders import scratch
 from ganbert.limits import TextCounts, n_unknown, unknown_id
 
 _FORMAT = 2
@@ -59,25 +63,55 @@ def encode(
 
     texts = dataset.select_columns([name for name in dataset.column_names if name != "label"])
     key = _fingerprint(texts, tokenizer, max_length)
-    encoded = texts.map(
-        convert,
-        batched=True,
-        remove_columns=texts.column_names,
-        new_fingerprint=key,
-        cache_file_name=_cache_file(key),
-        desc="Tokenising" if progress else None,
-    )
+    progress_bar = "Tokenising" if progress else None
+
+    def mapped(file: Path | None) -> Dataset:
+        return texts.map(
+            convert,
+            batched=True,
+            remove_columns=texts.column_names,
+            new_fingerprint=key,
+            cache_file_name=None if file is None else str(file),
+            load_from_cache_file=False,
+            desc=progress_bar,
+        )
+
+    encoded = _cached(key, len(texts), mapped)
     counts = TextCounts(len(encoded), int(sum(encoded["cut"])), int(sum(encoded["unknown"])))
     labels = Dataset.from_dict({"labels": dataset["label"][:]})
     return datasets.concatenate_datasets([encoded.remove_columns(["cut", "unknown"]), labels], axis=1), counts
 
 
-def _cache_file(key: str) -> str | None:
+def _cached(key: str, n_rows: int, make: Callable[[Path | None], Dataset]) -> Dataset:
+    """Return what is kept under a key, or make and keep it; where nothing can be kept, it is only made."""
     if not datasets.is_caching_enabled():
-        return None
+        return make(None)
     folder = Path(datasets.config.HF_DATASETS_CACHE) / "ganbert"
-    folder.mkdir(parents=True, exist_ok=True)
-    return str(folder / f"{key}.arrow")
+    kept = folder / f"{key}.arrow"
+    if (found := _read(kept, n_rows)) is not None:
+        return found
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with scratch(folder) as beside:
+            make(beside / kept.name)
+            sync(beside / kept.name)
+            (beside / kept.name).replace(kept)
+    except OSError:  # read-only, full, ...: the next run has to tokenise again
+        return make(None)
+    made = _read(kept, n_rows)
+    return make(None) if made is None else made
+
+
+def _read(file: Path, n_rows: int) -> Dataset | None:
+    """Return the rows of an Arrow file; None if it is not there, or is not whole."""
+    if not file.is_file():
+        return None
+    try:
+        found = Dataset.from_file(str(file))
+        found.data.validate(full=True)
+    except (OSError, ValueError, pa.ArrowException):
+        return None
+    return found if len(found) == n_rows else None
 
 
 def _fingerprint(texts: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int) -> str:

@@ -40,12 +40,8 @@ class TableOptions:
         allow_unseen: accept validation and test rows whose label no training row has, as errors of the model.
         delimiter: of CSV files; None is a comma, or what the header shows.
         none_labels: labels that mean "no label".
-<<<<<<< HEAD
-        normalize_labels: merge labels that differ only in case, outer or invisible space, or Unicode form.
-        format: of standard input, an ending without its dot.
-=======
         normalize_labels: merge labels that look alike (`labels.look_alike_key`) into the most frequent spelling.
->>>>>>> labels
+        format: of standard input, an ending without its dot.
     """
 
     text_column: str = "text"

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 from numpy.typing import NDArray
 
+from ganbert.disk import write_whole
 from ganbert.evaluation.methods import METHODS
 from ganbert.evaluation.statistics import Summary
 
@@ -36,10 +37,13 @@ CalibrationBins = Sequence[tuple[int, float, float]]
 def plot_curves(summaries: Sequence[Summary], folder: Path) -> None:
     """Draw `curve.png` and `curve.svg`: a panel for each task, the paper's figure 2."""
     figure = curves(summaries)
-    figure.savefig(folder / "curve.png", dpi=150)
-    (folder / "curve.svg").write_text(svg(figure), encoding="utf-8")
+    picture = io.BytesIO()
+    figure.savefig(picture, dpi=150, format="png")
+    write_whole(folder / "curve.png", picture.getvalue())
+    write_whole(folder / "curve.svg", svg(figure))
 
 
+@matplotlib.rc_context({"text.parse_math": False})  # a dollar in a name is a dollar
 def curves(summaries: Sequence[Summary]) -> Figure:
     """Return a panel for each task: its metric over labelled rows, mean over seeds and 95% interval.
 
@@ -78,6 +82,7 @@ def curves(summaries: Sequence[Summary]) -> Figure:
     return figure
 
 
+@matplotlib.rc_context({"text.parse_math": False})
 def calibration(bins: Mapping[str, CalibrationBins]) -> Figure:
     """Return the calibration curves of several methods: accuracy of the rows in each bin of confidence."""
     names = {method: _wrapped(method) for method in bins}

@@ -10,11 +10,13 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
+from ganbert.disk import write_whole
 from ganbert.evaluation import plots
 from ganbert.evaluation.methods import method_named
 from ganbert.evaluation.runs import Record
 from ganbert.evaluation.statistics import Estimate, Summary, sentence
 from ganbert.metrics import CALIBRATION_BINS
+from ganbert.terminal import markdown, printable
 
 MATRIX_CLASSES = 12
 """With more classes than this a confusion matrix is a carpet: the pairs most often confused are listed instead."""
@@ -79,6 +81,7 @@ def write_report(
         lstrip_blocks=True,
     )
     environment.filters["percent"] = lambda share: f"{100 * share:.1f}"
+    environment.filters |= {"markdown": markdown, "printable": printable}
     tasks = list(dict.fromkeys(s.task for s in summaries))
     by_task_and_size = sorted(summaries, key=lambda s: (tasks.index(s.task), s.n_labelled))
     places = dict.fromkeys((s.task, s.split, s.budget) for s in by_task_and_size)
@@ -92,7 +95,7 @@ def write_report(
         "n_runs": len(records),
     }
     for name in ("report.html", "summary.md"):
-        (folder / name).write_text(environment.get_template(f"{name}.j2").render(content), encoding="utf-8")
+        write_whole(folder / name, environment.get_template(f"{name}.j2").render(content))
 
 
 def _overview(place: tuple[str, str], summaries: Sequence[Summary]) -> Overview:

@@ -24,6 +24,7 @@ from ganbert.inference.predictor import Predictor
 from ganbert.metrics import Metrics
 from ganbert.model import GanBertForSequenceClassification
 from ganbert.recipe import Recipe
+from ganbert.terminal import printable
 from ganbert.training import run_folder
 from ganbert.training.arguments import training_arguments
 from ganbert.training.callbacks import EarlyStopping, LogFile, QuietProgress, StopOnSignal, last_step
@@ -50,7 +51,7 @@ def check_seed(seed: int) -> None:
 def say_on_stderr(message: str) -> None:
     """Tell a person something; standard output belongs to results."""
     if is_main_process():
-        print(message, file=sys.stderr, flush=True)
+        print(printable(message), file=sys.stderr, flush=True)
 
 
 class InterruptedRunError(RunError):
@@ -61,6 +62,7 @@ class InterruptedRunError(RunError):
         self.signal_number = signal_number
 
 
+@run_folder.in_claimed_folder
 def train(
     recipe: Recipe,
     corpus: Corpus,
@@ -109,7 +111,6 @@ def train(
         InterruptedRunError: SIGTERM or Ctrl-C came; a checkpoint has been saved.
     """
     check_seed(seed)
-    run_folder.check_output(output, resume=resume, overwrite=overwrite)
     recipe, note = _affordable(recipe, corpus)
     transformers.set_seed(seed)
     compute = compute or choose_compute()
@@ -220,9 +221,9 @@ def train(
         fallback=note,
     )
     if is_main_process():
-        plot_training(trainer.state.log_history, output)
+        _plot(trainer, output, say)
         write_model_card(result)
-        run_folder.finish(output)
+        run_folder.finish(output, tokenizer.vocab_files_names.values())
     return result
 
 
@@ -292,6 +293,14 @@ def _saved(
         tokenizer.save_pretrained(output)
     trainer.accelerator.wait_for_everyone()
     return GanBertForSequenceClassification.from_pretrained(output)
+
+
+def _plot(trainer: GanBertTrainer, output: Path, say: Callable[[str], None]) -> None:
+    """Draw the run; a model without pictures is finished, too."""
+    try:
+        plot_training(trainer.state.log_history, output)
+    except Exception as error:
+        say(f"The plots could not be drawn: {printable(error)}.")
 
 
 def _test(corpus: Corpus, predictor: Predictor, progress: bool) -> tuple[Metrics | None, int]:
