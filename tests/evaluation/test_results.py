@@ -30,6 +30,14 @@ class NoRows:
     part: str = "test"
     version: str = ""
     remarks: tuple[str, ...] = ()
+    is_whole: bool = False
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        return {}
+
+    def is_same_for_all_seeds(self, budget: str) -> bool:
+        return self.is_whole
 
     def split(self, budget: str, seed: int, *, balanced: bool) -> Split:
         raise InputError("a source without rows")

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from ganbert.evaluation.statistics import Estimate, sentence, summarise
+from ganbert.evaluation.intervals import Estimate
+from ganbert.evaluation.statistics import sentence, summarise
 
 
 def record(method: str, seed: int, accuracy: float, **other: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ganbert.errors import InputError, RunError
 from ganbert.evaluation.runs import Record, Run
@@ -14,6 +15,12 @@ from ganbert.training.train import InterruptedRunError
 
 Engine = Callable[[Iterable[Run]], Iterator["Done"]]
 """Takes runs lazily, one only when there is room for it, and yields each as it ends, in any order."""
+
+
+KILLED = (
+    "a process was killed, by the system perhaps for want of memory: fewer --jobs need less. "
+    "The same command again does what is missing"
+)
 
 
 @dataclass(frozen=True)
@@ -33,27 +40,60 @@ def carry_out(run: Run) -> Done:
         raise KeyboardInterrupt(error.signal_number) from error
     except (InputError, RunError) as error:
         return Done(run, None, str(error))
+    except OSError as error:  # a disk that is full, a folder that is gone
+        place = f": {error.filename}" if error.filename else ""
+        return Done(run, None, f"{error.strerror or error}{place}")
     except Exception as error:  # of a library, on these rows or this encoder
         return Done(run, None, f"{type(error).__name__}: {' '.join(str(error).split())}")
 
 
-def one_by_one(runs: Iterable[Run]) -> Iterator[Done]:
-    """Carry runs out in this process."""
-    return map(carry_out, runs)
+def one_by_one(
+    runs: Iterable[Run],
+    *,
+    begun: Callable[[Run], None] = lambda run: None,
+    on_step: Callable[[int, int], None] | None = None,
+) -> Iterator[Done]:
+    """Carry runs out in this process.
+
+    Args:
+        runs: all of them.
+        begun: told of each run as it begins.
+        on_step: told of each step of its training, and of how many there are.
+    """
+    for run in runs:
+        begun(run)
+        yield carry_out(replace(run, on_step=on_step))
 
 
 def in_processes(jobs: int) -> Engine:
     """Carry out `jobs` runs at once, each in a process of its own with its share of the processors."""
+    from concurrent.futures.process import BrokenProcessPool
+
     from joblib import Parallel, delayed
 
     threads = max(1, (os.cpu_count() or 1) // jobs)
 
     def engine(runs: Iterable[Run]) -> Iterator[Done]:
-        parallel = Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch=jobs, batch_size=1)
-        work = (delayed(carry_out)(replace(run, threads=run.threads or threads)) for run in runs)
-        with warnings.catch_warnings():  # joblib renews processes that have grown, and warns that it does
-            warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
-            yield from parallel(work)
+        runs, under_way = iter(runs), dict[str, Run]()
+
+        def work() -> Iterator[Any]:
+            for run in runs:
+                under_way[run.key] = run
+                yield delayed(carry_out)(replace(run, threads=run.threads or threads))
+
+        while True:
+            parallel = Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch=jobs, batch_size=1)
+            try:
+                with warnings.catch_warnings():  # joblib renews processes that have grown, and warns that it does
+                    warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
+                    for done in parallel(work()):
+                        under_way.pop(done.run.key)
+                        yield done
+                return
+            except BrokenProcessPool:  # takes all runs under way with it; the next go to new processes
+                for run in under_way.values():
+                    yield Done(run, None, KILLED)
+                under_way.clear()
 
     return engine
 
