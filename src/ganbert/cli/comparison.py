@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+import datasets
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -67,6 +69,8 @@ def carry_out_and_show(
         as_json: print one JSON object.
     """
     make_folder(output, inputs)
+    datasets.disable_progress_bars()  # there are bars of our own
+    os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"  # of the processes of --jobs
     results = Results(output / RESULTS)
     known = _whole(results)
     missing = results.missing(runs)
@@ -188,16 +192,18 @@ def print_summaries(summaries: Sequence[Summary]) -> None:
 
 
 def _table(summaries: Sequence[Summary], title: str) -> Table:
-    of_interval = f"95% interval\nof {METRIC_NAMES[summaries[0].metric]}"
-    table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    metric = summaries[0].metric
+    table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 0, 0, 1))
     table.add_column("method", overflow="fold")
-    for name in ("accuracy", "macro F1", of_interval, "ECE", "difference", "steps", "seconds"):
+    for name in ("accuracy", "macro_f1"):
+        judged_by = "\n(95% interval)" if name == metric else ""
+        table.add_column(f"{METRIC_NAMES[name]}{judged_by}", justify="right", no_wrap=name == metric)
+    for name in ("ECE", "difference", "steps", "seconds"):
         table.add_column(name, justify="right", no_wrap=True)
     for s in summaries:
         table.add_row(
             Text(printable(s.name)),
-            *(f"{100 * s.figures[name].mean:.1f}" for name in ("accuracy", "macro_f1")),
-            s.figures[s.metric].interval(),
+            *(f.share() if n == metric else f"{100 * f.mean:.1f}" for n, f in s.figures.items() if n in METRIC_NAMES),
             f"{100 * s.figures['ece'].mean:.1f}",
             s.gain.percent("+") if s.gain else "",
             f"{s.steps:.0f}",

@@ -7,7 +7,6 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 from ganbert.errors import InputError, RunError
 from ganbert.evaluation.runs import Record, Run
@@ -17,10 +16,7 @@ Engine = Callable[[Iterable[Run]], Iterator["Done"]]
 """Takes runs lazily, one only when there is room for it, and yields each as it ends, in any order."""
 
 
-KILLED = (
-    "a process was killed, by the system perhaps for want of memory: fewer --jobs need less. "
-    "The same command again does what is missing"
-)
+KILLED = "its process was killed, by the system perhaps for want of memory. The same command again does what is missing"
 
 
 @dataclass(frozen=True)
@@ -66,33 +62,45 @@ def one_by_one(
 
 
 def in_processes(jobs: int) -> Engine:
-    """Carry out `jobs` runs at once, each in a process of its own with its share of the processors."""
+    """Carry out `jobs` runs at once, each in a process of its own with its share of the processors.
+
+    A process that is killed takes all that are under way with it: those runs are begun anew, one at a time.
+    """
     from concurrent.futures.process import BrokenProcessPool
 
     from joblib import Parallel, delayed
 
     threads = max(1, (os.cpu_count() or 1) // jobs)
 
+    def at_once(runs: Iterable[Run]) -> Iterator[Done]:
+        parallel = Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch=jobs, batch_size=1)
+        with warnings.catch_warnings():  # joblib renews processes that have grown, and warns that it does
+            warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
+            yield from parallel(delayed(carry_out)(replace(run, threads=run.threads or threads)) for run in runs)
+
+    def alone(run: Run) -> Done:
+        try:
+            (done,) = at_once([run])
+        except BrokenProcessPool:
+            return Done(run, None, KILLED)
+        return done
+
     def engine(runs: Iterable[Run]) -> Iterator[Done]:
         runs, under_way = iter(runs), dict[str, Run]()
 
-        def work() -> Iterator[Any]:
+        def begun() -> Iterator[Run]:
             for run in runs:
                 under_way[run.key] = run
-                yield delayed(carry_out)(replace(run, threads=run.threads or threads))
+                yield run
 
         while True:
-            parallel = Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch=jobs, batch_size=1)
             try:
-                with warnings.catch_warnings():  # joblib renews processes that have grown, and warns that it does
-                    warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
-                    for done in parallel(work()):
-                        under_way.pop(done.run.key)
-                        yield done
+                for done in at_once(begun()):
+                    del under_way[done.run.key]
+                    yield done
                 return
-            except BrokenProcessPool:  # takes all runs under way with it; the next go to new processes
-                for run in under_way.values():
-                    yield Done(run, None, KILLED)
+            except BrokenProcessPool:
+                yield from map(alone, under_way.values())
                 under_way.clear()
 
     return engine
