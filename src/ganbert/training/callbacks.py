@@ -46,6 +46,17 @@ class QuietProgress(ProgressCallback):
                 bar.close()
 
 
+class StepCount(TrainerCallback):
+    """Tells somebody after each step how many have been taken."""
+
+    def __init__(self, tell: Callable[[int], None]) -> None:
+        self.tell = tell
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Tell the number of the step."""
+        self.tell(state.global_step)
+
+
 class LogFile(TrainerCallback):
     """Writes every log record as a line of JSON as it comes."""
 

@@ -27,7 +27,7 @@ from ganbert.recipe import Recipe
 from ganbert.terminal import printable
 from ganbert.training import run_folder
 from ganbert.training.arguments import training_arguments
-from ganbert.training.callbacks import EarlyStopping, LogFile, QuietProgress, StopOnSignal, last_step
+from ganbert.training.callbacks import EarlyStopping, LogFile, QuietProgress, StepCount, StopOnSignal, last_step
 from ganbert.training.card import write_model_card
 from ganbert.training.health import HealthCallback, last_health
 from ganbert.training.parts import build_model, build_trainer, plan_batches
@@ -80,6 +80,7 @@ def train(
     report_to: str = "none",
     review: bool = True,
     progress: bool = True,
+    on_step: Callable[[int, int], None] | None = None,
     say: Callable[[str], None] = say_on_stderr,
 ) -> TrainingResult:
     """Train a classifier and leave it in a folder.
@@ -103,6 +104,7 @@ def train(
         report_to: a tracker that transformers knows, such as "tensorboard".
         review: say what was read, and what in it is almost surely a slip.
         progress: show progress bars.
+        on_step: told of each step, the teacher's among them, and of how many there are.
         say: told, a line at a time, what a person should know.
 
     Raises:
@@ -170,6 +172,7 @@ def train(
             report_to=report_to,
             review=False,
             progress=progress,
+            on_step=on_step and (lambda step, _: on_step(step, steps)),
             say=say,
         )
         taught = last_step(output / run_folder.TEACHER)  # early stopping may have ended it before its lesson
@@ -184,6 +187,8 @@ def train(
     trainer.add_callback(stop)  # before `health`, which looks at what is about to be saved
     trainer.add_callback(health)
     trainer.add_callback(LogFile(output))
+    if on_step is not None:
+        trainer.add_callback(StepCount(lambda step: on_step(lesson + step, steps)))
     bar = QuietProgress()
     if progress:
         trainer.add_callback(bar)
