@@ -337,6 +337,7 @@ def test_sound_tables_pass_the_check(tmp_path: Path) -> None:
 
 BROKEN: dict[str, Callable[[Path], Path]] = {
     "no such file": lambda d: d / "t.csv",
+    "no possible name": lambda d: d / f"{'t' * 300}.csv",
     "unknown format": lambda d: written(d / "t.pdf", "text,label\na,x\n"),
     "no text column": lambda d: written(d / "t.csv", "body,label\na,x\n"),
     "no label column": lambda d: written(d / "t.csv", "text,kind\n" + "a,x\n" * 10_000),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import uuid
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, suppress
@@ -154,7 +155,7 @@ def check_tables(
     uses += [(path, "required") for path in (validation, test) if path is not None]
     pairs: list[tuple[Path, bool]] = []
     for path, use in uses:
-        is_pipe = path.exists() and not (path.is_file() or path.is_dir())
+        is_pipe = os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))  # of impossible names too
         if is_pipe or str(path) == "-":
             continue
         with closing(_checked_chunks(path, options, use, ReadLog())) as chunks:
