@@ -343,3 +343,30 @@ def test_the_installed_command_exits_with_2_and_one_line(tmp_path: Path) -> None
     assert done.stdout == ""
     assert done.stderr == (f"ganbert: no labelled row in {table}: label at least two rows of different classes\n")
     assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["train", "a.csv", "--seed", "-1"], ["'--seed'", "greater than or equal to 0"]),
+        (["train", "a.csv", "--seed", "9" * 30], ["'--seed'", "less than or equal to 4294967295"]),
+        (["train", "a.csv", "--max-steps", "many"], ["'--max-steps'", "valid integer"]),
+        (["train", "a.csv", "--threads", "100000"], ["'--threads'", "less than or equal to 1024"]),
+        (["train", "a.csv", "--no-such-option"], ["no such option: --no-such-option"]),
+        (["predict", "model"], ["missing argument"]),
+        (["no-such-command"], ["no such command 'no-such-command'"]),
+    ],
+    ids=lambda value: " ".join(value)[:40] if value and not value[0].startswith("'") else "",
+)
+def test_an_option_that_cannot_be_taken_is_one_line(run: Run, arguments: list[str], parts: list[str]) -> None:
+    line = the_line(run(*arguments))
+
+    assert [part for part in parts if part not in line] == []
+    assert line.endswith("--help)")
+
+
+def test_no_arguments_show_the_help(run: Run) -> None:
+    outcome = run()
+
+    assert outcome.status == 2
+    assert "a first look" in (outcome.out + outcome.err).lower()

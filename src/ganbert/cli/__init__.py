@@ -25,6 +25,9 @@ LEAVES_FILES = frozenset({"train", "predict", "compare", "curve", "export", "dem
 MESSAGE_LENGTH = 500
 """Characters kept of what a library says."""
 
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+"""Base of what typer raises for options it cannot take; typer exports only this subclass of it."""
+
 app = typer.Typer(
     name="ganbert",
     no_args_is_help=True,
@@ -80,12 +83,15 @@ def _status_of_command() -> int:
     """Run the command, tell what went wrong, and return the exit status."""
     before = _on_sigterm(_terminate)
     try:
-        app()
-    except SystemExit as end:  # typer's way to come to an end
-        if end.code == 130:
+        status = app(standalone_mode=False)  # the exit status where an option asks for the end, as --help does
+        if status == 130:  # typer's word for Ctrl-C
             _tell("stopped")
+        return status if isinstance(status, int) else 0
+    except SystemExit as end:  # typer's way out of a closed pipe
         pipe_closed = isinstance(end.__context__, BrokenPipeError)
         return 141 if pipe_closed else end.code if isinstance(end.code, int) else int(end.code is not None)
+    except _UsageError as error:
+        return _tell_usage(error)
     except InputError as error:
         _tell(error)
         return 2
@@ -103,7 +109,16 @@ def _status_of_command() -> int:
         return 1
     finally:
         _on_sigterm(before)
-    return 0
+
+
+def _tell_usage(error: Any) -> int:
+    """Tell in one line what is wrong with an option; a command without any arguments shows its help."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+    else:
+        message = " ".join(error.format_message().split()).rstrip(".")
+        _tell(f"{message[:1].lower()}{message[1:]} ({error.ctx.command_path if error.ctx else 'ganbert'} --help)")
+    return 2
 
 
 def _status_of_lost_output(error: OSError) -> int:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ganbert.cli import options
+from ganbert.folders import scratch
 from ganbert.terminal import rich_text
 
 N_SHOWN = 10
@@ -42,8 +42,8 @@ def command(
     check_output(output, resume=False, overwrite=True)
     console = Console(stderr=True)
     recipe, baseline = (dataclasses.replace(r, max_steps=max_steps) for r in (DEFAULT, BERT_TUNED))
-    with tempfile.TemporaryDirectory(prefix="ganbert-", ignore_cleanup_errors=True) as workspace:
-        corpus = read_corpus([sample.TRAIN], TableOptions(), Path(workspace), test=sample.TEST)
+    with scratch() as workspace:
+        corpus = read_corpus([sample.TRAIN], TableOptions(), workspace, test=sample.TEST)
         counts = corpus.counts()
         console.print(
             f"{counts['labelled']} labelled and {counts['unlabelled']} unlabelled messages, "
@@ -53,7 +53,7 @@ def command(
             console.print(f"1/2  GAN-BERT, recipe default, {max_steps} steps")
             gan = train(recipe, corpus, output, encoder=encoder, seed=seed, overwrite=True)
             console.print(f"2/2  plain fine-tune of the labelled messages, {max_steps} steps")
-            plain = train(baseline, corpus, Path(workspace) / "plain", encoder=encoder, seed=seed, review=False)
+            plain = train(baseline, corpus, workspace / "plain", encoder=encoder, seed=seed, review=False)
         except InterruptedRunError as error:  # nothing here resumes a run
             raise InterruptedRunError("stopped; the same command begins anew", error.signal_number) from error
         assert gan.test is not None

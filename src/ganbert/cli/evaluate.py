@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ganbert.cli import options
+from ganbert.folders import scratch
 from ganbert.terminal import printable
 
 
@@ -61,8 +61,8 @@ def command(
     from ganbert.inference.predictor import Predictor
 
     predictor = Predictor.load(model, batch_size, device=device, precision=precision, threads=threads)
-    with tempfile.TemporaryDirectory(prefix="ganbert-", ignore_cleanup_errors=True) as workspace:
-        rows = read_labelled(file, table_options, predictor.label_names, Path(workspace))
+    with scratch() as workspace:
+        rows = read_labelled(file, table_options, predictor.label_names, workspace)
         for note in rows.notes:
             print(printable(note), file=sys.stderr)
         print(f"Computing on {predictor.description}.", file=sys.stderr)

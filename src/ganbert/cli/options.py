@@ -220,8 +220,9 @@ def table_options_of(
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON object."""
-    print(json.dumps(value, ensure_ascii=False))
+    """Print one JSON object, in ASCII where standard output is not UTF-8."""
+    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    print(json.dumps(value, ensure_ascii=not is_utf8))
 
 
 def check_engine(name: str, jobs: int, address: str | None) -> None:

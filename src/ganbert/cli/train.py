@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import shlex
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +11,7 @@ import typer
 
 from ganbert.cli import options
 from ganbert.errors import InputError
+from ganbert.folders import scratch
 from ganbert.terminal import printable
 
 if TYPE_CHECKING:
@@ -150,11 +150,11 @@ def command(
         "pooling": pooling,
     }
     chosen = choose_recipe(recipe, {n: str(v) for n, v in common.items() if v is not None}, settings or [])
-    with tempfile.TemporaryDirectory(prefix="ganbert-", ignore_cleanup_errors=True) as workspace:
+    with scratch() as workspace:
         corpus = read_corpus(
             files or [],
             table_options,
-            Path(workspace),
+            workspace,
             labelled=labelled or [],
             unlabelled=unlabelled or [],
             validation=validation,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 from ganbert.evaluation.setting import Outcome, Setting, texts_of
 from ganbert.evaluation.splits import Split
+from ganbert.folders import scratch
 from ganbert.inference.predictor import Predictor
 from ganbert.recipe import PAPER, Recipe
 from ganbert.training.train import train
@@ -57,11 +56,11 @@ class FineTuning:
 
 def fine_tune(split: Split, setting: Setting, recipe: Recipe) -> Outcome:
     """Train with a recipe, and predict the rows to measure on."""
-    with tempfile.TemporaryDirectory(prefix="ganbert-", ignore_cleanup_errors=True) as folder:
+    with scratch() as folder:
         result = train(
             recipe,
             dataclasses.replace(split.corpus, test=None),
-            Path(folder) / "model",
+            folder / "model",
             encoder=setting.encoder,
             seed=setting.seed,
             compute=setting.compute,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
 import time
 
 import numpy as np
@@ -14,6 +13,7 @@ from ganbert.encoders import resolve_encoder
 from ganbert.errors import InputError
 from ganbert.evaluation.setting import Outcome, Setting
 from ganbert.evaluation.splits import Split
+from ganbert.folders import scratch
 
 STEPS = 500
 """At most."""
@@ -36,7 +36,7 @@ def setfit(split: Split, setting: Setting) -> Outcome:
     began = time.perf_counter()
     model = SetFitModel.from_pretrained(resolve_encoder(setting.encoder), device=setting.compute.device)
     model.model_body.max_seq_length = setting.max_length
-    with tempfile.TemporaryDirectory(prefix="ganbert-", ignore_cleanup_errors=True) as folder:
+    with scratch() as folder:
         arguments = TrainingArguments(
             output_dir=folder, batch_size=BATCH, max_steps=min(STEPS, _steps_of_epoch(labelled["label"][:])),
             seed=setting.seed, report_to="none", save_strategy="no", show_progress_bar=False,

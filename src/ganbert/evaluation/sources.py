@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from ganbert.errors import InputError
 from ganbert.evaluation.budget import Budget
 from ganbert.evaluation.splits import Split, few_label_split, set_development_rows_aside
 from ganbert.evaluation.tasks import task_named
+from ganbert.folders import scratch
 from ganbert.labels import UNLABELLED
 from ganbert.recipe import DEFAULT
 
@@ -222,11 +222,11 @@ class _Tables:
 
 @lru_cache(maxsize=2)
 def _read(source: TableSource, version: str) -> _Tables:
-    with tempfile.TemporaryDirectory(prefix="ganbert-", ignore_cleanup_errors=True) as workspace:
+    with scratch() as workspace:
         corpus = read_corpus(
             source.files,
             source.options,
-            Path(workspace),
+            workspace,
             labelled=source.labelled,
             unlabelled=source.unlabelled,
             test=source.test,

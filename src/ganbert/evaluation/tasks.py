@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from datasets import ClassLabel, Dataset, concatenate_datasets, load_dataset
 from ganbert.data.rows import TableOptions, read_rows
 from ganbert.encoders import hub_is_out_of_reach
 from ganbert.errors import InputError
+from ganbert.folders import scratch
 from ganbert.labels import label_text
 
 DATA_ROOT = "GANBERT_DATA"
@@ -157,9 +157,9 @@ class Task:
                 f"(without --data-root and {DATA_ROOT} they are loaded from {self.home.name})",
                 path=root,
             )
-        with tempfile.TemporaryDirectory(prefix="ganbert-", ignore_cleanup_errors=True) as workspace:
+        with scratch() as workspace:
             options = TableOptions(label_column=self.local.label)
-            tables = [read_rows(root / file, options, "required", Path(workspace)).dataset for file in files]
+            tables = [read_rows(root / file, options, "required", workspace).dataset for file in files]
             # In memory before the workspace goes.
             return Dataset.from_dict(concatenate_datasets(tables).remove_columns("row").to_dict())
 

@@ -29,15 +29,7 @@ class QuietProgress(ProgressCallback):
     """The Trainer's progress bar without its print-outs: standard output belongs to results."""
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:  # type: ignore[override]
-        """Show loss and, in a GAN-BERT run, how often D is fooled, at the end of the bar."""
-        logs = kwargs.get("logs") or {}
-        if self.training_bar is not None and "loss" in logs:
-            shown = {
-                "loss": logs["loss"],
-                "p_fake(real)": logs.get("p_fake_real"),
-                "p_fake(G)": logs.get("p_fake_generated"),
-            }
-            self.training_bar.set_postfix({name: f"{value:.2f}" for name, value in shown.items() if value is not None})
+        """Show nothing: losses and the like are for the log, which says what they are."""
 
     def close(self) -> None:
         """End the bars of a run that ended in an error, so that the next line on the screen is its own."""
