@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import tempfile
 from collections.abc import Sequence
@@ -41,9 +40,12 @@ def table(folder: str, name: str, labels: Sequence[Any]) -> Path:
         lines = (json.dumps({"text": t, "label": label}) for t, label in zip(texts, labels, strict=True))
         path.write_text("\n".join(lines), encoding="utf-8")
     else:
-        with path.open("w", encoding="utf-8", newline="") as file:
-            rows = [("text", "label"), *zip(texts, ["" if x is None else x for x in labels], strict=True)]
-            csv.writer(file, delimiter="\t" if path.suffix == ".tsv" else ",").writerows(rows)
+        cells = ["" if label is None else str(label) for label in labels]
+        if path.suffix == ".csv":
+            cells = [f'"{cell.replace(chr(34), 2 * chr(34))}"' for cell in cells]
+        separator = "," if path.suffix == ".csv" else "\t"
+        rows = [("text", "label"), *zip(texts, cells, strict=True)]
+        path.write_text("".join(separator.join(row) + "\n" for row in rows), encoding="utf-8")
     return path
 
 

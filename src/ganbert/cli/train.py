@@ -229,7 +229,7 @@ def _print_summary(result: TrainingResult, table_options: TableOptions, tables: 
     from ganbert.cli.tables import print_metrics, print_per_class
 
     console = Console()
-    console.print(", ".join(f"{number} {name.replace('_', ' ')}" for name, number in result.counts.items()))
+    console.print(", ".join(f"{number} {name.replace('_', ' ')}" for name, number in result.counts.items() if number))
     if result.test is not None:
         print_metrics(console, {"test": (result.test, result.steps, result.seconds)})
         print_per_class(console, result.test)
