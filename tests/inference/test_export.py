@@ -16,8 +16,8 @@ import pytest
 import torch
 from transformers import BertTokenizer, PreTrainedTokenizerBase
 
-from ganbert import folders
 from ganbert.errors import InputError, RunError
+from ganbert.folders import seal
 from ganbert.inference.export import _check_output, export_onnx
 from ganbert.inference.predictor import Predictor
 from ganbert.inference.tokens import Batch
@@ -252,7 +252,7 @@ def test_what_a_killed_export_left_is_not_in_the_way(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not empty"):
         _check_output(output)  # this graph may be anybody's
 
-    folders.seal(output, ["model.onnx"])  # an export lists what it wrote before it moves the files, the config last
+    seal(output, ["model.onnx"])  # an export lists what it wrote before it moves the files, the config last
     _check_output(output)
     (output / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match="is not empty"):
