@@ -17,7 +17,8 @@ import torch
 from transformers import BertTokenizer, PreTrainedTokenizerBase
 
 from ganbert.errors import InputError, RunError
-from ganbert.inference.export import export_onnx
+from ganbert.folders import seal
+from ganbert.inference.export import _check_output, export_onnx
 from ganbert.inference.predictor import Predictor
 from ganbert.inference.tokens import Batch
 from ganbert.inference.torch_model import TorchModel
@@ -242,3 +243,21 @@ def test_wrong_numbers_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     with pytest.raises(RunError, match="the graph is wrong: its probabilities differ from the model's by"):
         export_onnx(tmp_path / "model", tmp_path / "onnx")
+
+
+def test_what_a_killed_export_left_is_not_in_the_way(tmp_path: Path) -> None:
+    output = tmp_path / "exported"
+    (output / ".export-a1b2c3d4").mkdir(parents=True)
+    (output / "model.onnx").write_text("graph")
+    with pytest.raises(InputError, match="is not empty"):
+        _check_output(output)  # this graph may be anybody's
+
+    seal(output, ["model.onnx"])  # an export lists what it wrote before it moves the files, the config last
+    _check_output(output)
+    (output / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="is not empty"):
+        _check_output(output)
+    (output / "notes.txt").unlink()
+    (output / "config.json").write_text("{}")
+    with pytest.raises(InputError, match="is not empty"):
+        _check_output(output)
