@@ -74,8 +74,11 @@ def test_parameters_round_trip_through_get_and_set_and_clone() -> None:
         "settings": settings,
         "validation_fraction": 0.2,
         "early_stopping": 3,
+        "device": "cpu",
         "precision": "float32",
+        "threads": 1,
         "output": "folder",
+        "overwrite": True,
         "progress": True,
     }
 
@@ -106,7 +109,7 @@ def test_fitting_adds_only_attributes_that_end_in_an_underscore(fitted: GanBertC
 
 
 def test_fit_leaves_parameters_as_they_were_and_returns_the_classifier(make: Make) -> None:
-    classifier = make(settings={"dropout": 0.2})
+    classifier = make(settings={"dropout": 0.2, "looks_needed": 0.0})
     before = classifier.get_params()
 
     assert classifier.fit(TEXTS, SOME) is classifier
@@ -172,8 +175,10 @@ def test_however_no_label_is_written_the_model_is_the_same(make: Make) -> None:
 
 
 def test_all_rows_labelled_is_plain_fine_tuning(make: Make) -> None:
-    classifier = make().fit(TEXTS, NAMES)
+    with pytest.warns(UserWarning, match="All rows are labelled") as warned:
+        classifier = make().fit(TEXTS, NAMES)
 
+    assert classifier.fallback_ == str(warned[0].message)
     assert not classifier.recipe_.adversarial
     assert classifier.novelty(TEXTS) is None
 
@@ -231,7 +236,7 @@ def test_the_seed_decides_everything(make: Make) -> None:
 
 
 def test_fitting_again_begins_anew(make: Make) -> None:
-    classifier = make().fit(TEXTS, NUMBERS)
+    classifier = make().fit(TEXTS, [*NUMBERS[:18], *[-1] * 18])
 
     classifier.fit(TEXTS, SOME)
 
@@ -264,7 +269,7 @@ def test_cross_validation_takes_unlabelled_rows(make: Make) -> None:
 
 
 def test_a_grid_search_goes_over_max_steps(make: Make) -> None:
-    search = GridSearchCV(make(), {"max_steps": [1, 3]}, cv=2, error_score="raise").fit(TEXTS, NUMBERS)
+    search = GridSearchCV(make(recipe="bert"), {"max_steps": [1, 3]}, cv=2, error_score="raise").fit(TEXTS, NUMBERS)
 
     assert search.best_params_["max_steps"] in (1, 3)
     assert search.best_estimator_.n_steps_ == search.best_params_["max_steps"]
@@ -290,9 +295,11 @@ def test_output_keeps_the_model_folder(make: Make, tmp_path: Path) -> None:
 def test_validation_and_early_stopping_are_those_of_train(make: Make) -> None:
     still = {"discriminator_lr": 0.0, "encoder_lr": 0.0}
 
-    classifier = make(max_steps=10, validation_fraction=0.3, early_stopping=1, settings=still).fit(TEXTS, SOME)
+    with pytest.warns(UserWarning, match="40 looks or more would use it: max_steps, or settings looks_needed=0"):
+        classifier = make(max_steps=10, validation_fraction=0.3, early_stopping=1, settings=still).fit(TEXTS, SOME)
 
     assert classifier.n_steps_ == 2
+    assert "plain fine-tuning" in str(classifier.fallback_)
 
 
 @pytest.mark.parametrize(("recipe", "expected"), [("code", CODE), (CODE, CODE), ("default", DEFAULT)])
@@ -343,7 +350,7 @@ def test_wrong_parameters_are_a_value_error_of_fit(
 
 
 def test_numbers_of_numpy_are_taken_for_numbers(make: Make) -> None:
-    search = GridSearchCV(make(seed=np.int64(1)), {"max_steps": np.arange(1, 3)}, cv=2, error_score="raise")
+    search = GridSearchCV(make(recipe="bert", seed=np.int64(1)), {"max_steps": np.arange(1, 3)}, cv=2, error_score="raise")
     assert search.fit(TEXTS, NAMES).best_params_["max_steps"] in (1, 2)
 
 

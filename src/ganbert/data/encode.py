@@ -14,6 +14,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ganbert.packing import first_position
 
+_GIVEN = {"label": "labels", "weight": "sample_weights"}
+"""Columns that are no text, and what the model calls them."""
+
 
 def tokenize(
     tokenizer: PreTrainedTokenizerBase, texts: list[str], text_pairs: list[str] | None, max_length: int
@@ -39,13 +42,14 @@ def encode(
     `datasets.disable_caching()` keeps none.
 
     Args:
-        dataset: columns `text`, perhaps `text_pair`, `label`.
+        dataset: columns `text`, perhaps `text_pair`, `label`, perhaps `weight`.
         tokenizer: the encoder's.
         max_length: tokens kept of a row.
         progress: show a progress bar.
 
     Returns:
-        The tokenizer's columns with `labels` and `length` (tokens of each row), and how many rows were cut.
+        The tokenizer's columns with `labels`, `sample_weights` if there is a `weight`, and `length` (tokens of each
+        row), and how many rows were cut.
     """
 
     def convert(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
@@ -58,7 +62,7 @@ def encode(
             columns["cut"][i] = len(tokenizer(batch["text"][i], pair, verbose=False)["input_ids"]) > max_length
         return columns
 
-    texts = dataset.select_columns([name for name in dataset.column_names if name != "label"])
+    texts = dataset.select_columns([name for name in dataset.column_names if name not in _GIVEN])
     key = _fingerprint(texts, tokenizer, max_length)
     encoded = texts.map(
         convert,
@@ -69,8 +73,8 @@ def encode(
         desc="Tokenising" if progress else None,
     )
     n_cut = int(sum(encoded["cut"]))
-    labels = Dataset.from_dict({"labels": dataset["label"][:]})
-    return datasets.concatenate_datasets([encoded.remove_columns("cut"), labels], axis=1), n_cut
+    given = Dataset.from_dict({_GIVEN[name]: dataset[name][:] for name in dataset.column_names if name in _GIVEN})
+    return datasets.concatenate_datasets([encoded.remove_columns("cut"), given], axis=1), n_cut
 
 
 def _cache_file(key: str) -> str | None:

@@ -108,7 +108,7 @@ def train(
         if compute.device == "cpu":  # elsewhere masks are drawn in parallel
             use_fast_dropout(model)
     steps = recipe.n_steps(len(corpus.labelled), len(corpus.unlabelled))
-    lesson, teacher_seed = recipe.teacher_steps(steps), seed + TEACHER_SEED
+    lesson, teacher_seed = recipe.teacher_steps(steps), (seed + TEACHER_SEED) % 2**32
     arguments = training_arguments(
         recipe,
         output,
