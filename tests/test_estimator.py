@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,13 +13,15 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from ganbert import GanBertClassifier
+from ganbert import GanBertClassifier, InputError, LabelledFolds
+from ganbert.randomness import drawn_seed
 from ganbert.recipe import CODE, DEFAULT, PAPER
 from ganbert.training.train import InterruptedRunError
 from tests.cli.conftest import LEARNS  # also keeps torch to one thread
@@ -197,6 +201,7 @@ def test_texts_of_all_kinds_are_read_alike(fitted: GanBertClassifier) -> None:
     ):
         np.testing.assert_array_equal(fitted.predict_proba(texts), expected)  # type: ignore[arg-type]
     assert fitted.predict([]).shape == (0,)
+    assert fitted.predict(["", "red"]).shape == (2,)  # one prediction for each row, whatever it holds
 
 
 def test_pairs_of_texts_are_read_alike(make: Make) -> None:
@@ -208,8 +213,12 @@ def test_pairs_of_texts_are_read_alike(make: Make) -> None:
     expected = classifier.predict_proba(pairs)
     other = [(text, TEXTS[0]) for text in TEXTS]
     assert np.abs(expected - classifier.predict_proba(other)).max() > 1e-4  # the second text counts
-    with pytest.raises(ValueError, match="trained on pairs"):
+    with pytest.raises(ValueError, match="X holds single ones, and this classifier was trained on pairs"):
         classifier.predict_proba(TEXTS)
+    nothing: Any
+    for nothing in ([], np.array([]), frame[:0]):
+        assert classifier.predict_proba(nothing).shape == (0, 3)
+        assert classifier.predict(nothing).dtype == classifier.classes_.dtype
     for same in (np.array(pairs, dtype=object), [list(pair) for pair in pairs], frame):
         np.testing.assert_array_equal(classifier.predict_proba(same), expected)  # type: ignore[arg-type]
     assert classifier.score(frame, SOME) == classifier.score(pairs, SOME)  # type: ignore[arg-type]
@@ -228,6 +237,71 @@ def test_score_leaves_unlabelled_rows_out(fitted: GanBertClassifier) -> None:
         fitted.score(TEXTS[:2], right[:1])
 
 
+def test_weights_matter_equal_ones_do_not_and_rows_of_weight_0_are_absent(make: Make) -> None:
+    def probabilities(texts: list[str], labels: list[Any], weights: Any = None) -> Any:
+        classifier = make(max_steps=8, learning_rate=1e-2, settings={"looks_needed": 0.0, "dropout": 0.0})
+        return classifier.fit(texts, labels, sample_weight=weights).predict_proba(TEXTS)
+
+    plain = probabilities(TEXTS, SOME)
+
+    np.testing.assert_array_equal(probabilities(TEXTS, SOME, np.full(36, 2.5)), plain)
+    animals = np.array([50.0 if name == "animal" else 1.0 for name in NAMES])
+    assert (probabilities(TEXTS, SOME, animals) - plain)[:, 0].mean() > 0.1
+    absent = np.array([1.0, 0.0] * 18)
+    rest = probabilities(TEXTS[::2], SOME[::2])
+    np.testing.assert_array_equal(probabilities(TEXTS, SOME, absent), rest)
+    assert np.abs(rest - plain).max() > 1e-4
+
+
+def test_cross_validation_hands_weights_on(make: Make) -> None:
+    scores = cross_val_score(
+        make(), TEXTS, SOME, cv=LabelledFolds(2), params={"sample_weight": np.arange(36)}, error_score="raise"
+    )
+    assert len(scores) == 2
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, "seven", 1.5])
+def test_a_seed_that_is_none_is_a_value_error(make: Make, seed: Any) -> None:
+    with pytest.raises(ValueError, match=r"seed|Cannot|cannot"):
+        make(seed=seed).fit(TEXTS, SOME)
+
+
+def test_a_seed_may_be_whatever_a_random_state_is_elsewhere() -> None:
+    for make_state in (np.random.RandomState, np.random.default_rng):
+        state, same = make_state(3), make_state(3)
+        first, second = drawn_seed(state), drawn_seed(state)
+        assert first != second
+        assert [drawn_seed(same), drawn_seed(same)] == [first, second]
+    assert len({drawn_seed(None) for _ in range(5)}) == 5
+    assert drawn_seed(np.int64(7)) == 7
+
+
+def test_each_fit_with_none_for_a_seed_is_another_and_says_which(make: Make) -> None:
+    a, b = make(seed=None).fit(TEXTS, SOME), make(seed=None).fit(TEXTS, SOME)
+
+    assert a.seed_ != b.seed_
+    assert np.abs(a.predict_proba(TEXTS) - b.predict_proba(TEXTS)).max() > 1e-4
+    again = make(seed=a.seed_).fit(TEXTS, SOME)
+    np.testing.assert_array_equal(a.predict_proba(TEXTS), again.predict_proba(TEXTS))
+
+
+def test_the_random_numbers_of_the_program_go_on_as_if_nothing_had_been_fitted(make: Make) -> None:
+    def numbers() -> list[float]:
+        return [random.random(), float(np.random.rand()), float(torch.rand(()))]
+
+    def sow() -> None:
+        random.seed(1)
+        np.random.seed(1)
+        torch.manual_seed(1)
+
+    sow()
+    expected = numbers()
+    sow()
+    make(seed=2**32 - 1).fit(TEXTS, SOME)  # the teacher's seed is above that
+
+    assert numbers() == expected
+
+
 def test_the_seed_decides_everything(make: Make) -> None:
     a, b, c = (make(seed=seed).fit(TEXTS, SOME).predict_proba(TEXTS) for seed in (5, 5, 6))
 
@@ -242,6 +316,42 @@ def test_fitting_again_begins_anew(make: Make) -> None:
 
     np.testing.assert_array_equal(classifier.predict_proba(TEXTS), make().fit(TEXTS, SOME).predict_proba(TEXTS))
     assert list(classifier.classes_) == ["animal", "colour", "tool"]
+
+
+def test_a_fit_that_fails_leaves_the_classifier_as_it_was(fitted: GanBertClassifier) -> None:
+    classifier, expected = copy.copy(fitted), fitted.predict(TEXTS)
+
+    with pytest.raises(ValueError, match="/nowhere/at/all"):
+        classifier.set_params(encoder="/nowhere/at/all").fit(TEXTS, NUMBERS)
+
+    np.testing.assert_array_equal(classifier.predict(TEXTS), expected)
+
+
+def test_nothing_is_said_without_progress_and_something_with_it(make: Make, capfd: pytest.CaptureFixture[str]) -> None:
+    classifier = make(validation_fraction=0.3).fit(TEXTS, SOME)
+    classifier.predict(TEXTS)
+
+    assert capfd.readouterr() == ("", "")
+    make(progress=True).fit(TEXTS, SOME)
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    assert "Training on cpu" in captured.err
+    assert "2/2" in captured.err or "1/1" in captured.err  # a bar
+
+
+def test_texts_that_are_cut_are_counted_and_told(make: Make) -> None:
+    long = [*TEXTS[:-1], " ".join(["red"] * 40)]
+
+    with pytest.warns(UserWarning, match=r"1 of 36 training texts exceed 16 tokens and were cut \(max_length\)"):
+        classifier = make(max_length=16).fit(long, SOME)
+
+    assert classifier.n_cut_ == 1
+
+
+def test_labels_that_look_like_slips_are_told(make: Make) -> None:
+    with pytest.warns(UserWarning, match="'None' is a text, so a class like any other") as warned:
+        make().fit(TEXTS, ["None" if name == "tool" else name for name in SOME])
+    assert len(warned) == 1
 
 
 def test_it_stands_at_the_end_of_a_pipeline(make: Make) -> None:
@@ -292,6 +402,20 @@ def test_output_keeps_the_model_folder(make: Make, tmp_path: Path) -> None:
     assert (tmp_path / "model" / "model.safetensors").is_file()
 
 
+def test_a_model_in_the_output_is_replaced_only_if_told_to(make: Make, tmp_path: Path) -> None:
+    classifier = make(output=tmp_path / "model").fit(TEXTS, SOME)
+    weights = (tmp_path / "model" / "model.safetensors").read_bytes()
+
+    with pytest.raises(InputError, match="model: holds a model or a run: give another output, or overwrite=True"):
+        classifier.fit(TEXTS, SOME)
+    assert (tmp_path / "model" / "model.safetensors").read_bytes() == weights
+
+    classifier.set_params(overwrite=True, seed=9).fit(TEXTS, SOME)
+    assert (tmp_path / "model" / "model.safetensors").read_bytes() != weights
+    opened = GanBertClassifier.from_folder(tmp_path / "model", precision="float32")
+    np.testing.assert_array_equal(opened.predict_proba(TEXTS), classifier.predict_proba(TEXTS))
+
+
 def test_validation_and_early_stopping_are_those_of_train(make: Make) -> None:
     still = {"discriminator_lr": 0.0, "encoder_lr": 0.0}
 
@@ -322,6 +446,9 @@ def test_a_recipe_is_named_or_given(make: Make, recipe: Any, expected: Any) -> N
         ([("a", "b", "c")] * 36, SOME, "one or two"),
         ([("a", "b")] * 35 + [("a",)], SOME, "one or two"),
         ("one text", ["animal"], "X is one string"),
+        ([*TEXTS[:-1], " "], SOME, "X, row 35: empty text"),
+        (TEXTS, None, "y is None"),
+        (TEXTS, [1, "1", 2] * 12, "y mixes numbers"),
     ],
 )
 def test_wrong_data_is_a_value_error(make: Make, texts: Any, labels: Any, message: str) -> None:
@@ -338,6 +465,12 @@ def test_wrong_data_is_a_value_error(make: Make, texts: Any, labels: Any, messag
         ({"settings": {"noize": "uniform"}}, "noize"),
         ({"early_stopping": 2}, "validation_fraction"),
         ({"encoder": "/nowhere/at/all"}, "/nowhere/at/all"),
+        ({"encoder": Path("/nowhere/at/all")}, "/nowhere/at/all"),
+        ({"device": "abacus"}, "^device 'abacus'"),  # not --device
+        ({"threads": 0}, "^threads 0"),
+        ({"validation_fraction": 1.5}, "validation_fraction=1.5"),
+        ({"validation_fraction": 0.2, "early_stopping": 0}, "early_stopping=0"),
+        ({"validation_fraction": 0.01}, "^validation_fraction 0.01 holds out no row"),
     ],
 )
 def test_wrong_parameters_are_a_value_error_of_fit(
@@ -350,7 +483,9 @@ def test_wrong_parameters_are_a_value_error_of_fit(
 
 
 def test_numbers_of_numpy_are_taken_for_numbers(make: Make) -> None:
-    search = GridSearchCV(make(recipe="bert", seed=np.int64(1)), {"max_steps": np.arange(1, 3)}, cv=2, error_score="raise")
+    search = GridSearchCV(
+        make(recipe="bert", seed=np.int64(1)), {"max_steps": np.arange(1, 3)}, cv=2, error_score="raise"
+    )
     assert search.fit(TEXTS, NAMES).best_params_["max_steps"] in (1, 2)
 
 

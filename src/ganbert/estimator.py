@@ -108,7 +108,7 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Args:
             X: n texts, or n pairs of texts. An empty text is refused here, and taken by `predict`.
-            y: n labels of one type; None, nan, NA, -1 (the number) or blank text for a text without one. "nan" in a NumPy
+            y: n labels of one type; None, nan, NA, -1 (the number) or blank text for a text without one. "nan" in an
                 array of strings is none either, because NumPy writes nan like that.
             sample_weight: n weights of the labelled rows in the cross-entropy (the teacher's, too), relative to their
                 mean. The other losses do not know them. A row of weight 0, labelled or not, is left out.
