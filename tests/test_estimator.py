@@ -348,10 +348,18 @@ def test_texts_that_are_cut_are_counted_and_told(make: Make) -> None:
     assert classifier.n_cut_ == 1
 
 
-def test_labels_that_look_like_slips_are_told(make: Make) -> None:
-    with pytest.warns(UserWarning, match="'None' is a text, so a class like any other") as warned:
-        make().fit(TEXTS, ["None" if name == "tool" else name for name in SOME])
-    assert len(warned) == 1
+def test_what_is_almost_surely_a_slip_is_told_in_words_of_python(make: Make) -> None:
+    names = {"animal": "None", "tool": "Colour "}
+    labels = [None if name is None else names.get(name, name) for name in SOME]
+
+    with pytest.warns(UserWarning, match=r"like any other|look alike") as warned:
+        make().fit(TEXTS, labels)
+
+    assert sorted(str(warning.message) for warning in warned) == [
+        "'None' (6 rows) is a class like any other: if it means that there is no label, "
+        "say so with None in place of 'None'",
+        "labels that look alike are separate classes: 'Colour' (6 rows), 'colour' (6 rows)",
+    ]
 
 
 def test_it_stands_at_the_end_of_a_pipeline(make: Make) -> None:
@@ -419,7 +427,7 @@ def test_a_model_in_the_output_is_replaced_only_if_told_to(make: Make, tmp_path:
 def test_validation_and_early_stopping_are_those_of_train(make: Make) -> None:
     still = {"discriminator_lr": 0.0, "encoder_lr": 0.0}
 
-    with pytest.warns(UserWarning, match="40 looks or more would use it: max_steps, or settings looks_needed=0"):
+    with pytest.warns(UserWarning, match=r"More steps \(max_steps\) or settings looks_needed=0 use them"):
         classifier = make(max_steps=10, validation_fraction=0.3, early_stopping=1, settings=still).fit(TEXTS, SOME)
 
     assert classifier.n_steps_ == 2

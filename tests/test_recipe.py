@@ -52,6 +52,11 @@ def test_at_least_one_step_is_taken() -> None:
     assert replace(PAPER, epochs=0.001).n_steps(2, 0) == 1
 
 
+def test_more_steps_than_anyone_can_count_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"^epochs=1000000.*1,000,000,000 steps on 64,000,001 rows"):
+        replace(CODE, epochs=10**6, replication="none").n_steps(1, 64_000_000)
+
+
 def test_max_steps_takes_the_place_of_epochs() -> None:
     assert replace(PAPER, max_steps=7).n_steps(*QC) == 7
 
@@ -115,6 +120,12 @@ def test_steps_are_enough_for_every_epoch(recipe: Recipe, labelled: int, unlabel
         ("epochs", 0.0),
         ("epochs", float("inf")),
         ("epochs", float("nan")),
+        ("epochs", 1e300),
+        ("max_steps", 10**20),
+        ("max_length", 1),
+        ("batch_size", 10**12),
+        ("noise_size", 10**12),
+        ("unlabelled_per_labelled", 1e300),
         ("max_grad_norm", 0.0),
         ("adam_epsilon", 0.0),
         ("encoder_lr", -1e-5),
@@ -191,6 +202,9 @@ def test_settings_are_parsed_by_the_type_of_the_field(field: str, text: str, val
         ("noise", "none"),
         ("noise", "gaussian"),
         ("warmup", "2"),
+        ("epochs", "1" + "0" * 400),
+        ("max_steps", "1" + "0" * 5000),
+        ("max_steps", "[" * 100_000),
     ],
 )
 def test_settings_of_a_wrong_type_name_the_field(field: str, text: str) -> None:

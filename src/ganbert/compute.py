@@ -11,6 +11,9 @@ from ganbert.errors import InputError
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
+MOST_THREADS = 1024
+"""More than any machine's processors can use; tens of thousands make the system refuse to start another."""
+
 
 @dataclass(frozen=True)
 class Compute:
@@ -57,8 +60,8 @@ def choose_compute(device: str = "auto", precision: str = "auto", threads: int |
     elif device not in available:
         raise InputError(f"--device {device!r}: there is none here; choose auto or {' or '.join(sorted(available))}")
     if threads is not None:
-        if threads < 1:
-            raise InputError(f"--threads {threads}: at least 1")
+        if not 1 <= threads <= MOST_THREADS:
+            raise InputError(f"--threads {threads}: at least 1 and at most {MOST_THREADS}")
         torch.set_num_threads(threads)
     bfloat16 = computes_bfloat16_natively(device) if precision == "auto" else precision == "bfloat16"
     return Compute(device, bfloat16, torch.get_num_threads())

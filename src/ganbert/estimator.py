@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ganbert import estimator_folder
 from ganbert.compute import Precision, choose_compute
-from ganbert.data.arrays import corpus_of_arrays, label_slips, labels_of, texts_of, weights_of
+from ganbert.data.arrays import corpus_of_arrays, labels_of, minus_one_slip, texts_of, weights_of
 from ganbert.encoders import load_tokenizer
 from ganbert.errors import InputError
 from ganbert.inference.onnx_model import read_export
@@ -156,7 +156,7 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.model_, self.tokenizer_, self.result_ = result.model, result.tokenizer, result
         self.log_ = [json.loads(record) for record in log]
         self.predictor_ = Predictor(result.model, result.tokenizer, compute=compute)
-        self._warn_of_fit(len(corpus.train))
+        self._warn_of_fit(len(corpus.train), result.slips)
         return self
 
     def predict(self, X: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:  # noqa: N803
@@ -258,11 +258,10 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             warnings.warn(f"{n_cut} of {len(texts)} texts are longer than in training, and were cut", stacklevel=3)
         return found
 
-    def _warn_of_fit(self, n: int) -> None:
-        for slip in label_slips(self.classes_.tolist()):
-            warnings.warn(slip, stacklevel=3)
-        if self.fallback_ is not None:
-            warnings.warn(self.fallback_, stacklevel=3)
+    def _warn_of_fit(self, n: int, slips: Sequence[str]) -> None:
+        for slip in (minus_one_slip(self.classes_.tolist()), *map(_words_of_python, slips), self.fallback_):
+            if slip is not None:
+                warnings.warn(slip, stacklevel=3)
         if self.n_cut_:
             longest = self.tokenizer_.model_max_length
             warnings.warn(
@@ -320,7 +319,8 @@ def _in_words_of_python() -> Iterator[None]:
 
 def _words_of_python(message: str) -> str:
     """Return a message with parameters in place of options: `max_steps` for `--max-steps`."""
-    names = {"set": "settings", "overwrite": "overwrite=True"}
+    message = re.sub(r" \([^()]*--(normalize-labels|[a-z-]*-column)[^()]*\)", "", message)  # hints on tables
+    names = {"set": "settings", "overwrite": "overwrite=True", "none-label": "None in place of"}
     return re.sub(r"--([a-z]+(?:-[a-z]+)*)", lambda option: names.get(option[1], option[1].replace("-", "_")), message)
 
 

@@ -43,7 +43,7 @@ def label_text(value: object) -> str | None:
     if isinstance(value, (int, np.integer)):
         return str(int(value))
     if isinstance(value, (float, np.floating)):  # `str` gives the fewest digits that single and half floats need
-        return str(int(value)) if value.is_integer() else str(value)
+        return _from_text(str(value))
     if isinstance(value, Decimal):
         fixed = f"{value:f}"
         return _from_text(fixed.rstrip("0").rstrip(".") if "." in fixed else fixed)

@@ -12,6 +12,34 @@ from ganbert.config import FeatureMatching, GanBertConfig, Noise, Pooling, RealT
 
 Replication = Literal["ln", "log2", "none"]
 
+MOST_STEPS = 10**9
+"""Of one run: far beyond what anyone waits for, and within what all libraries count with."""
+
+_RANGES: dict[str, tuple[float, float]] = {
+    "noise_size": (0, 2**16),
+    "batch_size": (0, 2**20),
+    "max_length": (2, 2**20),  # at least one token between the two that encoders put around a text
+    "epochs": (0, 10**6),
+    "max_steps": (0, MOST_STEPS),
+    "max_grad_norm": (0, 1e30),
+    "adam_epsilon": (0, 1.0),
+}
+"""Fields with what they must be above and the most that can be meant: beyond it memory or a library's integers end."""
+
+_WEIGHTS = (
+    "encoder_lr",
+    "discriminator_lr",
+    "generator_lr",
+    "weight_decay",
+    "real_weight",
+    "fooling_weight",
+    "feature_matching_weight",
+    "teacher_weight",
+    "contrastive_weight",
+    "looks_needed",
+)
+"""Fields that are 0 or above."""
+
 
 def _option(default: Any, help: str) -> Any:
     return field(default=default, metadata={"help": help})
@@ -76,25 +104,17 @@ class Recipe:
         require_choice("real_term", self.real_term, RealTerm)
         require_choice("feature_matching", self.feature_matching, FeatureMatching)
         require_choice("replication", self.replication, Replication)
-        for name in ("noise_size", "max_length", "batch_size", "epochs", "max_grad_norm", "adam_epsilon"):
-            _require(name, getattr(self, name), 0 < getattr(self, name) < math.inf, "above 0 and finite")
-        rates = ("encoder_lr", "discriminator_lr", "generator_lr", "weight_decay")
-        weights = (
-            "real_weight",
-            "fooling_weight",
-            "feature_matching_weight",
-            "teacher_weight",
-            "contrastive_weight",
-        )
-        for name in (*rates, *weights, "looks_needed"):
+        for name, (low, most) in _RANGES.items():
+            value = getattr(self, name)
+            _require(name, value, value is None or low < value <= most, f"above {low} and at most {most:,}")
+        for name in _WEIGHTS:
             _require(name, getattr(self, name), 0 <= getattr(self, name) < math.inf, "0 or above and finite")
         for name in ("dropout", "input_dropout", "teacher_share"):
             _require(name, getattr(self, name), 0 <= getattr(self, name) < 1, "at least 0 and below 1")
         _require("warmup", self.warmup, 0 <= self.warmup <= 1, "between 0 and 1")
-        _require("max_steps", self.max_steps, self.max_steps is None or self.max_steps > 0, "above 0")
         share, cap = self.labelled_share, self.unlabelled_per_labelled
         _require("labelled_share", share, share is None or 0 < share <= 1, "above 0 and at most 1")
-        _require("unlabelled_per_labelled", cap, cap is None or 0 <= cap < math.inf, "0 or above and finite")
+        _require("unlabelled_per_labelled", cap, cap is None or 0 <= cap <= 1e12, "0 or above, at most 1e12")
         _require("batch_size", self.batch_size, share is None or self.batch_size > 1, "above 1 with labelled_share")
 
     def plain(self) -> Self:
@@ -138,7 +158,9 @@ class Recipe:
             rows, per_batch = used, self.batch_size - self.labelled_rows_per_batch()
         else:
             rows, per_batch = n_labelled * self.copies_of_labelled(n_labelled, used) + used, self.batch_size
-        return max(1, math.ceil(self.epochs * rows / per_batch))
+        steps = max(1, math.ceil(self.epochs * rows / per_batch))
+        _require("epochs", self.epochs, steps <= MOST_STEPS, f"few enough for {MOST_STEPS:,} steps on {rows:,} rows")
+        return steps
 
     def looks(self, n_labelled: int, n_unlabelled: int) -> float:
         """Return how often `plain()` shows each labelled row in its steps."""
@@ -174,12 +196,12 @@ def _require(name: str, value: object, holds: bool, condition: str) -> None:
 def _parse(name: str, text: str) -> Any:
     try:
         value = json.loads(text.lower()) if text.lower() in {"true", "false", "none", "null"} else json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # no JSON; RecursionError is thousands of brackets
         value = None if text.lower() == "none" else text
     kind = get_type_hints(Recipe)[name]
     kinds = getattr(kind, "__args__", (kind,))
     if isinstance(value, int) and not isinstance(value, bool) and float in kinds:
-        return float(value)
+        return float(value) if abs(value) < 2**1000 else math.inf  # which no field takes
     is_text = any(kind not in (bool, int, float, type(None)) for kind in kinds)
     if value is None and is_text:  # replication=none
         value = text.lower()

@@ -14,7 +14,7 @@ import pytest
 import torch
 from sklearn.exceptions import DataConversionWarning
 
-from ganbert.data.arrays import class_names, corpus_of_arrays, label_slips, labels_of, texts_of, weights_of
+from ganbert.data.arrays import class_names, corpus_of_arrays, labels_of, minus_one_slip, texts_of, weights_of
 
 TEXTS = ["red", "cat", "saw"]
 
@@ -198,9 +198,8 @@ def test_classes_are_named_by_the_rule_of_tables() -> None:
         class_names(["1", "1.0"])
 
 
-def test_labels_that_are_probably_slips_are_named() -> None:
-    assert label_slips(["ham", "spam"]) == label_slips([-1, 0]) == []
-    (none,) = label_slips(["None", "spam"])
-    assert none.startswith("y: 'None' is a text, so a class like any other")
-    assert label_slips(["-1", "0"])[0].startswith("y: '-1'")
-    assert label_slips(["Spam", "spam", "ham"]) == ["y: labels that look alike are separate classes: 'Spam', 'spam'"]
+def test_the_text_minus_one_among_words_is_named() -> None:
+    assert str(minus_one_slip(np.array(["ham", "spam", -1]).tolist())).startswith("y: '-1' is a text")
+    assert minus_one_slip(["-1", "0", "+1"]) is None
+    assert minus_one_slip(["ham", "spam"]) is None
+    assert minus_one_slip([-1.5, 2.0]) is None

@@ -48,7 +48,7 @@ def test_one_file_is_labelled_and_unlabelled_rows(folder: Path) -> None:
     assert corpus.labelled.tolist() == [0, 2]
     assert corpus.unlabelled.tolist() == [1]
     assert corpus.validation is corpus.test is None
-    assert corpus.counts() == {"labelled": 2, "unlabelled": 1, "classes": 2}
+    assert corpus.counts() == {"labelled": 2, "unlabelled": 1, "classes": 2, "skipped_empty": 0, "skipped_blank": 0}
 
 
 def test_labelled_and_unlabelled_files(folder: Path) -> None:
@@ -80,6 +80,7 @@ def test_counts_name_all_parts_and_dropped_rows(folder: Path) -> None:
         "unlabelled": 1,
         "classes": 2,
         "skipped_empty": 4,
+        "skipped_blank": 0,
         "validation": 1,
         "test": 1,
     }
@@ -95,7 +96,9 @@ def test_counts_name_all_parts_and_dropped_rows(folder: Path) -> None:
         (["10", "2", "1"], ("1", "2", "10")),
         (["10", "2", "x"], ("10", "2", "x")),
         (["0.5", "-1", "3"], ("-1", "0.5", "3")),
-        (["1.0", "1", "01"], ("01", "1", "1.0")),
+        (["1.5", "1", "01"], ("01", "1", "1.5")),
+        (["9007199254740993", "9007199254740992", "1"], ("1", "9007199254740992", "9007199254740993")),
+        (["10", "2", "nan"], ("10", "2", "nan")),
     ],
 )
 def test_classes_have_one_order_whatever_that_of_the_rows(
@@ -171,7 +174,8 @@ def test_a_training_file_without_rows_adds_none(folder: Path) -> None:
 def test_labelled_rows_for_known_classes(folder: Path) -> None:
     path = csv(folder, "text,label\na,spam\nb,eggs\n")
     rows = read_labelled(path, TableOptions(allow_unseen=True), ["spam", "ham"], folder)
-    assert rows.to_dict() == {"text": ["a", "b"], "label": [0, 2]}
+    assert rows.dataset.to_dict() == {"text": ["a", "b"], "label": [0, 2]}
+    assert rows.notes == [f"{path}: labels that no training row has count as errors: 'eggs' (1 row)"]
     with pytest.raises(InputError, match="row 2, column 'label': label 'eggs'"):
         read_labelled(path, TableOptions(), ["spam", "ham"], folder)
     with pytest.raises(InputError, match="has no rows"):
@@ -234,7 +238,14 @@ def test_holding_out_takes_the_share_of_each_class() -> None:
     assert corpus.validation is not None
     assert np.bincount(corpus.validation["label"]).tolist() == [8, 4, 2]
     assert np.bincount(corpus.labels[corpus.labelled]).tolist() == [32, 16, 8]
-    assert corpus.counts() == {"labelled": 56, "unlabelled": 50, "classes": 3, "validation": 14}
+    assert corpus.counts() == {
+        "labelled": 56,
+        "unlabelled": 50,
+        "classes": 3,
+        "skipped_empty": 0,
+        "skipped_blank": 0,
+        "validation": 14,
+    }
 
 
 def test_the_share_of_a_class_is_rounded_half_up() -> None:

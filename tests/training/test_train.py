@@ -140,7 +140,7 @@ def test_a_student_learns_what_its_teacher_says_of_unlabelled_rows(
     assert losses
     assert losses[-1] < losses[0]
     assert ("loss_g_unsupervised" in records[0]) == adversarial
-    assert "First a teacher, on the labelled rows alone, for 150 of 300 steps." in said
+    assert any(line.startswith("The first 150 of 300 steps train a teacher on the labelled rows") for line in said)
     assert not (result.output / "teacher").exists()
     alone = run(recipe.plain(), toy_corpus(), "alone")  # 150 steps of 16 labelled rows, and 150 of 8
     assert result.labelled_shown == pytest.approx(0.75 * alone.labelled_shown)
@@ -263,3 +263,26 @@ def test_what_is_saved_at_a_signal_is_looked_at_first(
     monkeypatch.setattr(GanBertTrainer, "train", stop)
     with pytest.raises(RunError, match=r"StopOnSignal .*HealthCallback"):
         run(PAPER)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 10**30])
+def test_a_seed_that_numpy_does_not_take_is_refused_before_anything_is_written(
+    run: Callable[..., TrainingResult], tmp_path: Path, seed: int
+) -> None:
+    with pytest.raises(InputError, match=f"^--seed {seed}: choose a whole number from 0 to 4294967295$"):
+        run(BERT, seed=seed)
+
+    assert not (tmp_path / "model").exists()
+
+
+def test_the_largest_seed_trains_a_teacher_too(run: Callable[..., TrainingResult]) -> None:
+    assert run(DEFAULT, seed=2**32 - 1).steps == 6
+
+
+def test_weights_that_the_last_step_made_infinite_are_not_saved(
+    run: Callable[..., TrainingResult], tmp_path: Path
+) -> None:
+    with pytest.raises(RunError, match="no finite numbers"):
+        run(replace(BERT, max_steps=1, encoder_lr=1e300, warmup=0.0))
+
+    assert not (tmp_path / "model" / "model.safetensors").exists()

@@ -18,7 +18,7 @@ def command(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the model.")] = Path("demo-model"),
     encoder: options.Encoder = "minilm",
     max_steps: Annotated[int, typer.Option(min=1, help="Optimiser steps of each of the two runs.")] = 150,
-    seed: Annotated[int, typer.Option(help="Fixes initial weights, order, noise and dropout.")] = 0,
+    seed: options.Seed = 0,
     as_json: options.Json = False,
 ) -> None:
     """Train on the built-in sample of messages to an online shop: 64 labelled, the others not, in 8 intents.
@@ -53,7 +53,7 @@ def command(
             console.print(f"1/2  GAN-BERT, recipe default, {max_steps} steps")
             gan = train(recipe, corpus, output, encoder=encoder, seed=seed, overwrite=True)
             console.print(f"2/2  plain fine-tune of the labelled messages, {max_steps} steps")
-            plain = train(baseline, corpus, Path(workspace) / "plain", encoder=encoder, seed=seed)
+            plain = train(baseline, corpus, Path(workspace) / "plain", encoder=encoder, seed=seed, review=False)
         except InterruptedRunError as error:  # nothing here resumes a run
             raise InterruptedRunError("stopped; the same command begins anew", error.signal_number) from error
         shutil.rmtree(plain.output)

@@ -12,6 +12,12 @@ from ganbert.metrics import Metrics
 
 WORST_CLASSES = 20
 
+WORDS = (
+    "macro F1: the mean over classes, rare ones counting as much as common ones. "
+    "ECE: how far confidence is from accuracy on average, 0 is best."
+)
+"""What the columns mean, for those who meet them for the first time."""
+
 
 def print_metrics(console: Console, rows: Mapping[str, tuple[Metrics, int | None, float | None]]) -> None:
     """Print a line of figures for each named model: its metrics, optimiser steps and seconds (None: not known)."""
@@ -26,6 +32,7 @@ def print_metrics(console: Console, rows: Mapping[str, tuple[Metrics, int | None
         figures = [f"{metrics.accuracy:.3f}", f"{metrics.macro_f1:.3f}", f"{metrics.ece:.3f}", str(metrics.n)]
         table.add_row(escape(name), *figures, *([str(steps), f"{seconds:.0f}"] if has_cost else []))
     console.print(table)
+    console.print(WORDS, highlight=False, style="dim")
 
 
 def print_per_class(console: Console, metrics: Metrics) -> None:

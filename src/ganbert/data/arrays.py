@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import column_or_1d
 
 from ganbert.data.corpus import Corpus, corpus_of_texts
-from ganbert.labels import UNLABELLED, is_word_for_none, label_text, look_alike_key
+from ganbert.labels import UNLABELLED, label_text
 
 _KEPT_KINDS = "biufU"
 """Kinds of NumPy dtypes that `classes_` takes over from `y`: truth values, numbers and text."""
@@ -143,19 +144,12 @@ def class_names(classes: Iterable[Any]) -> list[str]:
     return list(names)
 
 
-def label_slips(classes: Iterable[Any]) -> list[str]:
-    """Return a warning for each class that is probably none, and for each group of classes that look alike."""
-    names = [str(label) for label in classes if isinstance(label, str)]
-    found = [
-        f"y: {name!r} is a text, so a class like any other: write None where a text has no label"
-        for name in names
-        if name == "-1" or is_word_for_none(name)
-    ]
-    groups: dict[str, list[str]] = {}
-    for name in names:
-        groups.setdefault(look_alike_key(name), []).append(ascii(name))
-    found += [f"y: labels that look alike are separate classes: {', '.join(g)}" for g in groups.values() if len(g) > 1]
-    return found
+def minus_one_slip(classes: Iterable[Any]) -> str | None:
+    """Return a warning if a class is the text "-1" among words: NumPy writes the number like that in such company."""
+    names = {label for label in classes if isinstance(label, str)}
+    if "-1" not in names or all(re.fullmatch(r"[-+.0-9]+", name) for name in names):
+        return None
+    return "y: '-1' is a text, so a class like any other: write None where a text has no label"
 
 
 def _cells(values: Any, name: str) -> list[Any]:

@@ -40,6 +40,7 @@ def build_model(
         encoder, id2label=names, label2id={name: i for i, name in names.items()}, **recipe.config_fields()
     )
     model.config.text_pairs = "text_pair" in corpus.train.column_names
+    model.config.columns = dict(corpus.columns) or None
     if corpus.class_values is not None:
         model.config.class_values = dict(corpus.class_values)
     tokenizer = load_tokenizer(encoder)

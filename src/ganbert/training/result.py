@@ -30,6 +30,7 @@ class TrainingResult:
         health: the last figures of the health watch.
         n_test_in_train: test rows whose text also stands in the training rows.
         test: figures on the test rows, measured once, after training.
+        slips: what in the data is almost surely a slip.
         warnings: what the health watch had to say.
         fallback: why the recipe learned from labelled rows alone although it asks for more; None if it ran as asked.
     """
@@ -50,5 +51,6 @@ class TrainingResult:
     health: dict[str, float]
     n_test_in_train: int
     test: Metrics | None
+    slips: tuple[str, ...]
     warnings: tuple[str, ...]
     fallback: str | None

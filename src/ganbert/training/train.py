@@ -10,14 +10,16 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import torch
 import transformers
 from transformers import PreTrainedTokenizerBase
 
 from ganbert.compute import Compute, choose_compute
 from ganbert.data.corpus import Corpus, n_shared_texts
+from ganbert.data.review import describe, slips
 from ganbert.distributed import is_main_process
 from ganbert.dropout import use_fast_dropout
-from ganbert.errors import RunError
+from ganbert.errors import InputError, RunError
 from ganbert.inference.predictor import Predictor
 from ganbert.metrics import Metrics
 from ganbert.model import GanBertForSequenceClassification
@@ -34,6 +36,15 @@ from ganbert.training.trainer import GanBertTrainer
 
 TEACHER_SEED = 1_000_003
 """Added to a run's seed for its teacher, whose weights and batches are not to be the student's."""
+
+SEEDS = 2**32
+"""Seeds are 0 to one less than this: NumPy takes no larger one."""
+
+
+def check_seed(seed: int) -> None:
+    """Raise `InputError` for a seed that the libraries do not take."""
+    if not 0 <= seed < SEEDS:
+        raise InputError(f"--seed {seed}: choose a whole number from 0 to {SEEDS - 1}")
 
 
 def say_on_stderr(message: str) -> None:
@@ -65,6 +76,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     report_to: str = "none",
+    review: bool = True,
     progress: bool = True,
     say: Callable[[str], None] = say_on_stderr,
 ) -> TrainingResult:
@@ -87,6 +99,7 @@ def train(
         resume: go on from the last checkpoint in `output`, to the very weights of a run never stopped.
         overwrite: replace the model or run that `output` holds.
         report_to: a tracker that transformers knows, such as "tensorboard".
+        review: say what was read, and what in it is almost surely a slip.
         progress: show progress bars.
         say: told, a line at a time, what a person should know.
 
@@ -95,6 +108,7 @@ def train(
         RunError: losses are no longer finite.
         InterruptedRunError: SIGTERM or Ctrl-C came; a checkpoint has been saved.
     """
+    check_seed(seed)
     run_folder.check_output(output, resume=resume, overwrite=overwrite)
     recipe, note = _affordable(recipe, corpus)
     transformers.set_seed(seed)
@@ -108,7 +122,7 @@ def train(
         if compute.device == "cpu":  # elsewhere masks are drawn in parallel
             use_fast_dropout(model)
     steps = recipe.n_steps(len(corpus.labelled), len(corpus.unlabelled))
-    lesson, teacher_seed = recipe.teacher_steps(steps), (seed + TEACHER_SEED) % 2**32
+    lesson, teacher_seed = recipe.teacher_steps(steps), (seed + TEACHER_SEED) % SEEDS
     arguments = training_arguments(
         recipe,
         output,
@@ -129,11 +143,18 @@ def train(
     }
     with arguments.main_process_first():
         checkpoint = run_folder.begin(output, facts, resume=resume)
+    warnings = slips(corpus) if review else []
+    if review:
+        for line in (*describe(corpus), *corpus.notes, *(f"Warning: {warning}" for warning in warnings)):
+            say(line)
     if note is not None:
         say(note)
     teacher, taught, began = None, 0, time.perf_counter()
     if lesson:
-        say(f"First a teacher, on the labelled rows alone, for {lesson} of {steps} steps.")
+        say(
+            f"The first {lesson} of {steps} steps train a teacher on the labelled rows alone; "
+            "the model then learns from what it says of the unlabelled rows as well."
+        )
         teacher = _teacher(
             dataclasses.replace(recipe.plain(), max_steps=lesson),
             dataclasses.replace(corpus, test=None),
@@ -146,6 +167,7 @@ def train(
             compiled=compiled,
             early_stopping=early_stopping,
             report_to=report_to,
+            review=False,
             progress=progress,
             say=say,
         )
@@ -193,6 +215,7 @@ def train(
         health=last_health(trainer.state.log_history),
         n_test_in_train=n_shared,
         test=test,
+        slips=tuple(warnings),
         warnings=tuple(health.warnings),
         fallback=note,
     )
@@ -209,7 +232,7 @@ def _affordable(recipe: Recipe, corpus: Corpus) -> tuple[Recipe, str | None]:
         return recipe, None
     if len(corpus.unlabelled) == 0:
         return recipe.plain(), (
-            "All rows are labelled: there is no unlabelled text to learn from, so this is plain fine-tuning."
+            "All rows are labelled, so there is no unlabelled text to learn from: this is plain fine-tuning."
         )
     only_labelled = recipe.labelled_share is not None and recipe.labelled_rows_per_batch() == recipe.batch_size
     if only_labelled or not recipe.n_unlabelled_used(len(corpus.labelled), len(corpus.unlabelled)):
@@ -220,9 +243,10 @@ def _affordable(recipe: Recipe, corpus: Corpus) -> tuple[Recipe, str | None]:
     looks = recipe.looks(len(corpus.labelled), len(corpus.unlabelled))
     if looks < recipe.looks_needed:
         return recipe.plain(), (
-            f"The steps show each of {len(corpus.labelled)} labelled rows {looks:.0f} times, which leaves none for "
-            f"unlabelled text: this is plain fine-tuning. {recipe.looks_needed:.0f} looks or more would use it: "
-            "--max-steps, or --set looks_needed=0."
+            f"The unlabelled rows are not used: the steps show each of {len(corpus.labelled)} labelled rows "
+            f"{looks:.0f} times, and unlabelled text helps from {recipe.looks_needed:.0f} times on. "
+            "This is plain fine-tuning. "
+            "More steps (--max-steps) or --set looks_needed=0 use them."
         )
     return recipe, None
 
@@ -260,6 +284,8 @@ def _saved(
     model = trainer.accelerator.unwrap_model(trainer.model)
     state = trainer.accelerator.get_state_dict(trainer.model_wrapped)  # by all processes: each may hold a part
     state = {name.removeprefix("_orig_mod."): weight for name, weight in state.items()}  # of a compiled model
+    if bad := [name for name, weight in state.items() if not torch.isfinite(weight).all()]:
+        raise RunError(f"the last step left weights that are no finite numbers ({bad[0]}): try a lower --learning-rate")
     if is_main_process():
         model.save_generator = False  # checkpoints kept it
         model.save_pretrained(output, state_dict=state)
