@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ganbert.evaluation.intervals import Estimate
 from ganbert.evaluation.results import Results
-from ganbert.evaluation.statistics import Estimate
 
 CELL = ["task", "budget"]
 

@@ -339,13 +339,17 @@ def test_nothing_is_said_without_progress_and_something_with_it(make: Make, capf
     assert "2/2" in captured.err or "1/1" in captured.err  # a bar
 
 
-def test_texts_that_are_cut_are_counted_and_told(make: Make) -> None:
-    long = [*TEXTS[:-1], " ".join(["red"] * 40)]
+def test_texts_that_are_cut_or_unknown_are_counted_and_told(make: Make) -> None:
+    long = " ".join(["red"] * 40)
 
-    with pytest.warns(UserWarning, match=r"1 of 36 training texts exceed 16 tokens and were cut \(max_length\)"):
-        classifier = make(max_length=16).fit(long, SOME)
+    with pytest.warns(UserWarning, match="1 of 36 training texts exceed 16 tokens and were cut"):
+        classifier = make(max_length=16).fit([*TEXTS[:-1], long], SOME)
 
     assert classifier.n_cut_ == 1
+    with pytest.warns(UserWarning, match="2 of 3 texts exceed 16 tokens and were cut"):
+        classifier.predict([long, "red", long])
+    with pytest.warns(UserWarning, match="1 of 2 texts are mostly tokens that the encoder does not know"):
+        classifier.predict(["xyzzy plugh", "red"])
 
 
 def test_what_is_almost_surely_a_slip_is_told_in_words_of_python(make: Make) -> None:

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import json
 import re
-import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,16 +19,18 @@ from sklearn.utils.validation import check_is_fitted
 from ganbert import estimator_folder
 from ganbert.compute import Precision, choose_compute
 from ganbert.data.arrays import corpus_of_arrays, labels_of, minus_one_slip, texts_of, weights_of
-from ganbert.encoders import load_tokenizer
 from ganbert.errors import InputError
+from ganbert.fields import read_config
+from ganbert.folders import is_finished, is_unfinished, scratch
 from ganbert.inference.onnx_model import read_export
 from ganbert.inference.predictor import Predictions, Predictor
-from ganbert.inference.torch_model import load_model
+from ganbert.inference.torch_model import load_model, load_model_tokenizer
+from ganbert.limits import TextCounts
 from ganbert.quiet import quiet_libraries
 from ganbert.randomness import drawn_seed, global_random_numbers_kept
 from ganbert.recipe import RECIPES, Recipe
-from ganbert.training import run_folder
 from ganbert.training.callbacks import LOG_FILE
+from ganbert.training.result import TrainingResult
 from ganbert.training.train import InterruptedRunError, say_on_stderr, train
 
 _NOT_SAVED = ("output", "overwrite", "seed")
@@ -130,8 +131,7 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 corpus = corpus.hold_out(self.validation_fraction, seed)
             compute = choose_compute(self.device, self.precision, self.threads)
             stack.enter_context(global_random_numbers_kept())
-            scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="ganbert-", ignore_cleanup_errors=True))
-            output = Path(self.output or Path(scratch) / "model")
+            output = Path(self.output or stack.enter_context(scratch()) / "model")
             try:
                 result = train(
                     recipe,
@@ -156,7 +156,7 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.model_, self.tokenizer_, self.result_ = result.model, result.tokenizer, result
         self.log_ = [json.loads(record) for record in log]
         self.predictor_ = Predictor(result.model, result.tokenizer, compute=compute)
-        self._warn_of_fit(len(corpus.train), result.slips)
+        self._warn_of_fit(result, len(corpus.train))
         return self
 
     def predict(self, X: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:  # noqa: N803
@@ -224,12 +224,11 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         folder = Path(folder)
         with quiet_libraries(), _in_words_of_python():
             predictor = Predictor.load(folder, device=device, precision=precision, threads=threads)
-            config = estimator_folder.read_config(folder)
+            config = read_config(folder)
             classes = estimator_folder.read_classes(folder, config, predictor.label_names)
             facts = estimator_folder.read_facts(folder, config)
-            exported = read_export(folder) is not None
-            model = None if exported else load_model(folder)
-            tokenizer = None if exported else load_tokenizer(str(folder))
+            model = load_model(folder) if read_export(folder) is None else None
+            tokenizer = None if model is None else load_model_tokenizer(folder, model)
         known = cls._get_param_names()
         given = {name: value for name, value in (facts.get("params") or {}).items() if name in known}
         seed = facts.get("seed")
@@ -254,19 +253,16 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             trained, given = ("pairs of texts", "single ones") if wants_pairs else ("single texts", "pairs")
             raise ValueError(f"X holds {given}, and this classifier was trained on {trained}")
         found = self.predictor_.predict(texts, (pairs or []) if wants_pairs else None)
-        if n_cut := getattr(found, "n_cut", 0):
-            warnings.warn(f"{n_cut} of {len(texts)} texts are longer than in training, and were cut", stacklevel=3)
+        for note in found.counts.notes(self.predictor_.tokens.format.max_length):
+            warnings.warn(note, stacklevel=3)
         return found
 
-    def _warn_of_fit(self, n: int, slips: Sequence[str]) -> None:
-        for slip in (minus_one_slip(self.classes_.tolist()), *map(_words_of_python, slips), self.fallback_):
+    def _warn_of_fit(self, result: TrainingResult, n: int) -> None:
+        minus_one = minus_one_slip(self.classes_.tolist())
+        texts = TextCounts(n, result.n_cut, result.n_unknown).notes(self.tokenizer_.model_max_length, "training texts")
+        for slip in (minus_one, *map(_words_of_python, result.slips), self.fallback_, *texts):
             if slip is not None:
                 warnings.warn(slip, stacklevel=3)
-        if self.n_cut_:
-            longest = self.tokenizer_.model_max_length
-            warnings.warn(
-                f"{self.n_cut_} of {n} training texts exceed {longest} tokens and were cut (max_length)", stacklevel=3
-            )
 
     def _check_parameters(self) -> None:
         fraction, patience = self.validation_fraction, self.early_stopping
@@ -278,7 +274,7 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"early_stopping={patience!r}: must be 1 or above")
         if self.output is not None and not self.overwrite:
             output = Path(self.output)
-            if run_folder.is_finished(output) or run_folder.is_unfinished(output):
+            if is_finished(output) or is_unfinished(output):
                 raise InputError("holds a model or a run: give another output, or overwrite=True", path=output)
 
     def _recipe(self) -> Recipe:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from ganbert.data.arrays import class_names
 from ganbert.errors import InputError
+from ganbert.folders import scratch
 from ganbert.recipe import Recipe
 from ganbert.training import run_folder
 from ganbert.training.callbacks import LOG_FILE
@@ -49,12 +49,6 @@ def read_classes(folder: Path, config: Mapping[str, Any], label_names: Sequence[
     if not fits:
         raise InputError(f"config.json: {CLASSES_KEY} are not the classes of id2label", path=folder)
     return classes
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """Return the content of a model folder's config.json, which has been looked at before."""
-    config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    return config
 
 
 def read_facts(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,15 +87,15 @@ def write_folder(
     run_folder.check_output(folder, resume=False, overwrite=False)
     model.config.update({FACTS_KEY: {name: _plain(value) for name, value in facts.items()}})
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".ganbert-", dir=folder.parent) as scratch:
-        part = Path(scratch) / folder.resolve().name
+    with scratch(folder.parent) as beside:
+        part = beside / folder.resolve().name
         model.save_pretrained(part)
         tokenizer.save_pretrained(part)
         if result is not None:
             (part / LOG_FILE).write_text("".join(json.dumps(record) + "\n" for record in log), encoding="utf-8")
             plot_training(list(log), part)
             write_model_card(dataclasses.replace(result, output=part))
-        run_folder.finish(part)
+        run_folder.finish(part, tokenizer.vocab_files_names.values())
         if folder.exists():
             folder.rmdir()
         os.replace(part, folder)

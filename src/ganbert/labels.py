@@ -48,7 +48,10 @@ def label_text(value: object) -> str | None:
         fixed = f"{value:f}"
         return _from_text(fixed.rstrip("0").rstrip(".") if "." in fixed else fixed)
     if isinstance(value, bytes):
-        return _from_text(value.decode())
+        try:
+            return _from_text(value.decode())
+        except UnicodeDecodeError:
+            raise ValueError(f"a label is text, and the bytes {value[:20]!r} are not UTF-8") from None
     if hasattr(value, "__iter__"):
         raise TypeError(f"a label is one word or number, not {type(value).__name__}")
     return _from_text(str(value))  # dates and times

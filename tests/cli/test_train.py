@@ -43,10 +43,14 @@ def test_a_run_leaves_a_model_folder_and_nothing_else(train_and_plot: Run, toy_t
         "tokenizer.json",
         "tokenizer_config.json",
         "README.md",
+        "manifest.json",
         "training_log.jsonl",
         "losses.png",
         "health.png",
     }
+    written = json.loads((model / "manifest.json").read_text(encoding="utf-8"))["files"]
+    assert written == {path.name: path.stat().st_size for path in model.iterdir() if path.name != "manifest.json"}
+    assert len({path.stat().st_mode for path in model.iterdir()}) == 1
     assert all((model / name).read_bytes().startswith(b"\x89PNG") for name in ("losses.png", "health.png"))
     assert [record["step"] for record in log_records(model) if "loss" in record] == [1, 2]
     card = (model / "README.md").read_text(encoding="utf-8")
@@ -284,14 +288,18 @@ def test_allow_unseen_counts_such_validation_rows_as_errors(
     assert {record["eval_accuracy"] for record in measured} == {0}
 
 
-def test_overwrite_replaces_a_finished_model(train_and_plot: Run, toy_table: Toy, tmp_path: Path) -> None:
+def test_overwrite_replaces_a_finished_model_and_nothing_else(
+    train_and_plot: Run, toy_table: Toy, tmp_path: Path
+) -> None:
+    model = tmp_path / "model"
     train_and_plot(toy_table(), "--recipe", "bert")
-    (tmp_path / "model" / "left_over.txt").write_text("old")
+    (model / "notes.txt").write_text("mine")
 
     train_and_plot(toy_table(), "--recipe", "paper", "--overwrite")
 
-    assert config(tmp_path / "model")["adversarial"] is True
-    assert not (tmp_path / "model" / "left_over.txt").exists()
+    assert config(model)["adversarial"] is True
+    assert (model / "notes.txt").read_text() == "mine"
+    assert "notes.txt" not in json.loads((model / "manifest.json").read_text())["files"]
 
 
 def test_the_seed_decides_the_weights(train_and_plot: Run, toy_table: Toy, tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from ganbert.compute import choose_compute
 from ganbert.errors import InputError
 from ganbert.evaluation.fine_tuning import FineTuning
 from ganbert.evaluation.methods import METHODS, method_named
-from ganbert.evaluation.runs import Run, confusion
+from ganbert.evaluation.packed import unpack
+from ganbert.evaluation.runs import Run, confusion, what_is_wrong
 from ganbert.evaluation.setting import Outcome, Setting
 from ganbert.evaluation.sources import TableSource
 from ganbert.evaluation.splits import Split, few_label_split
@@ -100,13 +101,25 @@ def test_epochs_after_the_name_set_the_steps(split: Split, setting: Setting) -> 
     assert (outcome.steps, outcome.recipe["epochs"]) == (6, 4.0)  # ceil(4 epochs * 90 rows / 64)
 
 
-def test_without_unlabelled_rows_gan_bert_says_that_there_is_nothing_to_learn_from(
-    split: Split, setting: Setting
-) -> None:
+def test_what_a_method_falls_back_to_is_said(split: Split, setting: Setting) -> None:
     labelled = replace(split, corpus=replace(split.corpus, train=split.corpus.train.select(split.corpus.labelled)))
-    with pytest.raises(InputError, match="no row without a label"):
-        METHODS["gan-bert"].run(labelled, setting)
-    assert METHODS["bert"].run(labelled, setting).steps > 0
+    outcome = METHODS["gan-bert"].run(labelled, setting)
+    assert outcome.fallback is not None
+    assert outcome.fallback.startswith("All rows are labelled")
+    assert outcome.recipe["adversarial"] is False
+    assert METHODS["bert"].run(labelled, setting).fallback is None
+    few_steps = METHODS["default"].run(split, setting).fallback
+    assert few_steps is not None
+    assert "3 times" in few_steps
+    assert few_steps.endswith("More steps (--max-steps) or :looks_needed=0 after the method's name use them.")
+    assert METHODS["gan-bert"].run(split, setting).fallback is None
+
+
+def test_steps_are_told_as_they_are_taken(split: Split, setting: Setting) -> None:
+    told: list[tuple[int, int]] = []
+    watched = replace(setting, on_step=lambda step, steps: told.append((step, steps)))
+    method_named("default:looks_needed=0+max_steps=4").run(split, watched)
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]  # the teacher's two and the student's two
 
 
 def test_the_paper_s_rate_of_the_task_is_taken(split: Split, setting: Setting) -> None:
@@ -187,6 +200,27 @@ def test_each_class_without_a_labelled_row_counts_in_macro_f1(tiny_encoder: str)
         for _ in range(n)
     ]
     assert record["macro_f1"] == pytest.approx(f1_score(*zip(*pairs, strict=True), average="macro", zero_division=0))
+
+
+def test_methods_that_use_no_seed_do_the_same_with_all(tiny_encoder: str, toy_table: Callable[..., Path]) -> None:
+    test = toy_table(n=30, labelled=30, name="test.csv", first=90)
+    source = TableSource((toy_table(n=90, labelled=40),), test=test)
+    for method in (name for name, method in METHODS.items() if method.deterministic):
+        one, other = (Run(source, method, "100%", seed, tiny_encoder, threads=1)() for seed in (0, 1))
+        assert one["any_seed"] is True
+        assert one["predicted"] == other["predicted"]
+        assert one["split_hash"] != other["split_hash"]
+    assert Run(source, "tfidf", "20", 0, tiny_encoder)()["any_seed"] is False
+    assert Run(source, "bert", "100%", 0, tiny_encoder, max_steps=1, threads=1)()["any_seed"] is False
+
+
+def test_a_record_holds_what_was_predicted_of_each_row(tiny_encoder: str) -> None:
+    record = Run(UnseenClasses(), "tfidf", "20", 0, tiny_encoder)()
+    truth, predicted = unpack(record["truth"]), unpack(record["predicted"])
+    assert truth.tolist() == [1, 0, 2, 2, 3]
+    assert (truth == predicted).mean() == record["accuracy"]
+    assert what_is_wrong(record) is None
+    assert what_is_wrong({**record, "ece": "small"}) == "no 'ece', or not as it is written here"
 
 
 def test_runs_of_one_seed_repeat(tiny_encoder: str, toy_table: Callable[..., Path]) -> None:

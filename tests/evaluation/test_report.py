@@ -179,3 +179,58 @@ def test_many_classes_are_shown_as_the_pairs_most_confused(tmp_path: Path) -> No
     page = (tmp_path / "report.html").read_text()
     assert "true \\ predicted" not in page
     assert page.index('<td class="text">class 4</td><td>7</td>') < page.index('<td class="text">class 6</td><td>1</td>')
+
+
+ODD = "a|b`c*<d>\x1b[31m$e$ \u202e.csv"
+
+
+def test_names_cannot_steer_markdown_or_terminal(records: list[dict[str, Any]], tmp_path: Path) -> None:
+    odd = [{**r, "task": ODD, "encoder": "x|y\nz"} for r in records]
+    plot_curves(summarise(odd), tmp_path)  # a name is no formula
+    write_report(odd, summarise(odd), tmp_path, commands=["ganbert compare 'a\n```\n# b'", "````"])
+    text = (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert not {"\x1b", "\u202e"} & set(text)
+    assert r"## a\|b\`c\*\<d\>\\x1b\[31m\$e\$ \\u202e.csv: accuracy on test rows" in text
+    assert r"| encoder | x\|y\\nz |" in text
+    assert text.count("\n`````\n") == 2  # a fence that none of the commands closes
+    assert "ganbert compare 'a\\n```\\n# b'" in text.splitlines()
+
+
+def test_a_plain_fine_tune_in_a_methods_place_is_named_everywhere(tmp_path: Path) -> None:
+    records = [record("bert", budget, seed) for budget in (1, 2) for seed in range(2)]
+    records += [
+        record("default", budget, seed, fallback="All rows are labelled." if budget == 1 else None)
+        for budget in (1, 2)
+        for seed in range(2)
+    ]
+    summaries = summarise(records)
+    write_report(records, summaries, tmp_path, commands=["x"])
+    text = (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert "- default (plain fine-tune): All rows are labelled." in text
+    assert re.search(r"^\| default \| .*, plain \| [^p]* \|$", text, re.MULTILINE)
+    assert "| default (plain fine-tune) |" in text
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<td>default (plain fine-tune)</td>" in page
+    assert "<li>default (plain fine-tune): All rows are labelled.</li>" in page
+    (panel,) = curves(summaries).axes
+    assert [line.get_label() for line in panel.lines] == ["bert", "default (plain fine-tune at 1%)"]
+    (dots,) = curves([s for s in summaries if s.budget == "1%"]).axes
+    assert [label.get_text() for label in dots.get_yticklabels()] == ["bert", "default (plain fine-tune)"]
+
+
+def test_files_are_there_whole_or_not_at_all(
+    records: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_report(records, summarise(records), tmp_path, commands=["x"])
+    plot_curves(summarise(records), tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def full(descriptor: int) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("ganbert.disk.os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        plot_curves(summarise(records[:3]), tmp_path)
+    with pytest.raises(OSError, match="No space left"):
+        write_report(records[:3], summarise(records[:3]), tmp_path, commands=["y"])
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ganbert.errors import InputError
+from ganbert.errors import InputError, RunError
 from ganbert.evaluation import engines
 from ganbert.evaluation.measure import measure, runs_of
 from ganbert.evaluation.results import Results
@@ -30,6 +31,14 @@ class NoRows:
     part: str = "test"
     version: str = ""
     remarks: tuple[str, ...] = ()
+    is_whole: bool = False
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        return {}
+
+    def is_same_for_all_seeds(self, budget: str) -> bool:
+        return self.is_whole
 
     def split(self, budget: str, seed: int, *, balanced: bool) -> Split:
         raise InputError("a source without rows")
@@ -136,6 +145,36 @@ def test_runs_in_processes_leave_the_same_records(tmp_path: Path) -> None:
     }
 
 
+@dataclass(frozen=True)
+class Killed(Noted):
+    """A run whose process the system kills."""
+
+    def __call__(self) -> Record:
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
+
+
+def test_a_process_that_is_killed_is_told_in_one_line_and_does_not_stop_the_others(tmp_path: Path) -> None:
+    runs = noted_runs(tmp_path / "notes")
+    runs.insert(3, Killed(NoRows("large"), "bert", "1%", 0, notes=tmp_path / "notes"))
+    measured = measure(runs, Results(tmp_path / "results.jsonl"), engines.in_processes(2))
+    assert measured.problems == [f"large 1% bert: {engines.KILLED}"]
+    assert (len(measured.records), measured.elsewhere) == (12, 0)
+
+
+def test_a_disk_that_is_full_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [Failing(NoRows("odd"), "bert", "1%", 0, error=FullDiskError), *noted_runs(tmp_path / "notes")[:1]]
+    results = Results(tmp_path / "results.jsonl")
+    assert measure(runs, results).problems == ["odd 1% bert: No space left on device: /tmp/x"]
+
+    def add(self: Results, record: Record) -> None:
+        raise FullDiskError
+
+    monkeypatch.setattr(Results, "add", add)
+    with pytest.raises(RunError, match=r"results\.jsonl: cannot be written: No space left on device"):
+        measure(noted_runs(tmp_path / "notes"), results)
+
+
 def test_a_run_that_fails_is_named_and_does_not_stop_the_others(tmp_path: Path) -> None:
     results = Results(tmp_path / "results.jsonl")
     runs = [Run(NoRows("empty"), "bert", "1%", 0), *noted_runs(tmp_path / "notes")]
@@ -173,6 +212,19 @@ def test_the_first_seed_of_everything_comes_first() -> None:
     assert runs_of([NoRows("a")] * 2, ["bert", "bert"], ["1%"], 1) == runs[:1]
 
 
+def test_a_method_that_uses_no_seed_runs_once_where_its_rows_are_the_same() -> None:
+    runs = runs_of([NoRows(is_whole=True)], ["tfidf", "bert"], ["100%"], 3)
+    assert [(run.method, run.seed) for run in runs] == [("tfidf", 0), ("bert", 0), ("bert", 1), ("bert", 2)]
+    assert len(runs_of([NoRows()], ["tfidf", "bert"], ["100%"], 3)) == 6
+
+
+def test_the_engine_tells_what_begins_and_each_step(tmp_path: Path) -> None:
+    runs, begun = noted_runs(tmp_path / "notes")[:2], list[Run]()
+    done = list(engines.one_by_one(runs, begun=begun.append, on_step=print))
+    assert begun == runs
+    assert [d.run.on_step for d in done] == [print, print]
+
+
 def test_half_a_line_of_a_killed_process_is_forgotten(tmp_path: Path) -> None:
     results = Results(tmp_path / "results.jsonl")
     runs = noted_runs(tmp_path / "notes")
@@ -192,6 +244,13 @@ def test_runs_of_another_process_are_counted(tmp_path: Path) -> None:
     measured = measure(runs, Results(other.path))
     assert (len(measured.records), measured.elsewhere) == (11, 1)
     other.close()
+
+
+class FullDiskError(OSError):
+    """A disk that is full, whatever it is told."""
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(errno.ENOSPC, "No space left on device", "/tmp/x")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ import pytest
 from datasets import Dataset
 
 from ganbert.errors import InputError
-from ganbert.evaluation.splits import Budget, Split, as_recorded, few_label_split, set_development_rows_aside
+from ganbert.evaluation.budget import Budget
+from ganbert.evaluation.splits import Split, as_recorded, few_label_split, set_development_rows_aside
 from ganbert.labels import UNLABELLED
 
 CLASSES = ["a", "b", "c"]

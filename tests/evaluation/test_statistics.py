@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
+from scipy import stats
 
-from ganbert.evaluation.statistics import Estimate, sentence, summarise
+from ganbert.evaluation.intervals import Estimate, around, over_seeds_and_rows
+from ganbert.evaluation.packed import pack
+from ganbert.evaluation.statistics import sentence, sentences, summarise
 
 
 def record(method: str, seed: int, accuracy: float, **other: Any) -> dict[str, Any]:
@@ -107,3 +111,98 @@ def test_a_task_is_judged_by_the_metric_of_the_paper() -> None:
     assert summary.gain is not None
     assert summary.gain.mean == pytest.approx(0.05)  # of macro F1
     assert sentence(summary).startswith("gan-bert: 5.0 points of macro F1 above bert")
+
+
+def with_rows(method: str, seed: int, hits: list[int], **other: Any) -> dict[str, Any]:
+    """Return a record of rows of which some are predicted right."""
+    predicted = [0 if hit else 1 for hit in hits]
+    packed = {"truth": pack(np.zeros(len(hits), dtype=int)), "predicted": pack(np.array(predicted))}
+    return record(method, seed, sum(hits) / len(hits), n_test=len(hits), **packed, **other)
+
+
+def test_a_difference_counts_seeds_and_rows() -> None:
+    rng = np.random.default_rng(0)
+    one, other = (rng.random((3, 200)) < share for share in (0.9, 0.6))
+    records = [with_rows("bert", seed, other[seed].tolist()) for seed in range(3)]
+    records += [with_rows("gan-bert", seed, one[seed].tolist()) for seed in range(3)]
+    summary = summarise(records)[1]
+    gains = one.astype(float) - other
+    expected = around(float(gains.mean()), over_seeds_and_rows(gains), 3)
+    assert summary.gain == expected
+    assert (expected.n, expected.rows) == (3, 200)
+    assert expected.low is not None
+    assert expected.low > 0
+    assert sentence(summary).endswith("3 seeds and 200 rows).")
+    assert summary.figures["accuracy"].rows == summary.figures["macro_f1"].rows == 200
+
+
+def test_one_seed_shows_what_its_rows_show() -> None:
+    alike = [with_rows("bert", 0, [1, 0] * 50), with_rows("gan-bert", 0, [1, 0] * 50)]
+    better = [alike[0], with_rows("gan-bert", 0, [1, 1] * 50)]
+    assert sentence(summarise(alike)[1]) == "gan-bert: no difference from bert that one seed and 100 rows can show."
+    assert sentence(summarise(better)[1]).startswith("gan-bert: 50.0 points above bert (95% interval 39.8 to 60.2, ")
+    assert sentence(summarise(better)[1]).endswith("one seed and 100 rows: another seed may differ).")
+
+
+def test_a_run_that_uses_no_seed_is_a_pair_with_each_seed() -> None:
+    rows = {"data": "v", "n_unlabelled": 9, "any_seed": False}
+    records = [with_rows("bert", seed, [1, 0, seed % 2, 1], **rows) for seed in range(3)]
+    records.append(with_rows("tfidf", 0, [1, 1, 1, 1], **{**rows, "any_seed": True, "split_hash": "in another order"}))
+    tfidf = summarise(records)[1]
+    assert tfidf.gain is not None
+    assert (tfidf.gain.n, tfidf.gain.mean) == pytest.approx((3, (0.5 + 0.25 + 0.5) / 3))
+    assert (tfidf.figures["accuracy"].n, tfidf.any_seed) == (1, False)
+    other_rows = {**records[-1], "n_labelled": 54}
+    assert summarise([*records[:-1], other_rows])[1].gain is None
+
+
+def test_two_runs_that_use_no_seed_are_judged_over_their_rows_alone() -> None:
+    hits = {"embed": [1] * 30 + [0] * 60, "tfidf": [1] * 90}
+    records = [with_rows(method, 0, of_rows, any_seed=True) for method, of_rows in hits.items()]
+    summary = summarise(records, against="embed")[1]
+    assert summary.any_seed
+    assert sentence(summary).endswith(", 90 rows).")
+
+
+def test_older_results_of_a_method_that_uses_no_seed_count_once() -> None:
+    records = [record("tfidf", seed, 0.7, budget="100%", n_test=100) for seed in range(5)]
+    figure = summarise(records)[0].figures["accuracy"]
+    theirs = stats.binomtest(70, 100).proportion_ci(method="wilson")
+    assert (figure.n, figure.low, figure.high) == pytest.approx((1, theirs.low, theirs.high))
+    assert summarise([{**r, "budget": "50%"} for r in records])[0].figures["accuracy"].n == 5
+
+
+def test_a_cross_validation_counts_its_rows() -> None:
+    records = [with_rows("bert", fold, [1, 0, 0, 0], split="cross-validation") for fold in range(5)]
+    records += [with_rows("gan-bert", fold, [1, 1, 0, fold % 2], split="cross-validation") for fold in range(5)]
+    gain = summarise(records)[1].gain
+    assert gain is not None
+    assert (gain.n, gain.rows) == (5, 20)
+    records += [with_rows("bert", fold, [1, 0, 0, 0], split="cross-validation") for fold in range(5, 10)]
+    assert summarise(records)[0].figures["accuracy"].rows == 20  # a second round is of the same rows
+
+
+def test_a_broken_record_of_rows_falls_back_to_seeds() -> None:
+    records = [with_rows("bert", seed, [1, 0]) for seed in range(3)]
+    records[1]["predicted"] = "torn"
+    assert summarise(records)[0].figures["accuracy"].rows is None
+    assert sentences(summarise(records))[-1].startswith("Intervals with ± count seeds alone (Student's t)")
+
+
+def test_what_ran_in_a_methods_place_is_named() -> None:
+    records = [record("default", seed, 0.5, fallback="Too few steps." if seed else None) for seed in range(3)]
+    (summary,) = summarise(records)
+    assert summary.name == "default (plain fine-tune in 2 of 3 seeds)"
+    assert sentences([summary])[0] == "default (plain fine-tune in 2 of 3 seeds): Too few steps."
+    (all_of_them,) = summarise(records[1:])
+    assert (all_of_them.name, all_of_them.n_fallbacks) == ("default (plain fine-tune)", 2)
+    (as_asked,) = summarise(records[:1])
+    assert (as_asked.name, as_asked.fallback) == ("default", None)
+
+
+def test_a_method_without_its_baseline_says_how_to_get_the_difference() -> None:
+    (summary,) = summarise([record("default", 0, 0.5)])
+    assert sentence(summary) == (
+        "default: measured against nothing. For the difference from bert-tuned add it to --methods, or name another "
+        "of the methods with --against."
+    )

@@ -9,6 +9,8 @@ import typer
 
 from ganbert.cli import options
 from ganbert.errors import InputError
+from ganbert.evaluation.budget import Budget
+from ganbert.evaluation.task_names import TASK_NAMES
 
 
 def command(
@@ -28,9 +30,7 @@ def command(
     methods: options.Methods = "tfidf,embed,bert-tuned,default",
     against: options.Against = None,
     seeds: options.Seeds = 5,
-    labels: Annotated[
-        str | None, typer.Option(help="Keep only so many labels, as 100 or 10%.", show_default=False)
-    ] = None,
+    budgets: options.Budgets = None,
     balanced: options.Balanced = False,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for results.jsonl, the plot, report.html and summary.md.")
@@ -64,27 +64,31 @@ def command(
 
         ganbert compare messages.csv --test test.csv --methods tfidf,setfit,bert-tuned,default --seeds 3
 
+        ganbert compare messages.csv --test test.csv --labels 50,100,50%
+
         ganbert compare qc-coarse sst5 --labels 1% --methods bert,gan-bert
     """
+    # First what can be told at once: the libraries that compute take seconds to import.
+    names = [name for name in files or [] if name in TASK_NAMES and not Path(name).exists()]
+    paths = [Path(name) for name in files or [] if name not in names]
+    tables = [*paths, *(labelled or []), *(unlabelled or []), *([test] if test else [])]
+    if names and len(tables) > 0:
+        raise InputError(f"{names[0]!r} is a task with rows of its own: compare tasks and files in two commands")
+    if names and budgets is None:
+        raise InputError(f"{names[0]!r}: a task needs a label budget, as --labels 1%")
+    if missing := [path for path in paths if not path.exists()]:
+        raise InputError("no such file or folder, and no task (" + ", ".join(TASK_NAMES) + ")", path=missing[0])
+    if not (names or paths or labelled):
+        raise InputError("no table: name a FILE, or --labeled FILE with --unlabeled FILE")
+    chosen = Budget.parse_all(budgets or "100%")
+    options.check_engine(engine, jobs, address)
+
     options.quiet_libraries()
     from ganbert.cli.comparison import carry_out_and_show
     from ganbert.data.rows import TableOptions
     from ganbert.evaluation.measure import runs_of
     from ganbert.evaluation.sources import Source, TableSource, TaskSource
-    from ganbert.evaluation.splits import Budget
-    from ganbert.evaluation.tasks import TASKS
 
-    names = [name for name in files or [] if name in TASKS and not Path(name).exists()]
-    paths = [Path(name) for name in files or [] if name not in names]
-    if names and (paths or labelled or unlabelled or test):
-        raise InputError(f"{names[0]!r} is a task with rows of its own: compare tasks and files in two commands")
-    if names and labels is None:
-        raise InputError(f"{names[0]!r}: a task needs a label budget, as --labels 1%")
-    missing = [path for path in paths if not path.exists()]
-    if missing:
-        raise InputError(f"{missing[0]}: no such file or folder, and no task ({', '.join(TASKS)})")
-    if not (names or paths or labelled):
-        raise InputError("no table: name a FILE, or --labeled FILE with --unlabeled FILE")
     table_options = TableOptions(text_column, text_pair_column, label_column, encoding, skip_empty, allow_unseen)
     sources: list[Source] = [TaskSource(name, data_root) for name in names]
     if not names:
@@ -92,7 +96,7 @@ def command(
     runs = runs_of(
         sources,
         options.method_names(methods, against),
-        [str(Budget.parse(labels or "100%"))],
+        chosen,
         seeds,
         encoder=encoder,
         balanced=balanced,
@@ -104,5 +108,11 @@ def command(
         threads=threads,
     )
     carry_out_and_show(
-        runs, output, options.engine(engine, jobs, address, threads, device), against=against, as_json=as_json
+        runs,
+        output,
+        options.engine(engine, jobs, address, threads, device),
+        jobs=jobs,
+        inputs=tables,
+        against=against,
+        as_json=as_json,
     )

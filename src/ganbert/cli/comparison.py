@@ -2,112 +2,158 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+import datasets
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from ganbert.cli import options
-from ganbert.errors import RunError
-from ganbert.evaluation.measure import check, measure
-from ganbert.evaluation.plots import plot_curves
+from ganbert.cli.run_progress import RunProgress
+from ganbert.errors import InputError, RunError
+from ganbert.evaluation.engines import one_by_one
+from ganbert.evaluation.forecast import Forecast
+from ganbert.evaluation.measure import check, measure, skipped_by
+from ganbert.evaluation.output import COMMANDS, RESULTS, make_folder
+from ganbert.evaluation.plots import METRIC_NAMES, plot_curves
 from ganbert.evaluation.report import write_report
 from ganbert.evaluation.results import Results
-from ganbert.evaluation.statistics import Summary, sentence, summarise
+from ganbert.evaluation.runs import what_is_wrong
+from ganbert.evaluation.statistics import Summary, sentence, sentences, summarise
+from ganbert.terminal import printable
 from ganbert.training.train import InterruptedRunError
 
 if TYPE_CHECKING:
     from ganbert.evaluation.engines import Engine
     from ganbert.evaluation.runs import Record, Run
 
+WORDS = (
+    "Figures in percent, means over seeds. 95% interval: where the figure would lie with other seeds and other rows. "
+    "Macro F1: the mean over classes, rare ones counting as much as common ones. ECE: how far confidence is from "
+    "accuracy on average, 0 is best. Steps: updates of the weights."
+)
+"""What the columns mean, for those who meet them for the first time."""
+
 
 def carry_out_and_show(
-    runs: Sequence[Run], output: Path, engine: Engine, *, against: str | None, as_json: bool
+    runs: Sequence[Run],
+    output: Path,
+    engine: Engine,
+    *,
+    jobs: int = 1,
+    inputs: Sequence[Path] = (),
+    against: str | None,
+    as_json: bool,
 ) -> None:
     """Do what is missing, write results, plots and report into the folder, and print tables or one JSON object.
 
     What is printed is what was asked for; plots and report show the whole folder, as far as it can be compared.
+
+    Args:
+        runs: that are asked for.
+        output: the folder.
+        engine, jobs: what carries them out, and how many at once.
+        inputs: tables that are read, which must not be replaced.
+        against: the method that all others are measured against; None is the baseline of each.
+        as_json: print one JSON object.
     """
-    output.mkdir(parents=True, exist_ok=True)
-    results = Results(output / "results.jsonl")
+    make_folder(output, inputs)
+    datasets.disable_progress_bars()  # there are bars of our own
+    os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"  # of the processes of --jobs
+    results = Results(output / RESULTS)
+    known = _whole(results)
     missing = results.missing(runs)
-    n_missing = len(missing)
     stderr = Console(stderr=True)
     for remark in check(missing):
-        stderr.print(remark, highlight=False, soft_wrap=True)
-    stderr.print(f"{len(runs)} runs, {n_missing} of them still to be done. Results: {results.path}", highlight=False)
-    commands = _commands_of(output, anew=n_missing > 0)
-    columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as progress:
-        bar = progress.add_task("", total=n_missing)
-
-        def ended(run: Run, record: Record) -> None:
-            progress.update(bar, advance=1)
-            progress.console.print(
-                f"{run.source.name} {run.budget} {run.method} seed {run.seed}: accuracy {record['accuracy']:.3f}, "
-                f"macro F1 {record['macro_f1']:.3f}, {record['steps']} steps, {record['seconds']:.0f} s",
-                highlight=False,
-                soft_wrap=True,
-            )
-
-        with interruptible():
-            measured = measure(runs, results, engine, ended=ended)
+        _say(stderr, remark)
+    skipped = skipped_by(runs)
+    _say(stderr, f"{len(runs)} runs, {len(missing)} of them still to be done. Results: {results.path}")
+    commands = _commands_of(output, anew=len(missing) > 0)
+    with RunProgress(stderr, missing, Forecast(known, jobs)) as progress, interruptible():
+        if engine is one_by_one:
+            engine = partial(one_by_one, begun=progress.begun, on_step=progress.step)
+        measured = measure(runs, results, engine, ended=progress.ended, failed=progress.failed)
     records, problems = measured.records, measured.problems
     if measured.elsewhere:
-        stderr.print(
+        _say(
+            stderr,
             f"{measured.elsewhere} of {len(runs)} runs are another process's, and not among these figures yet: "
             "the same command again shows all.",
-            highlight=False,
-            soft_wrap=True,
         )
     if not records:
         if problems:
             raise RunError("\n".join(problems))
         return
     summaries = summarise(records, against)
-    of_folder = [*records, *measured.beside]
-    all_summaries = summarise(of_folder, against)
-    plot_curves(all_summaries, output)
-    write_report(of_folder, all_summaries, output, commands=commands)
+    _write([*records, *measured.beside], against, output, commands)
     if as_json:
         options.print_json(
             {
                 "runs": records,
                 "summary": [as_dict(summary) for summary in summaries],
                 "missing": len(runs) - len(records),
+                **skipped,
                 "output": str(output),
             }
         )
     else:
         print_summaries(summaries)
-        print(f"Report: {output / 'report.html'}")
+        print(f"Report: {printable(output / 'report.html')}")
     if problems:
         raise RunError("not all runs could be carried out:\n" + "\n".join(problems))
 
 
+def _say(console: Console, text: str) -> None:
+    console.print(Text(printable(text)), soft_wrap=True)
+
+
+def _whole(results: Results) -> list[Record]:
+    """Return all records; `InputError` for one that tables and report cannot show, before anything is run."""
+    records = results.read()
+    for row, record in enumerate(records, start=1):
+        if (problem := what_is_wrong(record)) is not None:
+            raise InputError(
+                f"is no record of a run ({problem}): take the line out, or name another folder",
+                path=results.path,
+                row=row,
+            )
+    return records
+
+
+def _write(records: Sequence[Record], against: str | None, output: Path, commands: Sequence[str]) -> None:
+    """Write plots and report; the records are in the folder whatever comes of it."""
+    summaries = summarise(records, against)
+    try:
+        plot_curves(summaries, output)
+        write_report(records, summaries, output, commands=commands)
+    except OSError as error:
+        raise RunError(
+            f"{output}: the report cannot be written ({error.strerror or error}); all records are in {RESULTS}, and "
+            "the same command again writes it"
+        ) from error
+
+
 def _commands_of(folder: Path, *, anew: bool) -> list[str]:
     """Return the commands that results of this folder came from, this one among them if it does something anew."""
-    path = folder / "commands.txt"
-    commands = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    command = shlex.join(["ganbert", *sys.argv[1:]])
+    path = folder / COMMANDS
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    commands = text.splitlines()
+    command = printable(shlex.join(["ganbert", *sys.argv[1:]]))  # one line, whatever a file is called
     if command not in commands and (anew or not commands):
         commands.append(command)
-        with path.open("a", encoding="utf-8") as file:  # several may share the folder
-            file.write(f"{command}\n")
+        with path.open("a", encoding="utf-8", errors="backslashreplace") as file:  # several may share the folder
+            file.write("\n" * (text != "" and not text.endswith("\n")) + f"{command}\n")
     return commands
 
 
@@ -129,38 +175,45 @@ def interruptible() -> Iterator[None]:
 
 
 def print_summaries(summaries: Sequence[Summary]) -> None:
-    """Print a table for each task and budget, and a sentence about each method that has a baseline."""
+    """Print a table for each task and budget, what ran in a method's place, and what each shows."""
     console = Console()
     if not console.is_terminal:
         console.width = 120  # a file or a pipe has no width: nothing has to be cut
     for task, split, budget in dict.fromkeys((s.task, s.split, s.budget) for s in summaries):
         here = [s for s in summaries if (s.task, s.split, s.budget) == (task, split, budget)]
         title = f"{task}, {budget} ({here[0].n_labelled} labelled rows), measured on {split}"
-        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-        table.add_column("method", overflow="fold")
-        for name in ("accuracy", "macro F1", "ECE", "difference", "steps", "seconds"):
-            table.add_column(name, justify="right", no_wrap=True)
-        for s in here:
-            table.add_row(
-                s.method,
-                *(
-                    s.figures[name].percent() if name == s.metric else f"{100 * s.figures[name].mean:.1f}"
-                    for name in ("accuracy", "macro_f1", "ece")
-                ),
-                s.gain.percent("+") if s.gain else "",
-                f"{s.steps:.0f}",
-                f"{s.seconds:.0f}",
-            )
-        console.print(table)
+        console.print(_table(here, printable(title)))
         if (ceiling := min(s.ceiling for s in here)) < 1:
-            console.print(f"Classes without a labelled row leave an accuracy of at most {ceiling:.1%} possible.")
-        for text in filter(None, map(sentence, here)):
-            console.print(text, highlight=False)
+            _say(console, f"Classes without a labelled row leave an accuracy of at most {ceiling:.1%} possible.")
+        for text in sentences(here):
+            console.print(Text(printable(text)))
         console.print()
+    console.print(Text(WORDS, style="dim"))
+
+
+def _table(summaries: Sequence[Summary], title: str) -> Table:
+    metric = summaries[0].metric
+    table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 0, 0, 1))
+    table.add_column("method", overflow="fold")
+    for name in ("accuracy", "macro_f1"):
+        judged_by = "\n(95% interval)" if name == metric else ""
+        table.add_column(f"{METRIC_NAMES[name]}{judged_by}", justify="right", no_wrap=name == metric)
+    for name in ("ECE", "difference", "steps", "seconds"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for s in summaries:
+        table.add_row(
+            Text(printable(s.name)),
+            *(f.share() if n == metric else f"{100 * f.mean:.1f}" for n, f in s.figures.items() if n in METRIC_NAMES),
+            f"{100 * s.figures['ece'].mean:.1f}",
+            s.gain.percent("+") if s.gain else "",
+            f"{s.steps:.0f}",
+            f"{s.seconds:.0f}",
+        )
+    return table
 
 
 def as_dict(summary: Summary) -> dict[str, object]:
     """Return a summary as JSON can hold it."""
     import dataclasses
 
-    return {**dataclasses.asdict(summary), "sentence": sentence(summary)}
+    return {**dataclasses.asdict(summary), "name": summary.name, "sentence": sentence(summary)}

@@ -9,6 +9,8 @@ import typer
 
 from ganbert.cli import options
 from ganbert.errors import InputError
+from ganbert.evaluation.budget import Budget
+from ganbert.evaluation.task_names import TASK_NAMES
 
 
 def command(
@@ -16,9 +18,7 @@ def command(
         list[str],
         typer.Argument(metavar="TASK...", help="qc-coarse, qc-fine, sst5, 20n, 20n-stripped, mnli-m or mnli-mm."),
     ],
-    budgets: Annotated[
-        str | None, typer.Option(help="Labelled rows, as 1%,2%,100; without it those of the paper.", show_default=False)
-    ] = None,
+    budgets: options.Budgets = None,
     methods: options.Methods = "bert-epochs,bert,gan-bert,bert-tuned,default",
     against: options.Against = None,
     seeds: options.Seeds = 5,
@@ -47,25 +47,30 @@ def command(
 ) -> None:
     """Measure methods on the paper's tasks, over label budgets and seeds.
 
+    Without `--labels` it takes the label budgets of the paper.
+
     Results are written as each run ends. Started again, it does only what is missing; two may share a folder.
 
     Examples:
 
-        ganbert curve qc-coarse --budgets 1%,2% --methods bert,gan-bert --seeds 3
+        ganbert curve qc-coarse --labels 1%,2% --methods bert,gan-bert --seeds 3
 
         ganbert curve qc-fine --methods gan-bert,gan-bert:noise=uniform,gan-bert:pooling=mean --split dev
     """
+    if split not in ("test", "dev"):
+        raise InputError(f"--split {split!r}: choose test or dev")
+    chosen = Budget.parse_all(budgets) if budgets is not None else None
+    for task in tasks:
+        if task not in TASK_NAMES:
+            raise InputError(f"no task {task!r}: choose one of {', '.join(TASK_NAMES)}")
+    options.check_engine(engine, jobs, address)
+
     options.quiet_libraries()
     from ganbert.cli.comparison import carry_out_and_show
     from ganbert.evaluation.measure import runs_of
     from ganbert.evaluation.sources import TaskSource
-    from ganbert.evaluation.splits import Budget
-    from ganbert.evaluation.tasks import task_named
 
-    if split not in ("test", "dev"):
-        raise InputError(f"--split {split!r}: choose test or dev")
-    chosen = [str(Budget.parse(text)) for text in budgets.split(",")] if budgets else None
-    sources = [TaskSource(task_named(task).name, data_root, split) for task in tasks]  # type: ignore[arg-type]
+    sources = [TaskSource(task, data_root, split) for task in tasks]  # type: ignore[arg-type]
     runs = runs_of(
         sources,
         options.method_names(methods, against),
@@ -81,5 +86,10 @@ def command(
         threads=threads,
     )
     carry_out_and_show(
-        runs, output, options.engine(engine, jobs, address, threads, device), against=against, as_json=as_json
+        runs,
+        output,
+        options.engine(engine, jobs, address, threads, device),
+        jobs=jobs,
+        against=against,
+        as_json=as_json,
     )

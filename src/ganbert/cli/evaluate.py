@@ -66,10 +66,14 @@ def command(
         for note in rows.notes:
             print(printable(note), file=sys.stderr)
         print(f"Computing on {predictor.description}.", file=sys.stderr)
-        metrics = predictor.measure(rows.dataset, progress=True)
+        predictions = predictor.predict_rows(rows.dataset, progress=True)
+        metrics = predictions.metrics(rows.dataset.with_format("numpy")["label"][:])
+    for note in predictions.counts.notes(predictor.max_length):
+        print(note, file=sys.stderr)
     if as_json:
         skipped = {"skipped_empty": rows.n_skipped, "skipped_blank": rows.log.n_blank}
-        options.print_json(metrics.as_dict() | skipped)
+        seen = {"cut": predictions.n_cut, "mostly_unknown": predictions.n_unknown}
+        options.print_json(metrics.as_dict() | skipped | seen)
     else:
         console = Console()
         print_metrics(console, {str(model): (metrics, None, None)})

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -95,6 +97,18 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is th
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output, nothing else there.")]
 Model = Annotated[Path, typer.Argument(help="Model folder that `ganbert train` left.", show_default=False)]
 
+
+def _at_most(option: str, most: float) -> Callable[[float | None], float | None]:
+    """Return a callback that refuses a larger number, or nan, in one line."""
+
+    def check(value: float | None) -> float | None:
+        if value is not None and not value <= most:
+            raise InputError(f"{option} {value:g}: at most {most:,}")
+        return value
+
+    return check
+
+
 Encoder = Annotated[str, typer.Option(help="Hugging Face name or folder of the encoder, or minilm.")]
 Methods = Annotated[
     str,
@@ -102,7 +116,20 @@ Methods = Annotated[
         help="Names, as bert,gan-bert; with other choices of the recipe, as gan-bert:noise=uniform+pooling=mean."
     ),
 ]
-Seeds = Annotated[int, typer.Option(min=1, help="Repetitions, each with rows and weights of its own.")]
+Seeds = Annotated[
+    int,
+    typer.Option(min=1, callback=_at_most("--seeds", 1000), help="Repetitions, each with rows and weights of its own."),
+]
+Budgets = Annotated[
+    str | None,
+    typer.Option(
+        "--labels",
+        "--budgets",
+        metavar="LIST",
+        help="How many labels to keep, as 100 or 10%; several with commas.",
+        show_default=False,
+    ),
+]
 DataRoot = Annotated[
     Path | None,
     typer.Option(envvar="GANBERT_DATA", help="Folder of local copies of the tasks; without it they are downloaded."),
@@ -116,7 +143,12 @@ Unlabelled = Annotated[
 ]
 MaxLength = Annotated[int | None, typer.Option(min=3, help="Tokens kept of a text.")]
 Epochs = Annotated[
-    float | None, typer.Option(min=0.01, help="Epochs of the paper's GAN-BERT, which set everyone's steps.")
+    float | None,
+    typer.Option(
+        min=0.01,
+        callback=_at_most("--epochs", 10**6),
+        help="Epochs of the paper's GAN-BERT, which set everyone's steps.",
+    ),
 ]
 Against = Annotated[
     str | None,
@@ -125,9 +157,20 @@ Against = Annotated[
         show_default=False,
     ),
 ]
-MaxSteps = Annotated[int | None, typer.Option(min=1, help="Optimiser steps of everyone, instead.")]
+MaxSteps = Annotated[
+    int | None,
+    typer.Option(min=1, callback=_at_most("--max-steps", 10**9), help="Optimiser steps of everyone, instead."),
+]
 Engine = Annotated[str, typer.Option(help="local, or ray (a cluster).", rich_help_panel="Machine")]
-Jobs = Annotated[int, typer.Option(min=1, help="Runs at once, each in its own process.", rich_help_panel="Machine")]
+Jobs = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        callback=_at_most("--jobs", 256),
+        help="Runs at once, each in its own process.",
+        rich_help_panel="Machine",
+    ),
+]
 Address = Annotated[
     str | None,
     typer.Option(help="Of the Ray cluster; else that of the environment, or this machine.", rich_help_panel="Machine"),
@@ -144,6 +187,7 @@ def quiet_libraries() -> None:
         quiet["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
     for name, value in {"TOKENIZERS_PARALLELISM": "true", **quiet}.items():
         os.environ.setdefault(name, value)
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it is told where no folder of its own can be written
     if "transformers" in sys.modules or "datasets" in sys.modules:  # too late for that
         _quiet_imported_libraries()
 
@@ -180,14 +224,18 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False))
 
 
-def engine(name: str, jobs: int, address: str | None, threads: int | None, device: str) -> Any:
-    """Return the engine that carries out runs; `InputError` if there is none of that name."""
+def check_engine(name: str, jobs: int, address: str | None) -> None:
+    """Raise `InputError` where there is no engine of that name, or it has no such option."""
     if name not in ("local", "ray"):
         raise InputError(f"--engine {name!r}: choose local or ray")
     if name == "local" and address is not None:
         raise InputError("--address is that of a Ray cluster: add --engine ray")
     if name == "ray" and jobs > 1:
         raise InputError("--jobs is for --engine local: on a cluster there are as many runs at once as it has room for")
+
+
+def engine(name: str, jobs: int, address: str | None, threads: int | None, device: str) -> Any:
+    """Return the engine that carries out runs, one that `check_engine` has passed."""
     from ganbert.evaluation import engines
 
     if name == "ray":

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from ganbert.metrics import Metrics
+from ganbert.terminal import rich_text
 
 WORST_CLASSES = 20
 
@@ -30,7 +30,7 @@ def print_metrics(console: Console, rows: Mapping[str, tuple[Metrics, int | None
         column.justify = "right"
     for name, (metrics, steps, seconds) in rows.items():
         figures = [f"{metrics.accuracy:.3f}", f"{metrics.macro_f1:.3f}", f"{metrics.ece:.3f}", str(metrics.n)]
-        table.add_row(escape(name), *figures, *([str(steps), f"{seconds:.0f}"] if has_cost else []))
+        table.add_row(rich_text(name), *figures, *([str(steps), f"{seconds:.0f}"] if has_cost else []))
     console.print(table)
     console.print(WORDS, highlight=False, style="dim")
 
@@ -43,7 +43,7 @@ def print_per_class(console: Console, metrics: Metrics) -> None:
     classes = sorted(metrics.per_class.items(), key=lambda item: item[1]["f1"])
     for name, figures in classes[:WORST_CLASSES]:
         table.add_row(
-            escape(name),
+            rich_text(name),
             f"{figures['precision']:.3f}",
             f"{figures['recall']:.3f}",
             f"{figures['f1']:.3f}",

@@ -139,7 +139,8 @@ def command(
             f"--report-to {report_to!r}: not installed, or no tracker that transformers knows (tensorboard, trackio, "
             f"wandb, mlflow, ...); installed: {', '.join(trackers) or 'none'}"
         )
-    check_output(output, resume=resume, overwrite=overwrite)
+    tables = [*(files or []), *(labelled or []), *(unlabelled or []), *filter(None, (validation, test))]
+    check_output(output, resume=resume, overwrite=overwrite, inputs=[*tables, encoder])
     common = {
         "max_steps": max_steps,
         "epochs": epochs,
@@ -208,7 +209,12 @@ def _summary(result: TrainingResult, name: str) -> dict[str, object]:
         "steps": result.steps,
         "seconds": round(result.seconds, 2),
         "recipe": {"name": name, **dataclasses.asdict(result.recipe)},
-        "data": {**result.counts, "cut": result.n_cut, "test_in_train": result.n_test_in_train},
+        "data": {
+            **result.counts,
+            "cut": result.n_cut,
+            "mostly_unknown": result.n_unknown,
+            "test_in_train": result.n_test_in_train,
+        },
         "fallback": result.fallback,
         "warnings": [*result.slips, *result.warnings],
     }

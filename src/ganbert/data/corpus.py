@@ -38,7 +38,7 @@ class Corpus:
         n_skipped: rows dropped for want of text.
         n_blank: blank lines of text files that were passed over.
         notes: what a person should know of how the tables were read.
-        files: the tables, all of them.
+        files: the tables, all of them, as absolute paths without links.
         columns: names of the columns in the tables: `text`, `text_pair` where there is one, `label`.
         class_values: what a program calls the classes, if not by their names; kept in the model's configuration.
     """
@@ -166,7 +166,7 @@ def read_corpus(
         n_skipped=sum(table.n_skipped for table in tables),
         n_blank=sum(table.log.n_blank for table in tables),
         notes=(*(note for table in tables for note in table.notes), *notes),
-        files=tuple(table.path.resolve() for table in tables),
+        files=tuple(table.path.resolve() for table in tables if str(table.path) != "-"),  # standard input is no file
         columns=columns,
     )
 

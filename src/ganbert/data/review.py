@@ -53,7 +53,13 @@ def describe(corpus: Corpus) -> list[str]:
 def slips(corpus: Corpus) -> list[str]:
     """Return a warning, one line each, for whatever is almost surely a slip of whoever made or named the tables."""
     counts = _label_counts(corpus)
-    return [*_slips_of_columns(corpus, counts), *_slips_of_labels(counts), *_contradictions(corpus)]
+    long = [label for label in counts if len(label) > _LONG_LABEL]
+    if 2 * sum(counts[label] for label in long) > sum(counts.values()):  # whatever else there is follows from it
+        return [
+            f"labels are mostly long texts, such as {quoted(long[0])}: are the columns of texts and labels swapped? "
+            "(--text-column and --label-column name them)"
+        ]
+    return [*_slips_of_classes(counts), *_slips_of_texts(corpus), *_slips_of_names(counts), *_contradictions(corpus)]
 
 
 def _label_counts(corpus: Corpus) -> dict[str, int]:
@@ -62,16 +68,10 @@ def _label_counts(corpus: Corpus) -> dict[str, int]:
     return dict(zip(corpus.label_names, n.tolist(), strict=True))
 
 
-def _slips_of_columns(corpus: Corpus, counts: Mapping[str, int]) -> Iterator[str]:
-    """Yield what is said of a column that was probably taken for another one."""
+def _slips_of_classes(counts: Mapping[str, int]) -> Iterator[str]:
+    """Yield what is said of classes with too few rows to be any."""
     n = sum(counts.values())
-    long = [label for label in counts if len(label) > _LONG_LABEL]
-    if 2 * sum(counts[label] for label in long) > n:
-        yield (
-            f"labels are mostly long texts, such as {quoted(long[0])}: are the columns of texts and labels swapped? "
-            "(--text-column and --label-column name them)"
-        )
-    elif len(counts) > _ID_SHARE * n:
+    if len(counts) > _ID_SHARE * n:
         yield (
             f"nearly every labelled row has a class of its own ({counted(len(counts), 'class')}, "
             f"{counted(n, 'labelled row')}): does the label column hold ids or free text? (--label-column names it)"
@@ -81,7 +81,12 @@ def _slips_of_columns(corpus: Corpus, counts: Mapping[str, int]) -> Iterator[str
             f"{counted(len(single), 'class')} with one labelled row only, {shown(single)}: "
             "label more such rows, or correct the label"
         )
-    rows = np.unique(np.linspace(0, len(corpus.train) - 1, min(_SAMPLE, len(corpus.train)), dtype=np.int64))
+
+
+def _slips_of_texts(corpus: Corpus) -> Iterator[str]:
+    """Yield what is said of columns that probably do not hold the texts."""
+    n_rows = len(corpus.train)
+    rows = np.sort(np.random.default_rng(0).choice(n_rows, min(_SAMPLE, n_rows), replace=False))
     sample = corpus.train.with_format("arrow")[rows]
     names = [name for name in ("text", "text_pair") if name in sample.column_names]
     for name in names:
@@ -102,10 +107,10 @@ def _slips_of_columns(corpus: Corpus, counts: Mapping[str, int]) -> Iterator[str
         )
 
 
-def _slips_of_labels(counts: Mapping[str, int]) -> Iterator[str]:
+def _slips_of_names(counts: Mapping[str, int]) -> Iterator[str]:
     """Yield what is said of labels that are probably no labels, or other spellings of one."""
     if groups := look_alikes(counts):
-        named = "; ".join(shown(group) for group in groups[:3])
+        named = "; ".join(shown(group, limit=5) for group in groups[:3])
         more = f"; and {len(groups) - 3:,} more groups" if len(groups) > 3 else ""
         yield f"labels that look alike are separate classes: {named}{more} (--normalize-labels merges them)"
     if same := _equal_numbers(counts):

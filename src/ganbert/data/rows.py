@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import uuid
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, suppress
@@ -40,7 +41,7 @@ class TableOptions:
         allow_unseen: accept validation and test rows whose label no training row has, as errors of the model.
         delimiter: of CSV files; None is a comma, or what the header shows.
         none_labels: labels that mean "no label".
-        normalize_labels: merge labels that differ only in case, outer or invisible space, or Unicode form.
+        normalize_labels: merge labels that look alike (`labels.look_alike_key`) into the most frequent spelling.
         format: of standard input, an ending without its dot.
     """
 
@@ -154,9 +155,8 @@ def check_tables(
     uses += [(path, "required") for path in (validation, test) if path is not None]
     pairs: list[tuple[Path, bool]] = []
     for path, use in uses:
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            continue
-        if str(path) == "-":
+        is_pipe = os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))  # of impossible names too
+        if is_pipe or str(path) == "-":
             continue
         with closing(_checked_chunks(path, options, use, ReadLog())) as chunks:
             names = [chunk.column_names for chunk in itertools.islice(chunks, 2)]  # the end of a small table is seen

@@ -16,6 +16,9 @@ Engine = Callable[[Iterable[Run]], Iterator["Done"]]
 """Takes runs lazily, one only when there is room for it, and yields each as it ends, in any order."""
 
 
+KILLED = "its process was killed, by the system perhaps for want of memory. The same command again does what is missing"
+
+
 @dataclass(frozen=True)
 class Done:
     """A run that has ended, with its record or with what went wrong."""
@@ -33,27 +36,72 @@ def carry_out(run: Run) -> Done:
         raise KeyboardInterrupt(error.signal_number) from error
     except (InputError, RunError) as error:
         return Done(run, None, str(error))
+    except OSError as error:  # a disk that is full, a folder that is gone
+        place = f": {error.filename}" if error.filename else ""
+        return Done(run, None, f"{error.strerror or error}{place}")
     except Exception as error:  # of a library, on these rows or this encoder
         return Done(run, None, f"{type(error).__name__}: {' '.join(str(error).split())}")
 
 
-def one_by_one(runs: Iterable[Run]) -> Iterator[Done]:
-    """Carry runs out in this process."""
-    return map(carry_out, runs)
+def one_by_one(
+    runs: Iterable[Run],
+    *,
+    begun: Callable[[Run], None] = lambda run: None,
+    on_step: Callable[[int, int], None] | None = None,
+) -> Iterator[Done]:
+    """Carry runs out in this process.
+
+    Args:
+        runs: all of them.
+        begun: told of each run as it begins.
+        on_step: told of each step of its training, and of how many there are.
+    """
+    for run in runs:
+        begun(run)
+        yield carry_out(replace(run, on_step=on_step))
 
 
 def in_processes(jobs: int) -> Engine:
-    """Carry out `jobs` runs at once, each in a process of its own with its share of the processors."""
+    """Carry out `jobs` runs at once, each in a process of its own with its share of the processors.
+
+    A process that is killed takes all that are under way with it: those runs are begun anew, one at a time.
+    """
+    from concurrent.futures.process import BrokenProcessPool
+
     from joblib import Parallel, delayed
 
     threads = max(1, (os.cpu_count() or 1) // jobs)
 
-    def engine(runs: Iterable[Run]) -> Iterator[Done]:
+    def at_once(runs: Iterable[Run]) -> Iterator[Done]:
         parallel = Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch=jobs, batch_size=1)
-        work = (delayed(carry_out)(replace(run, threads=run.threads or threads)) for run in runs)
         with warnings.catch_warnings():  # joblib renews processes that have grown, and warns that it does
             warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
-            yield from parallel(work)
+            yield from parallel(delayed(carry_out)(replace(run, threads=run.threads or threads)) for run in runs)
+
+    def alone(run: Run) -> Done:
+        try:
+            (done,) = at_once([run])
+        except BrokenProcessPool:
+            return Done(run, None, KILLED)
+        return done
+
+    def engine(runs: Iterable[Run]) -> Iterator[Done]:
+        runs, under_way = iter(runs), dict[str, Run]()
+
+        def begun() -> Iterator[Run]:
+            for run in runs:
+                under_way[run.key] = run
+                yield run
+
+        while True:
+            try:
+                for done in at_once(begun()):
+                    del under_way[done.run.key]
+                    yield done
+                return
+            except BrokenProcessPool:
+                yield from map(alone, under_way.values())
+                under_way.clear()
 
     return engine
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from ganbert.errors import InputError
 from ganbert.evaluation.setting import Outcome, Setting, texts_of
 from ganbert.evaluation.splits import Split
 from ganbert.inference.predictor import Predictor
@@ -47,10 +46,6 @@ class FineTuning:
             if "epochs" in changes:
                 setting = dataclasses.replace(setting, epochs=recipe.epochs, max_steps=None)
             recipe = dataclasses.replace(recipe, max_steps=self._n_steps(split, setting, recipe))
-        if recipe.uses_unlabelled and len(split.corpus.unlabelled) == 0:
-            raise InputError(
-                "no row without a label, which GAN-BERT learns from: add some, or keep fewer with --labels"
-            )
         return fine_tune(split, setting, recipe)
 
     def _n_steps(self, split: Split, setting: Setting, recipe: Recipe) -> int:
@@ -71,6 +66,7 @@ def fine_tune(split: Split, setting: Setting, recipe: Recipe) -> Outcome:
             seed=setting.seed,
             compute=setting.compute,
             progress=False,
+            on_step=setting.on_step,
             say=lambda message: None,
         )
     predictor = Predictor(result.model, result.tokenizer, compute=setting.compute)
@@ -84,4 +80,5 @@ def fine_tune(split: Split, setting: Setting, recipe: Recipe) -> Outcome:
         result.recipe.changes_from(PAPER),
         result.health,
         result.warnings,
+        result.fallback and result.fallback.replace("--set looks_needed=0", ":looks_needed=0 after the method's name"),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganbert.compute import choose_compute
-from ganbert.errors import InputError
+from ganbert.errors import InputError, RunError
 from ganbert.evaluation.engines import Engine, one_by_one
 from ganbert.evaluation.methods import method_named
 from ganbert.evaluation.results import Results
@@ -33,6 +33,8 @@ def runs_of(
 ) -> list[Run]:
     """Return all runs, each once, so ordered that the first seed of everything comes before the second of anything.
 
+    A method that uses no seed has one run where its rows are the same for all seeds.
+
     Args:
         sources: of rows.
         methods: by name.
@@ -48,8 +50,13 @@ def runs_of(
         for source in sources
         for budget in budgets or [f"{percent:g}%" for percent in task_named(source.name).budgets]
         for method in methods
+        if seed == 0 or not _uses_no_seed(method, source, budget)
     )
     return list({run.key: run for run in runs}.values())
+
+
+def _uses_no_seed(method: str, source: Source, budget: str) -> bool:
+    return method_named(method).deterministic and source.is_same_for_all_seeds(budget)
 
 
 def check(runs: Iterable[Run]) -> list[str]:
@@ -69,6 +76,12 @@ def check(runs: Iterable[Run]) -> list[str]:
             run.source.split(run.budget, run.seed, balanced=run.balanced)
             remarks |= dict.fromkeys(run.source.remarks)
     return list(remarks)
+
+
+def skipped_by(runs: Iterable[Run]) -> dict[str, int]:
+    """Return how many rows without text and blank lines reading the sources left out."""
+    sources = dict.fromkeys(run.source for run in runs)
+    return {name: sum(source.skipped.get(name, 0) for source in sources) for name in ("skipped_empty", "blank")}
 
 
 @dataclass(frozen=True)
@@ -94,6 +107,7 @@ def measure(
     engine: Engine = one_by_one,
     *,
     ended: Callable[[Run, Record], None] = lambda run, record: None,
+    failed: Callable[[Run], None] = lambda run: None,
 ) -> Measured:
     """Carry out what is missing, and write each record as its run ends.
 
@@ -102,6 +116,7 @@ def measure(
         results: where their records are and go.
         engine: one of `ganbert.evaluation.engines`.
         ended: told of each run as it ends.
+        failed: told of each that could not be carried out.
     """
     runs = list(runs)
     problems: dict[str, str] = {}
@@ -110,8 +125,12 @@ def measure(
             if done.record is None:
                 results.give_up(done.run.key)
                 problems[done.run.key] = f"{done.run.source.name} {done.run.budget} {done.run.method}: {done.problem}"
+                failed(done.run)
             else:
-                results.add(done.record)
+                try:
+                    results.add(done.record)
+                except OSError as error:  # every further record would be lost as well
+                    raise RunError(f"{results.path}: cannot be written: {error.strerror or error}") from error
                 ended(done.run, done.record)
     records = {key_of(record): record for record in results.read()}
     return Measured(

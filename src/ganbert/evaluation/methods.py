@@ -26,12 +26,14 @@ class Method:
         baselines: what it is measured against, the first that has been run: the plain fine-tune of equally many steps
             with its settings; for a method that is no fine-tune, the plain fine-tune beside it.
         library: that it needs, which the extra `compare` brings.
+        deterministic: whether it does the same with the same rows whatever the seed.
     """
 
     run: Callable[[Split, Setting], Outcome]
     says: str
     baselines: tuple[str, ...] = ()
     library: str | None = None
+    deterministic: bool = False
 
     def require_library(self) -> None:
         """Raise `InputError` where the library is not installed."""
@@ -70,9 +72,13 @@ METHODS = {
         "the default recipe on labelled rows alone: contrast, no teacher, no adversary; equally many steps",
         ("bert-tuned",),
     ),
-    "tfidf": Method(tfidf, "logistic regression on TF-IDF", _FINE_TUNES),
-    "embed": Method(embed, "logistic regression on text vectors of the frozen encoder", _FINE_TUNES),
-    "self-training": Method(self_training, "scikit-learn's self-training on the same vectors", _FINE_TUNES),
+    "tfidf": Method(tfidf, "logistic regression on TF-IDF", _FINE_TUNES, deterministic=True),
+    "embed": Method(
+        embed, "logistic regression on text vectors of the frozen encoder", _FINE_TUNES, deterministic=True
+    ),
+    "self-training": Method(
+        self_training, "scikit-learn's self-training on the same vectors", _FINE_TUNES, deterministic=True
+    ),
     "setfit": Method(setfit, "SetFit for an epoch of its pairs, at most 500 steps", _FINE_TUNES, library="setfit"),
 }
 """By name. `NAME:FIELD=VALUE+FIELD=VALUE` is a method with other choices of its recipe, as `gan-bert:noise=uniform`."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 from numpy.typing import NDArray
 
+from ganbert.disk import write_whole
 from ganbert.evaluation.methods import METHODS
 from ganbert.evaluation.statistics import Summary
+from ganbert.terminal import printable
 
 # Okabe and Ito's colours, told apart by all readers; markers and lines tell them apart in print.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D1F")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # one less than colours, so that pairs repeat after 56
 METRIC_NAMES = {"accuracy": "accuracy", "macro_f1": "macro F1"}
+MEASURED_ON = {"dev": "development rows", "cross-validation": "cross-validation"}
 LINES = ("-", "--", "-.", ":")
 LINE_HEIGHT = 0.17
 """Inches, of small text."""
@@ -35,11 +40,14 @@ CalibrationBins = Sequence[tuple[int, float, float]]
 
 def plot_curves(summaries: Sequence[Summary], folder: Path) -> None:
     """Draw `curve.png` and `curve.svg`: a panel for each task, the paper's figure 2."""
-    figure = curves(summaries)
-    figure.savefig(folder / "curve.png", dpi=150)
-    (folder / "curve.svg").write_text(svg(figure), encoding="utf-8")
+    figure, picture = curves(summaries), io.BytesIO()
+    with _any_script():
+        figure.savefig(picture, dpi=150)
+    write_whole(folder / "curve.png", picture.getvalue())
+    write_whole(folder / "curve.svg", svg(figure))
 
 
+@matplotlib.rc_context({"text.parse_math": False})  # a dollar in a name is a dollar
 def curves(summaries: Sequence[Summary]) -> Figure:
     """Return a panel for each task: its metric over labelled rows, mean over seeds and 95% interval.
 
@@ -60,7 +68,8 @@ def curves(summaries: Sequence[Summary]) -> Figure:
     grid = figure.subplots(len(lines), columns, squeeze=False, height_ratios=heights)
     for axes, ((task, split), of_panel) in zip(grid.flat, panels.items(), strict=False):
         (_curves if is_curve[task, split] else _dots)(axes, of_panel, styles)
-        axes.set(title=task if split == "test" else f"{task} (development rows)")
+        title = printable(task if split == "test" else f"{task} ({MEASURED_ON.get(split, split)})")
+        axes.set_title(title, parse_math=False)  # a file's name may hold dollars
     for axes in figure.axes[len(panels) :]:
         axes.remove()
     entries: dict[str, Artist] = {}
@@ -78,6 +87,7 @@ def curves(summaries: Sequence[Summary]) -> Figure:
     return figure
 
 
+@matplotlib.rc_context({"text.parse_math": False})
 def calibration(bins: Mapping[str, CalibrationBins]) -> Figure:
     """Return the calibration curves of several methods: accuracy of the rows in each bin of confidence."""
     names = {method: _wrapped(method) for method in bins}
@@ -100,10 +110,18 @@ def calibration(bins: Mapping[str, CalibrationBins]) -> Figure:
 def svg(figure: Figure) -> str:
     """Return the figure as one `<svg>` element, with text as text."""
     buffer = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "ganbert"}):
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "ganbert"}), _any_script():
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     text = buffer.getvalue()
     return text[text.index("<svg") :]
+
+
+@contextmanager
+def _any_script() -> Iterator[None]:
+    """Let names be in scripts that the font lacks: boxes in a picture are no reason to warn."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        yield
 
 
 def _curves(axes: Axes, summaries: Sequence[Summary], styles: Mapping[str, dict[str, Any]]) -> None:
@@ -111,7 +129,7 @@ def _curves(axes: Axes, summaries: Sequence[Summary], styles: Mapping[str, dict[
         points = sorted((s for s in summaries if s.method == method), key=lambda s: s.n_labelled)
         x = [s.n_labelled for s in points]
         figures = [s.figures[s.metric] for s in points]
-        axes.plot(x, [100 * f.mean for f in figures], label=method, markersize=4.5, **styles[method])
+        axes.plot(x, [100 * f.mean for f in figures], label=_label(points), markersize=4.5, **styles[method])
         low = [100 * (f.mean if f.low is None else max(f.low, 0)) for f in figures]
         high = [100 * (f.mean if f.high is None else min(f.high, 1)) for f in figures]
         axes.fill_between(x, low, high, color=styles[method]["color"], alpha=0.13, linewidth=0)
@@ -133,7 +151,7 @@ def _dots(axes: Axes, summaries: Sequence[Summary], styles: Mapping[str, dict[st
         look = {**styles[summary.method], "linestyle": ""}
         ends = [[mean - max(low, 0)], [min(high, 100) - mean]]
         axes.errorbar([mean], [middle], xerr=ends, capsize=3, elinewidth=1.5, **look)
-    axes.set_yticks(middles, [_wrapped(s.method) for s in summaries], fontsize="small")
+    axes.set_yticks(middles, [_wrapped(s.name) for s in summaries], fontsize="small")
     axes.set_ylim(lines.sum(), 0)
     axes.set(xlabel=f"{METRIC_NAMES[summaries[0].metric]}, % ({summaries[0].n_labelled} labelled rows)")
     axes.grid(alpha=0.3)
@@ -141,16 +159,24 @@ def _dots(axes: Axes, summaries: Sequence[Summary], styles: Mapping[str, dict[st
 
 def _lines_of_dots(summaries: Sequence[Summary]) -> NDArray[np.int64]:
     """Return how many lines of text each method gets in a panel of dots: those of its name and a free one."""
-    return np.array([2 + _wrapped(s.method).count("\n") for s in summaries])
+    return np.array([2 + _wrapped(s.name).count("\n") for s in summaries])
 
 
-def _wrapped(method: str) -> str:
-    """Return the name of a method in lines of at most `NAME_WIDTH` characters, broken before a setting."""
+def _label(points: Sequence[Summary]) -> str:
+    """Return the name of a method along a curve, and where a plain fine-tune ran in its place."""
+    plain = [s.budget for s in points if s.n_fallbacks]
+    if not plain or len(plain) == len(points):
+        return points[0].name
+    return f"{points[0].method} (plain fine-tune at {', '.join(plain)})"
+
+
+def _wrapped(name: str) -> str:
+    """Return the name of a method in lines of at most `NAME_WIDTH` characters, broken before a setting or a remark."""
     lines = [""]
-    for part in method.replace(":", ":\0").replace("+", "\0+").split("\0"):
+    for part in name.replace(":", ":\0").replace("+", "\0+").replace(" (", "\0 (").split("\0"):
         if lines[-1] and len(lines[-1] + part) > NAME_WIDTH:
             lines.append("")
-        lines[-1] += part
+        lines[-1] += part if lines[-1] else part.lstrip()
     return "\n".join(lines)
 
 
@@ -161,7 +187,7 @@ def _tick(n_labelled: int, budget: str) -> str:
 def _styles(methods: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Return how to draw each: the same in all pictures of the same methods, whatever order they come in."""
     registry = list(METHODS)
-    order = sorted(dict.fromkeys(methods), key=lambda name: registry.index(name.partition(":")[0]))
+    order = sorted(dict.fromkeys(methods), key=lambda name: registry.index(name.partition(" ")[0].partition(":")[0]))
     return {
         method: {
             "color": COLOURS[i % len(COLOURS)],

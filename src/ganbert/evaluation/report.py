@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,11 +11,13 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
+from ganbert.disk import write_whole
 from ganbert.evaluation import plots
 from ganbert.evaluation.methods import method_named
 from ganbert.evaluation.runs import Record
-from ganbert.evaluation.statistics import Estimate, Summary, sentence
+from ganbert.evaluation.statistics import Summary, sentences
 from ganbert.metrics import CALIBRATION_BINS
+from ganbert.terminal import markdown, printable
 
 MATRIX_CLASSES = 12
 """With more classes than this a confusion matrix is a carpet: the pairs most often confused are listed instead."""
@@ -28,7 +31,7 @@ class Overview:
 
     title: str
     columns: list[str]
-    lines: list[tuple[str, list[Estimate | None]]]
+    lines: list[tuple[str, list[str]]]
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["percent"] = lambda share: f"{100 * share:.1f}"
+    environment.filters |= {"percent": lambda share: f"{100 * share:.1f}", "markdown": markdown}
     tasks = list(dict.fromkeys(s.task for s in summaries))
     by_task_and_size = sorted(summaries, key=lambda s: (tasks.index(s.task), s.n_labelled))
     places = dict.fromkeys((s.task, s.split, s.budget) for s in by_task_and_size)
@@ -88,21 +91,22 @@ def write_report(
         "cells": [_cell(place, records, summaries) for place in places],
         "methods": {name: method_named(name).says for name in dict.fromkeys(r["method"] for r in records)},
         "versions": _versions(records),
-        "commands": commands,
+        "commands": [printable(command) for command in commands],
         "n_runs": len(records),
     }
+    content["fence"] = "`" * max(3, *(1 + len(ticks) for command in commands for ticks in re.findall("`+", command)), 3)
     for name in ("report.html", "summary.md"):
-        (folder / name).write_text(environment.get_template(f"{name}.j2").render(content), encoding="utf-8")
+        write_whole(folder / name, environment.get_template(f"{name}.j2").render(content))
 
 
 def _overview(place: tuple[str, str], summaries: Sequence[Summary]) -> Overview:
     here = [s for s in summaries if (s.task, s.split) == place]
     columns = {s.budget: s.n_labelled for s in sorted(here, key=lambda s: s.n_labelled)}
-    figures = {(s.method, s.budget): s.figures[s.metric] for s in here}
+    figures = {(s.method, s.budget): s.figures[s.metric].share() + ", plain" * bool(s.n_fallbacks) for s in here}
     return Overview(
         f"{place[0]}: {plots.METRIC_NAMES[here[0].metric]} on {_measured(place[1])} rows, by labelled rows",
         [f"{budget} ({n})" if budget.endswith("%") else budget for budget, n in columns.items()],
-        [(name, [figures.get((name, b)) for b in columns]) for name in dict.fromkeys(s.method for s in here)],
+        [(name, [figures.get((name, b), "") for b in columns]) for name in dict.fromkeys(s.method for s in here)],
     )
 
 
@@ -114,15 +118,15 @@ def _cell(place: tuple[str, str, str], records: Sequence[Record], summaries: Seq
     task, split, budget = place
     here = [s for s in summaries if (s.task, s.split, s.budget) == place]
     runs = [r for r in records if (r["task"], r["split"], r["budget"]) == place]
-    by_method = {s.method: [r for r in runs if r["method"] == s.method] for s in here}
+    by_method = {s.name: [r for r in runs if r["method"] == s.method] for s in here}
     return Cell(
         title=f"{task}, {budget}: {here[0].n_labelled} labelled rows, {runs[0]['n_test']} {_measured(split)} rows",
         summaries=here,
-        sentences=[text for text in map(sentence, here) if text],
+        sentences=sentences(here),
         ceiling=min(s.ceiling for s in here),
         per_class=_per_class(by_method),
         confusions={method: _confusion(of_method) for method, of_method in by_method.items()},
-        calibration=Markup(plots.svg(plots.calibration({m: _calibration(rs) for m, rs in by_method.items()}))),
+        calibration=Markup(plots.svg(plots.calibration({name: _calibration(rs) for name, rs in by_method.items()}))),
         health=[r for r in runs if r["health"] or r["warnings"]],
         splits=list({r["seed"]: r for r in runs}.values()),
     )

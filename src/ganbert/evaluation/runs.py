@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from ganbert.compute import choose_compute
 from ganbert.evaluation.methods import method_named
+from ganbert.evaluation.packed import pack
 from ganbert.evaluation.provenance import provenance
 from ganbert.evaluation.setting import Setting
 from ganbert.evaluation.sources import Source
@@ -37,6 +39,7 @@ class Run:
         max_length, epochs, max_steps: in place of what the source says.
         precision: "float32" or "bfloat16".
         device, threads: as for `choose_compute`; not part of what it computes.
+        on_step: told of each step of a training run, and of how many there are.
     """
 
     source: Source
@@ -51,6 +54,7 @@ class Run:
     precision: str = "float32"
     device: str = "auto"
     threads: int | None = None
+    on_step: Callable[[int, int], None] | None = field(default=None, compare=False, repr=False)
 
     @property
     def identity(self) -> Record:
@@ -81,7 +85,8 @@ class Run:
         """Train, predict, measure, and return the record."""
         split = self.source.split(self.budget, self.seed, balanced=self.balanced)
         compute = choose_compute(self.device, self.precision, self.threads)
-        setting = Setting(self.encoder, self.seed, compute, **{**self.source.settings(), **self.identity["settings"]})
+        choices = {**self.source.settings(), **self.identity["settings"]}
+        setting = Setting(self.encoder, self.seed, compute, **choices, on_step=self.on_step)
         method = method_named(self.method)
         began = time.perf_counter()
         outcome = method.run(split, setting)
@@ -93,6 +98,7 @@ class Run:
         return {
             **self.identity,
             **split.facts(),
+            "any_seed": method.deterministic and split.whole and self.source.part != "cross-validation",
             "accuracy": metrics.accuracy,
             "macro_f1": metrics.macro_f1,
             "micro_f1": metrics.micro_f1,
@@ -102,14 +108,34 @@ class Run:
             "tokens": outcome.tokens,
             "seconds": round(outcome.seconds, 2),
             "seconds_in_all": round(seconds, 2),
+            "fallback": outcome.fallback,
             "warnings": list(outcome.warnings),
             "health": {name: round(value, 4) for name, value in outcome.health.items()},
             "recipe": dict(outcome.recipe),
             "classes_by_id": list(names),
+            "truth": pack(truth),
+            "predicted": pack(predicted),
             "confusion": confusion(as_recorded(truth, len(names)), predicted),
             "calibration": calibration_bins(predicted == truth, outcome.probabilities.max(axis=1)),
             **provenance(compute.device),
         }
+
+
+NUMBER = (int, float)
+KINDS: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("accuracy", "macro_f1", "micro_f1", "ece", "seconds_in_all", "ceiling", "labelled_shown"), NUMBER),
+    **dict.fromkeys(("steps", "seed", "n_labelled", "n_unlabelled", "n_test", "n_removed", "classes"), NUMBER),
+    **dict.fromkeys(("task", "split", "budget", "method", "split_hash"), str),
+    **dict.fromkeys(("warnings", "classes_by_id", "confusion", "calibration"), list),
+    **dict.fromkeys(("unseen", "health"), dict),
+}
+"""What tables and report read of a record."""
+
+
+def what_is_wrong(record: Record) -> str | None:
+    """Return which figure a record lacks, or has as something else; None for one that can be shown."""
+    wrong = [name for name, kind in KINDS.items() if not isinstance(record.get(name), kind)]
+    return f"no {wrong[0]!r}, or not as it is written here" if wrong else None
 
 
 def key_of(identity: Record) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,7 @@ class Setting:
         max_length: tokens kept of a text.
         epochs, learning_rate: of the paper's recipe on this task; with the split they set everyone's number of steps.
         max_steps: of everyone, in place of that.
+        on_step: told of each step of a training run, and of how many there are.
     """
 
     encoder: str
@@ -35,6 +36,7 @@ class Setting:
     epochs: float = PAPER.epochs
     learning_rate: float = PAPER.encoder_lr
     max_steps: int | None = None
+    on_step: Callable[[int, int], None] | None = field(default=None, compare=False)
 
     def paper(self, recipe: Recipe) -> Recipe:
         """Return a recipe with the paper's epochs and learning rate for this task."""
@@ -63,6 +65,7 @@ class Outcome:
         recipe: the choices in which it differs from the paper's recipe, or all it has of its own.
         health: last figures of the game.
         warnings: what the health watch had to say.
+        fallback: why a plain fine-tune ran in its place; None if it ran as its name says.
     """
 
     probabilities: NDArray[np.floating[Any]]
@@ -73,6 +76,7 @@ class Outcome:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     health: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    fallback: str | None = None
 
 
 def texts_of(rows: Any) -> tuple[list[str], list[str] | None]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -15,10 +16,11 @@ import numpy as np
 from datasets import Dataset
 from sklearn.model_selection import StratifiedKFold
 
-from ganbert.data.corpus import read_corpus
+from ganbert.data.corpus import Corpus, read_corpus
 from ganbert.data.rows import TableOptions
 from ganbert.errors import InputError
-from ganbert.evaluation.splits import Budget, Split, few_label_split, set_development_rows_aside
+from ganbert.evaluation.budget import Budget
+from ganbert.evaluation.splits import Split, few_label_split, set_development_rows_aside
 from ganbert.evaluation.tasks import task_named
 from ganbert.labels import UNLABELLED
 from ganbert.recipe import DEFAULT
@@ -34,6 +36,7 @@ class Source(Protocol):
         part: "test", "dev" or "cross-validation": what is measured on.
         version: changes with the rows, where they can.
         remarks: what a person should know of the rows.
+        skipped: rows and lines that reading left out, `skipped_empty` and `blank`.
     """
 
     @property
@@ -47,6 +50,12 @@ class Source(Protocol):
 
     @property
     def remarks(self) -> Sequence[str]: ...  # noqa: D102
+
+    @property
+    def skipped(self) -> Mapping[str, int]: ...  # noqa: D102
+
+    def is_same_for_all_seeds(self, budget: str) -> bool:
+        """Return whether only the order of a budget's rows depends on the seed."""
 
     def split(self, budget: str, seed: int, *, balanced: bool) -> Split:
         """Return the rows of a label budget and a seed."""
@@ -83,6 +92,15 @@ class TaskSource:
         if n_train is None or n >= n_train:
             return []
         return [f"{self.name}: {n:,} of {n_train:,} training rows are at hand; budgets in percent are of all of them."]
+
+    @property
+    def skipped(self) -> Mapping[str, int]:
+        """Nothing: the task's own rules say which rows it has."""
+        return {}
+
+    def is_same_for_all_seeds(self, budget: str) -> bool:
+        """Return whether all rows have a label: then only their order depends on the seed."""
+        return budget == "100%"
 
     def split(self, budget: str, seed: int, *, balanced: bool = False) -> Split:
         """Return the rows of a label budget and a seed, as the paper splits them (section 4)."""
@@ -141,8 +159,9 @@ class TableSource:
 
     @property
     def name(self) -> str:
-        """The names of the files."""
-        return " + ".join(path.name for path in (*self.files, *self.labelled, *self.unlabelled))
+        """The names of the files; bytes that are no UTF-8 as escapes, as results are UTF-8."""
+        names = " + ".join(path.name for path in (*self.files, *self.labelled, *self.unlabelled))
+        return os.fsencode(names).decode(errors="backslashreplace")
 
     @property
     def part(self) -> str:
@@ -157,15 +176,23 @@ class TableSource:
         return _hash_of([path for role in roles for path in role], self.options, [len(role) for role in roles])
 
     @property
-    def remarks(self) -> list[str]:
-        """Nothing: all rows that there are have been named."""
-        return []
+    def remarks(self) -> Sequence[str]:
+        """How the tables were read, and what is odd about them."""
+        return _read(self, self.version).remarks
+
+    @property
+    def skipped(self) -> Mapping[str, int]:
+        """Rows without text and blank lines."""
+        return _read(self, self.version).skipped
+
+    def is_same_for_all_seeds(self, budget: str) -> bool:
+        """Return whether each seed is measured on the test file and trains on all other rows."""
+        return self.test is not None and self.split(budget, 0).whole
 
     def split(self, budget: str, seed: int, *, balanced: bool = False) -> Split:
         """Return the rows of a label budget, in percent of the labelled rows to train on or as a number, and a seed."""
-        train, measured = _rows_of_tables(self, self.version)
-        if measured is None:
-            train, measured = _fold(train, seed)
+        tables = _read(self, self.version)
+        train, measured = (tables.train, tables.test) if tables.test is not None else _fold(tables.train, seed)
         n_labelled = sum(label is not None for label in train["label"])
         wanted = Budget.parse(budget)
         return few_label_split(
@@ -183,9 +210,18 @@ class TableSource:
         return {"max_length": DEFAULT.max_length}
 
 
+@dataclass(frozen=True)
+class _Tables:
+    """What was read: rows to train on and those of the test file if there is one, labels as text; and what of it."""
+
+    train: Dataset
+    test: Dataset | None
+    remarks: tuple[str, ...]
+    skipped: Mapping[str, int]
+
+
 @lru_cache(maxsize=2)
-def _rows_of_tables(source: TableSource, version: str) -> tuple[Dataset, Dataset | None]:
-    """Return the rows to train on and those of the test file if there is one, with labels as text."""
+def _read(source: TableSource, version: str) -> _Tables:
     with tempfile.TemporaryDirectory(prefix="ganbert-", ignore_cleanup_errors=True) as workspace:
         corpus = read_corpus(
             source.files,
@@ -195,16 +231,27 @@ def _rows_of_tables(source: TableSource, version: str) -> tuple[Dataset, Dataset
             unlabelled=source.unlabelled,
             test=source.test,
         )
-        names = {**dict(enumerate(corpus.label_names)), UNLABELLED: None}
-        parts: list[Dataset | None] = []
-        for part in (corpus.train, corpus.test):
-            if part is None:
-                parts.append(None)
-                continue
-            columns = part.to_dict()
-            labels = [names.get(i, f"(in no training row: {i})") for i in columns["label"]]
-            parts.append(Dataset.from_dict({**columns, "label": labels}))
-    return parts[0], parts[1]
+        skipped = {"skipped_empty": corpus.n_skipped, "blank": corpus.n_blank}
+        train, test = (_named(part, corpus) for part in (corpus.train, corpus.test))
+        assert train is not None
+        return _Tables(train, test, _remarks(corpus), skipped)
+
+
+def _named(part: Dataset | None, corpus: Corpus) -> Dataset | None:
+    """Return rows in memory, with the names of their classes."""
+    if part is None:
+        return None
+    names = {**dict(enumerate(corpus.label_names)), UNLABELLED: None}
+    columns = part.to_dict()
+    labels = [names.get(i, f"(in no training row: {i})") for i in columns["label"]]
+    return Dataset.from_dict({**columns, "label": labels})
+
+
+def _remarks(corpus: Corpus) -> tuple[str, ...]:
+    """Return what a person should know of how tables were read, and of what is odd about them."""
+    skipped = [f"{corpus.n_skipped} rows without text were skipped."] if corpus.n_skipped else []
+    blank = [f"{corpus.n_blank} blank lines were passed over."] if corpus.n_blank else []
+    return (*corpus.notes, *skipped, *blank)
 
 
 def _fold(rows: Dataset, seed: int) -> tuple[Dataset, Dataset]:

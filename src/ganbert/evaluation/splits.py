@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections import Counter
 from dataclasses import dataclass, replace
 
@@ -23,34 +22,6 @@ DEVELOPMENT_ROWS, DEVELOPMENT_SHARE, DEVELOPMENT_SEED = 1000, 0.1, 2020
 
 
 @dataclass(frozen=True)
-class Budget:
-    """How many rows have a label: a number of rows, or a percentage of the training set."""
-
-    amount: float
-    in_percent: bool
-
-    @classmethod
-    def parse(cls, text: str) -> Budget:
-        """Read `55` or `1%`; `InputError` if it is neither."""
-        number = text.strip().removesuffix("%")
-        try:
-            budget = cls(float(number), text.strip().endswith("%"))
-        except ValueError:
-            budget = cls(0.0, False)
-        whole = budget.in_percent or budget.amount.is_integer()
-        if not 0 < budget.amount < math.inf or not whole or (budget.in_percent and budget.amount > 100):
-            raise InputError(f"label budget {text!r}: write a number of rows, as 100, or a percentage, as 1%")
-        return budget
-
-    def rows(self, n_train: int) -> int:
-        """Return the number of rows, of a training set of `n_train`."""
-        return max(1, round(self.amount * n_train / 100 if self.in_percent else self.amount))
-
-    def __str__(self) -> str:
-        return f"{self.amount:g}%" if self.in_percent else f"{self.amount:.0f}"
-
-
-@dataclass(frozen=True)
 class Split:
     """Rows to train on, with and without labels, and rows to measure on.
 
@@ -58,12 +29,14 @@ class Split:
         corpus: `train` holds the labelled rows first; `test` the rows to measure on.
         n_removed: rows taken out because their text stands among those to measure on as well.
         unseen: class to number of measured rows, of the classes that no labelled row has.
+        whole: whether all rows that there are take part, so that only their order depends on the seed.
         hash: of all texts and labels, in order.
     """
 
     corpus: Corpus
     n_removed: int
     unseen: dict[str, int]
+    whole: bool
     hash: str
 
     @property
@@ -157,6 +130,7 @@ def few_label_split(
         replace(corpus, test=held),
         n_removed=len(train) - len(kept),
         unseen=unseen,
+        whole=len(labelled) == len(candidates) and len(unlabelled) == len(rest),
         hash=_hash(corpus.train, held, names),
     )
 

@@ -25,6 +25,7 @@ class TrainingResult:
         steps: optimiser steps.
         seconds: of the steps taken in this call, without reading, loading and testing.
         n_cut: training rows longer than the maximum length.
+        n_unknown: training rows that are mostly tokens the encoder does not know.
         tokens: that the steps of the whole run read, without padding.
         labelled_shown: how often a labelled row stood in a batch, in the mean.
         health: the last figures of the health watch.
@@ -46,6 +47,7 @@ class TrainingResult:
     steps: int
     seconds: float
     n_cut: int
+    n_unknown: int
     tokens: int
     labelled_shown: float
     health: dict[str, float]

@@ -24,9 +24,10 @@ from ganbert.inference.predictor import Predictor
 from ganbert.metrics import Metrics
 from ganbert.model import GanBertForSequenceClassification
 from ganbert.recipe import Recipe
+from ganbert.terminal import printable
 from ganbert.training import run_folder
 from ganbert.training.arguments import training_arguments
-from ganbert.training.callbacks import EarlyStopping, LogFile, QuietProgress, StopOnSignal, last_step
+from ganbert.training.callbacks import EarlyStopping, LogFile, QuietProgress, StepCount, StopOnSignal, last_step
 from ganbert.training.card import write_model_card
 from ganbert.training.health import HealthCallback, last_health
 from ganbert.training.parts import build_model, build_trainer, plan_batches
@@ -50,7 +51,7 @@ def check_seed(seed: int) -> None:
 def say_on_stderr(message: str) -> None:
     """Tell a person something; standard output belongs to results."""
     if is_main_process():
-        print(message, file=sys.stderr, flush=True)
+        print(printable(message), file=sys.stderr, flush=True)
 
 
 class InterruptedRunError(RunError):
@@ -61,6 +62,7 @@ class InterruptedRunError(RunError):
         self.signal_number = signal_number
 
 
+@run_folder.in_claimed_folder
 def train(
     recipe: Recipe,
     corpus: Corpus,
@@ -78,6 +80,7 @@ def train(
     report_to: str = "none",
     review: bool = True,
     progress: bool = True,
+    on_step: Callable[[int, int], None] | None = None,
     say: Callable[[str], None] = say_on_stderr,
 ) -> TrainingResult:
     """Train a classifier and leave it in a folder.
@@ -101,6 +104,7 @@ def train(
         report_to: a tracker that transformers knows, such as "tensorboard".
         review: say what was read, and what in it is almost surely a slip.
         progress: show progress bars.
+        on_step: told of each step, the teacher's among them, and of how many there are.
         say: told, a line at a time, what a person should know.
 
     Raises:
@@ -109,7 +113,6 @@ def train(
         InterruptedRunError: SIGTERM or Ctrl-C came; a checkpoint has been saved.
     """
     check_seed(seed)
-    run_folder.check_output(output, resume=resume, overwrite=overwrite)
     recipe, note = _affordable(recipe, corpus)
     transformers.set_seed(seed)
     compute = compute or choose_compute()
@@ -169,14 +172,14 @@ def train(
             report_to=report_to,
             review=False,
             progress=progress,
+            on_step=on_step and (lambda step, _: on_step(step, steps)),
             say=say,
         )
         taught = last_step(output / run_folder.TEACHER)  # early stopping may have ended it before its lesson
     seconds = time.perf_counter() - began
-    trainer, plan, n_cut = build_trainer(model, tokenizer, arguments, recipe, corpus, say, teacher)
-    if n_cut:
-        longest = tokenizer.model_max_length
-        say(f"{n_cut} of {len(corpus.train)} training texts exceed {longest} tokens and were cut (--max-length).")
+    trainer, plan, texts = build_trainer(model, tokenizer, arguments, recipe, corpus, say, teacher)
+    for text_note in texts.notes(tokenizer.model_max_length, "training texts"):
+        say(text_note)
     say(f"Training on {compute}: {arguments.max_steps} steps of up to {recipe.batch_size} rows.")
     if resume:
         say(f"Resuming from {checkpoint}." if checkpoint else "No checkpoint had been saved yet: beginning anew.")
@@ -184,6 +187,8 @@ def train(
     trainer.add_callback(stop)  # before `health`, which looks at what is about to be saved
     trainer.add_callback(health)
     trainer.add_callback(LogFile(output))
+    if on_step is not None:
+        trainer.add_callback(StepCount(lambda step: on_step(lesson + step, steps)))
     bar = QuietProgress()
     if progress:
         trainer.add_callback(bar)
@@ -209,7 +214,8 @@ def train(
         counts=corpus.counts(),
         steps=trainer.state.global_step + taught,
         seconds=seconds,
-        n_cut=n_cut,
+        n_cut=texts.n_cut,
+        n_unknown=texts.n_unknown,
         tokens=int(shown @ plan.lengths),
         labelled_shown=float(shown[corpus.labelled].mean()),
         health=last_health(trainer.state.log_history),
@@ -220,9 +226,9 @@ def train(
         fallback=note,
     )
     if is_main_process():
-        plot_training(trainer.state.log_history, output)
+        _plot(trainer, output, say)
         write_model_card(result)
-        run_folder.finish(output)
+        run_folder.finish(output, tokenizer.vocab_files_names.values())
     return result
 
 
@@ -292,6 +298,14 @@ def _saved(
         tokenizer.save_pretrained(output)
     trainer.accelerator.wait_for_everyone()
     return GanBertForSequenceClassification.from_pretrained(output)
+
+
+def _plot(trainer: GanBertTrainer, output: Path, say: Callable[[str], None]) -> None:
+    """Draw the run; a model without pictures is finished, too."""
+    try:
+        plot_training(trainer.state.log_history, output)
+    except Exception as error:
+        say(f"The plots could not be drawn: {printable(error)}.")
 
 
 def _test(corpus: Corpus, predictor: Predictor, progress: bool) -> tuple[Metrics | None, int]:

@@ -1,0 +1,191 @@
+"""What a mean over seeds and rows leaves open: 95% intervals that count training and the rows measured on together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+CONFIDENCE = 0.95
+
+Values = NDArray[np.float64]
+"""[seeds, rows]: what each row contributes to the figure of each seed, so that its mean is the figure."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with its 95% interval.
+
+    Attributes:
+        mean: over seeds, or folds.
+        low, high: of the interval; None for a single seed without rows.
+        n: seeds or folds.
+        rows: different rows that were measured on; None where the interval counts seeds alone.
+    """
+
+    mean: float
+    low: float | None
+    high: float | None
+    n: int
+    rows: int | None = None
+
+    @classmethod
+    def of(cls, values: Sequence[float], shared: float = 0.0) -> Estimate:
+        """Estimate from one value a seed, by Student's t.
+
+        Args:
+            values: of seeds, or of folds.
+            shared: 0 where they are independent; of a cross-validation the rows measured on over those trained on, as
+                folds share rows (Nadeau and Bengio 2003, eq. 8).
+        """
+        mean = float(np.mean(values))
+        if len(values) < 2:
+            return cls(mean, None, None, len(values))
+        half = math.sqrt(_variance_over(values, shared)) * _quantile(len(values) - 1)
+        return cls(mean, mean - half, mean + half, len(values))
+
+    def percent(self, sign: str = "") -> str:
+        """Return the mean in percent, with half the width of its interval if it has one."""
+        mean = f"{self.mean * 100:{sign}.1f}"
+        return mean if self.low is None or self.high is None else f"{mean} ± {(self.high - self.low) * 50:.1f}"
+
+    def interval(self) -> str:
+        """Return both ends in percent, no further than a share can be; empty if there is none."""
+        if self.low is None or self.high is None:
+            return ""
+        return f"{max(self.low, 0) * 100:.1f} to {min(self.high, 1) * 100:.1f}"
+
+    def gain(self) -> str:
+        """Return a difference in percent with half the width of its interval and the rows that it is judged over."""
+        return self.percent("+") if self.rows is None else f"{self.percent('+')} ({self.rows} rows)"
+
+    def share(self) -> str:
+        """Return the mean in percent with its interval: in brackets, or with ± where it counts seeds alone."""
+        return self.percent() if self.rows is None else f"{self.mean * 100:.1f} ({self.interval()})"
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How far a mean may be from what other seeds and other rows would show.
+
+    Attributes:
+        variance: of the mean.
+        freedom: degrees of freedom of the variance.
+        rows: different rows that were measured on.
+    """
+
+    variance: float
+    freedom: float
+    rows: int
+
+
+def over_seeds_and_rows(values: Values) -> Spread:
+    """Return the spread where all seeds are measured on the same rows.
+
+    Seeds and rows are both samples, and crossed. The variances are those of a two-way analysis of variance, as for
+    several readers of the same cases (Dorfman, Berbaum and Metz 1992), with the degrees of freedom of Hillis (2007).
+    Of a single seed only the rows vary.
+    """
+    n_seeds, n_rows = values.shape
+    if n_rows < 2:
+        return Spread(0.0, math.inf, n_rows)
+    if n_seeds == 1:
+        return Spread(float(values.var(ddof=1)) / n_rows, n_rows - 1, n_rows)
+    of_seeds, of_rows, mean = values.mean(axis=1), values.mean(axis=0), values.mean()
+    rest = values - of_seeds[:, np.newaxis] - of_rows + mean
+    between_seeds = n_rows * float(of_seeds.var(ddof=1))
+    between_rows = n_seeds * float(of_rows.var(ddof=1))
+    within = float((rest**2).sum()) / ((n_seeds - 1) * (n_rows - 1))
+    total = between_seeds + max(between_rows - within, 0.0)
+    freedom = (n_seeds - 1) * (total / between_seeds) ** 2 if between_seeds else math.inf
+    return Spread(total / values.size, freedom, n_rows)
+
+
+def over_folds(values: Sequence[NDArray[np.float64]], rows: int, shared: float) -> Spread:
+    """Return the spread of a cross-validation, whose folds are measured on rows of their own.
+
+    The folds' means vary with training and with rows, so one variance counts both; folds share rows to train on, and
+    it is raised for that (Nadeau and Bengio 2003, eq. 8). It is no less than what that many rows alone leave open.
+
+    Args:
+        values: [rows of the fold] for each.
+        rows: different rows in all.
+        shared: rows measured on over those trained on.
+    """
+    of_rows = float(np.concatenate(values).var(ddof=1)) / rows if rows > 1 else 0.0
+    if len(values) == 1:
+        return Spread(of_rows, rows - 1, rows)
+    of_folds = _variance_over([float(of_fold.mean()) for of_fold in values], shared)
+    return Spread(max(of_folds, of_rows), len(values) - 1, rows)
+
+
+def around(mean: float, spread: Spread, n: int) -> Estimate:
+    """Return a symmetric interval, for differences and F1.
+
+    One row more on which the two differ is always thought possible (as in Agresti and Min 2005): without it, methods
+    that agree on all of ten rows would be called equal for certain.
+    """
+    half = math.sqrt(spread.variance + 1 / spread.rows**2) * _quantile(spread.freedom)
+    return Estimate(mean, mean - half, mean + half, n, spread.rows)
+
+
+def wilson(share: float, spread: Spread, n: int) -> Estimate:
+    """Return Wilson's interval of a share of rows: of a single seed the plain one, of several one that is wider.
+
+    Several seeds are worth as many independent rows as would leave the same variance (the effective sample size of
+    Korn and Graubard 1998), but never more than there are.
+    """
+    z = _quantile(math.inf)
+    rows = float(spread.rows)
+    if n > 1 and 0 < share < 1 and spread.variance > 0:
+        rows = min(rows, share * (1 - share) / spread.variance * (z / _quantile(spread.freedom)) ** 2)
+    middle = (share + z**2 / (2 * rows)) / (1 + z**2 / rows)
+    half = z / (1 + z**2 / rows) * math.sqrt(share * (1 - share) / rows + z**2 / (4 * rows**2))
+    return Estimate(share, max(min(middle - half, share), 0.0), min(max(middle + half, share), 1.0), n, spread.rows)
+
+
+def right(truth: NDArray[np.int64], predicted: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return 1 for each row predicted right and 0 for the others: what each contributes to accuracy."""
+    return np.asarray(truth == predicted, dtype=np.float64)
+
+
+def shares_of_macro_f1(truth: NDArray[np.int64], predicted: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return what each row contributes to macro F1: the jackknife's pseudovalues n F1 - (n - 1) F1 without the row.
+
+    Macro F1 is as in `classification_metrics`: over the classes that occur among true labels or predictions.
+
+    Args:
+        truth, predicted: [n], class ids.
+
+    Returns:
+        [n]
+    """
+    classes, ids = np.unique(np.concatenate([truth, predicted]), return_inverse=True)
+    k, n = len(classes), len(truth)
+    pairs, of_row = np.unique(ids[:n] * k + ids[n:], return_inverse=True)  # rows of one pair contribute alike
+    own, taken = pairs // k, pairs % k
+    is_hit = own == taken
+    hits = np.bincount(ids[:n][truth == predicted], minlength=k)
+    places = np.bincount(ids, minlength=k)  # rows that are of a class, and rows taken for it
+    f1 = _f1(hits, places)
+    own_f1, own_places = _f1(hits[own] - is_hit, places[own] - 1 - is_hit), places[own] - 1 - is_hit
+    taken_f1, taken_places = _f1(hits[taken], places[taken] - 1), places[taken] - 1
+    sums = f1.sum() + own_f1 - f1[own] + np.where(is_hit, 0, taken_f1 - f1[taken])
+    left = k - (own_places == 0) - (~is_hit & (taken_places == 0))
+    return np.asarray((n * f1.mean() - (n - 1) * sums / np.maximum(left, 1))[of_row])
+
+
+def _f1(hits: NDArray[np.int64], places: NDArray[np.int64]) -> NDArray[np.float64]:
+    return np.asarray(2 * hits / np.maximum(places, 1))
+
+
+def _variance_over(values: Sequence[float], shared: float) -> float:
+    return float(np.var(values, ddof=1)) * (1 / len(values) + shared)
+
+
+def _quantile(freedom: float) -> float:
+    return float(stats.t.ppf(0.5 + CONFIDENCE / 2, freedom))
