@@ -97,7 +97,7 @@ def test_a_folder_that_holds_something_is_not_written_to(
 
     with pytest.raises(InputError, match="holds something else"):
         fitted.save(tmp_path)
-    with pytest.raises(InputError, match="holds a finished model"):
+    with pytest.raises(InputError, match="holds a model or a run: give a new or empty folder"):
         fitted.save(saved)
     with pytest.raises(InputError, match="is a file"):
         fitted.save(tmp_path / "notes.txt")

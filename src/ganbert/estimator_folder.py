@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ganbert.data.arrays import class_names
 from ganbert.errors import InputError
-from ganbert.folders import scratch
+from ganbert.folders import is_finished, is_unfinished, scratch
 from ganbert.recipe import Recipe
 from ganbert.training import run_folder
 from ganbert.training.callbacks import LOG_FILE
@@ -84,6 +84,8 @@ def write_folder(
         InputError: there is something in the folder.
         OSError: it cannot be written.
     """
+    if is_finished(folder) or is_unfinished(folder):
+        raise InputError("holds a model or a run: give a new or empty folder", path=folder)
     run_folder.check_output(folder, resume=False, overwrite=False)
     model.config.update({FACTS_KEY: {name: _plain(value) for name, value in facts.items()}})
     folder.parent.mkdir(parents=True, exist_ok=True)
