@@ -180,7 +180,7 @@ def test_classes_that_are_not_those_of_the_model_are_refused(stored: Any, tmp_pa
 
 
 @pytest.mark.parametrize(
-    "facts", [[1], "x", 3, {"recipe": {"recipe": {"noize": 1}}}, {"recipe": {"recipe": {"noise": "x"}}}]
+    "facts", [[1], "x", 3, {"params": 3}, {"recipe": {"recipe": {"noize": 1}}}, {"recipe": {"recipe": {"noise": "x"}}}]
 )
 def test_facts_that_cannot_be_read_are_refused(facts: Any, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"config.json: estimator cannot be read"):

@@ -148,6 +148,7 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             except InterruptedRunError as error:  # no failed fit, after which a search would begin the next
                 raise KeyboardInterrupt(error.signal_number) from error
             log = (output / LOG_FILE).read_text(encoding="utf-8").splitlines()
+            predictor = Predictor(result.model, result.tokenizer, compute=compute)
         # All at once: a fit that fails leaves the classifier of an earlier one as it was.
         self.classes_, self.columns_, self.seed_ = classes, np.arange(len(classes)), seed
         self.recipe_, self.n_steps_, self.warnings_ = result.recipe, result.steps, result.warnings
@@ -155,7 +156,7 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.n_cut_ = result.n_cut
         self.model_, self.tokenizer_, self.result_ = result.model, result.tokenizer, result
         self.log_ = [json.loads(record) for record in log]
-        self.predictor_ = Predictor(result.model, result.tokenizer, compute=compute)
+        self.predictor_ = predictor
         self._warn_of_fit(result, len(corpus.train))
         return self
 
@@ -223,14 +224,17 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         folder = Path(folder)
         with quiet_libraries(), _in_words_of_python():
-            predictor = Predictor.load(folder, device=device, precision=precision, threads=threads)
-            config = read_config(folder)
+            config, model, tokenizer = read_config(folder), None, None
+            if read_export(folder) is not None:
+                predictor = Predictor.load(folder, device=device, precision=precision, threads=threads)
+            else:
+                model = load_model(folder)
+                tokenizer = load_model_tokenizer(folder, model)
+                predictor = Predictor(model, tokenizer, compute=choose_compute(device, precision, threads))
             classes = estimator_folder.read_classes(folder, config, predictor.label_names)
             facts = estimator_folder.read_facts(folder, config)
-            model = load_model(folder) if read_export(folder) is None else None
-            tokenizer = None if model is None else load_model_tokenizer(folder, model)
         known = cls._get_param_names()
-        given = {name: value for name, value in (facts.get("params") or {}).items() if name in known}
+        given = {name: value for name, value in facts["params"].items() if name in known}
         seed = facts.get("seed")
         loaded: Any = cls(
             **given

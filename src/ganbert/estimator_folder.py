@@ -52,14 +52,14 @@ def read_classes(folder: Path, config: Mapping[str, Any], label_names: Sequence[
 
 
 def read_facts(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what `write_folder` was given as facts; nothing if the folder is not of an estimator.
+    """Return what `write_folder` was given as facts; only empty `params` if the folder is not of an estimator.
 
     Raises:
         InputError: they are not what `write_folder` writes.
     """
-    facts = config.get(FACTS_KEY, {})
     try:
-        return {name: _restored(value) for name, value in facts.items()}
+        facts = {name: _restored(value) for name, value in config.get(FACTS_KEY, {}).items()}
+        return facts | {"params": dict(facts.get("params", {}))}
     except (AttributeError, TypeError, ValueError) as error:
         raise InputError(f"config.json: {FACTS_KEY} cannot be read ({error})", path=folder) from error
 
