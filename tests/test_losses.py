@@ -52,6 +52,22 @@ def test_supervised_loss_is_cross_entropy_over_the_real_classes_of_labelled_rows
     assert float(actual) == pytest.approx(expected, rel=RELATIVE)
 
 
+@pytest.mark.parametrize(("seed", "scale"), CASES)
+def test_weights_multiply_the_terms_of_the_supervised_loss_and_not_their_number(seed: int, scale: float) -> None:
+    logits = random_logits(seed, scale, (7, 4))
+    labels = np.array([0, -100, 2, -100, 1, 1, -100])
+    weights = np.array([0.5, 99.0, 1.5, 0.0, 1.25, 0.75, -3.0])  # those of unlabelled rows count nothing
+    known = labels != -100
+    expected = -(weights[known] * log_softmax(logits[:, :3])[known, labels[known]]).sum() / 4
+
+    def loss(weights: Any) -> float:
+        return float(losses.discriminator_supervised_loss(torch.tensor(logits[:, :3]), torch.tensor(labels), weights))
+
+    assert loss(torch.tensor(weights)) == pytest.approx(expected, rel=RELATIVE)
+    assert loss(torch.ones(7)) == pytest.approx(loss(None), rel=RELATIVE)
+    assert loss(None) != pytest.approx(expected, rel=RELATIVE)
+
+
 @pytest.mark.parametrize("real_term", ["all", "unlabelled", "taken_for_fake"])
 @pytest.mark.parametrize(("seed", "scale"), CASES)
 def test_unsupervised_loss_of_d(seed: int, scale: float, real_term: Any) -> None:

@@ -283,6 +283,31 @@ def test_loss_is_the_sum_of_its_four_parts() -> None:
     assert float(output.loss.detach()) == pytest.approx(sum(float(part.detach()) for part in parts))
 
 
+@torch.no_grad()
+def test_sample_weights_reach_the_cross_entropy_and_no_other_loss() -> None:
+    config = GanBertConfig(FAMILIES["bert"], num_labels=3, contrastive_weight=1.0)
+    model = GanBertForSequenceClassification(config).train()
+    ids, labels = torch.randint(3, 100, (6, 9)), torch.tensor([0, 1, 2, 0, 1, -100])
+    weights = torch.tensor([0.2, 1.8, 0.5, 1.5, 1.0, 7.0])
+
+    def figures(**given: Tensor) -> tuple[dict[str, float], Tensor]:
+        torch.manual_seed(0)
+        output = model(input_ids=ids, labels=labels, **given)
+        return {name: float(value) for name, value in output.items() if name.startswith("loss")}, output.logits
+
+    plain, logits = figures()
+    weighted, _ = figures(sample_weights=weights)
+
+    of_true_class = logits.double().log_softmax(dim=1)[range(5), labels[:5]]
+    assert plain["loss_d_supervised"] == pytest.approx(float(-of_true_class.mean()), rel=1e-6)
+    assert weighted["loss_d_supervised"] == pytest.approx(float(-(weights[:5] * of_true_class).mean()), rel=1e-6)
+    changed = {name for name in plain if weighted[name] != plain[name]}
+    assert changed == {"loss", "loss_d_supervised"}
+    assert len(plain) == 6  # the contrastive loss among them
+    change = weighted["loss_d_supervised"] - plain["loss_d_supervised"]
+    assert weighted["loss"] - plain["loss"] == pytest.approx(change, abs=1e-5)
+
+
 def test_joint_lets_every_loss_move_every_network() -> None:
     model = build(joint=True, real_term="all")
     everything = {"encoder": True, "discriminator": True, "generator": True}

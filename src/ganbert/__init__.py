@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # the same as in _HOMES, for type checkers and editors
     from ganbert.errors import InputError, RunError
     from ganbert.estimator import GanBertClassifier
     from ganbert.inference.predictor import Predictor
+    from ganbert.labelled_folds import LabelledFolds
     from ganbert.model import GanBertForSequenceClassification
     from ganbert.recipe import BERT, CODE, DEFAULT, PAPER, Recipe
     from ganbert.training.train import train
@@ -36,6 +37,7 @@ __all__ = [
     "GanBertForSequenceClassification",
     "GanBertTrainer",
     "InputError",
+    "LabelledFolds",
     "Predictor",
     "Recipe",
     "RunError",
@@ -53,6 +55,7 @@ _HOMES = {
     "GanBertForSequenceClassification": "ganbert.model",
     "GanBertTrainer": "ganbert.training.trainer",
     "InputError": "ganbert.errors",
+    "LabelledFolds": "ganbert.labelled_folds",
     "Predictor": "ganbert.inference.predictor",
     "Recipe": "ganbert.recipe",
     "RunError": "ganbert.errors",

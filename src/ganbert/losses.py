@@ -30,17 +30,23 @@ def fake_score(logits: Tensor) -> Tensor:
     return logits[:, -1] - logits[:, :-1].logsumexp(dim=-1)
 
 
-def discriminator_supervised_loss(class_logits: Tensor, labels: Tensor) -> Tensor:
+def discriminator_supervised_loss(class_logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
     """L_D_sup = -E_labelled log p(y | x, y <= k): cross-entropy over the k real classes only (section 2).
 
     Args:
         class_logits: [b, k].
         labels: [b], in 0..k-1, or -100 for a row without a label.
+        weights: [b], of the labelled rows' terms; None is 1 for each. Their sum is still divided by the number of
+            labelled rows: so weights with mean 1 over the data mean the same in every batch.
 
     Returns:
         Scalar; 0 with a zero gradient when no row is labelled.
     """
-    total = F.cross_entropy(class_logits.float(), labels, ignore_index=UNLABELLED, reduction="sum")
+    if weights is None:
+        total = F.cross_entropy(class_logits.float(), labels, ignore_index=UNLABELLED, reduction="sum")
+    else:  # 0 where there is no label
+        per_row = F.cross_entropy(class_logits.float(), labels, ignore_index=UNLABELLED, reduction="none")
+        total = (weights.float() * per_row).sum()
     return total / (labels != UNLABELLED).sum().clamp(min=1)
 
 

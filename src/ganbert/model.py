@@ -199,6 +199,7 @@ class GanBertForSequenceClassification(PreTrainedModel):
         labels: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
         soft_targets: Tensor | None = None,
+        sample_weights: Tensor | None = None,
     ) -> GanBertOutput:
         """Classify real rows, and with `labels` compute the losses.
 
@@ -211,11 +212,13 @@ class GanBertForSequenceClassification(PreTrainedModel):
             inputs_embeds: [b, t, d] in place of `input_ids`.
             soft_targets: [b, k], a teacher's probabilities of unlabelled rows, times a weight. (A plain Trainer takes
                 whatever has "label" in its name for something it must always be given.)
+            sample_weights: [b], of the labelled rows in the cross-entropy, in no other loss; None is 1 for each.
         """
         h = self.text_vectors(input_ids, attention_mask, token_type_ids, inputs_embeds)
         if self.training and labels is not None:
             h, labels = rows_of_all(h), rows_of_all(labels)
             soft_targets = None if soft_targets is None else rows_of_all(soft_targets)
+            sample_weights = None if sample_weights is None else rows_of_all(sample_weights)
         # The heads run in their own precision, float32 in training: they cost next to nothing, and bfloat16 logits
         # keep only two or three digits.
         with torch.autocast(h.device.type, enabled=False):
@@ -225,7 +228,7 @@ class GanBertForSequenceClassification(PreTrainedModel):
             output = GanBertOutput(logits=logits[:, :k], fake_logits=logits[:, k] if self.config.adversarial else None)
             if labels is None:
                 return output
-            output.loss_d_supervised = losses.discriminator_supervised_loss(logits[:, :k], labels)
+            output.loss_d_supervised = losses.discriminator_supervised_loss(logits[:, :k], labels, sample_weights)
             output.loss = output.loss_d_supervised
             if self.generator is not None:
                 self._play(output, features, logits, labels)

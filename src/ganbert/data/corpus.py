@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -30,7 +31,8 @@ class Corpus:
     """The data of one run, mapped into memory.
 
     Attributes:
-        train: columns `text`, perhaps `text_pair`, and `label`: a class id, or -100 for an unlabelled row.
+        train: columns `text`, perhaps `text_pair`, and `label`: a class id, or -100 for an unlabelled row; perhaps
+            `weight`, of the labelled rows in the cross-entropy, with mean 1.
         label_names: the k class names, in the order of their ids.
         validation, test: like `train`; label -1 where no training row has that label.
         n_skipped: rows dropped for want of text.
@@ -38,6 +40,7 @@ class Corpus:
         notes: what a person should know of how the tables were read.
         files: the tables, all of them, as absolute paths without links.
         columns: names of the columns in the tables: `text`, `text_pair` where there is one, `label`.
+        class_values: what a program calls the classes, if not by their names; kept in the model's configuration.
     """
 
     train: Dataset
@@ -49,6 +52,7 @@ class Corpus:
     notes: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
+    class_values: Mapping[str, Any] | None = None
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:
@@ -99,12 +103,18 @@ class Corpus:
 
 
 def corpus_of_texts(
-    texts: Sequence[str], labels: Sequence[int], label_names: Sequence[str], text_pairs: Sequence[str] | None = None
+    texts: Sequence[str],
+    labels: Sequence[int],
+    label_names: Sequence[str],
+    text_pairs: Sequence[str] | None = None,
+    weights: Sequence[float] | None = None,
 ) -> Corpus:
     """Make a corpus of texts in memory; `labels` holds class ids and -100."""
-    columns = {"text": list(texts), "label": list(labels)}
+    columns: dict[str, list[Any]] = {"text": list(texts), "label": list(labels)}
     if text_pairs is not None:
         columns["text_pair"] = list(text_pairs)
+    if weights is not None:
+        columns["weight"] = list(weights)
     return Corpus(Dataset.from_dict(columns), tuple(label_names))
 
 

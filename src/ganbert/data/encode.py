@@ -21,6 +21,9 @@ from ganbert.limits import TextCounts, n_unknown, unknown_id
 _FORMAT = 2
 """Of the kept files: to be counted up where their columns change."""
 
+_GIVEN = {"label": "labels", "weight": "sample_weights"}
+"""Columns that are no text, and what the model calls them."""
+
 
 def tokenize(
     tokenizer: PreTrainedTokenizerBase, texts: list[str], text_pairs: list[str] | None, max_length: int
@@ -38,14 +41,14 @@ def encode(
     `datasets.disable_caching()` keeps none.
 
     Args:
-        dataset: columns `text`, perhaps `text_pair`, `label`.
+        dataset: columns `text`, perhaps `text_pair`, `label`, perhaps `weight`.
         tokenizer: the encoder's.
         max_length: tokens kept of a row.
         progress: show a progress bar.
 
     Returns:
-        The tokenizer's columns with `labels` and `length` (tokens of each row), and how many rows were cut and how many
-        are mostly unknown tokens.
+        The tokenizer's columns with `labels`, `sample_weights` if there is a `weight`, and `length` (tokens of each
+        row), and how many rows were cut and how many are mostly unknown tokens.
     """
     unknown = unknown_id(tokenizer)
     n_special = tokenizer.num_special_tokens_to_add("text_pair" in dataset.column_names)
@@ -61,7 +64,7 @@ def encode(
             columns["cut"][i] = len(tokenizer(batch["text"][i], pair, verbose=False)["input_ids"]) > max_length
         return columns
 
-    texts = dataset.select_columns([name for name in dataset.column_names if name != "label"])
+    texts = dataset.select_columns([name for name in dataset.column_names if name not in _GIVEN])
     key = _fingerprint(texts, tokenizer, max_length)
     progress_bar = "Tokenising" if progress else None
 
@@ -78,8 +81,8 @@ def encode(
 
     encoded = _cached(key, len(texts), mapped)
     counts = TextCounts(len(encoded), int(sum(encoded["cut"])), int(sum(encoded["unknown"])))
-    labels = Dataset.from_dict({"labels": dataset["label"][:]})
-    return datasets.concatenate_datasets([encoded.remove_columns(["cut", "unknown"]), labels], axis=1), counts
+    given = Dataset.from_dict({_GIVEN[name]: dataset[name][:] for name in dataset.column_names if name in _GIVEN})
+    return datasets.concatenate_datasets([encoded.remove_columns(["cut", "unknown"]), given], axis=1), counts
 
 
 def _cached(key: str, n_rows: int, make: Callable[[Path | None], Dataset]) -> Dataset:

@@ -42,6 +42,8 @@ def build_model(
     )
     model.config.text_pairs = "text_pair" in corpus.train.column_names
     model.config.columns = dict(corpus.columns) or None
+    if corpus.class_values is not None:
+        model.config.class_values = dict(corpus.class_values)
     tokenizer = load_tokenizer(encoder, model.encoder)
     model.config.pad_token_id = tokenizer.pad_token_id
     # Saved with the model, so that whoever reads it cuts texts where training did.
