@@ -10,6 +10,7 @@ import typer
 from ganbert.cli import options
 from ganbert.errors import InputError
 from ganbert.evaluation.budget import Budget
+from ganbert.evaluation.output import check_folder
 from ganbert.evaluation.task_names import TASK_NAMES
 
 
@@ -82,6 +83,7 @@ def command(
         raise InputError("no table: name a FILE, or --labeled FILE with --unlabeled FILE")
     chosen = Budget.parse_all(budgets or "100%")
     options.check_engine(engine, jobs, address)
+    check_folder(output, tables)
 
     options.quiet_libraries()
     from ganbert.cli.comparison import carry_out_and_show
@@ -112,7 +114,6 @@ def command(
         output,
         options.engine(engine, jobs, address, threads, device),
         jobs=jobs,
-        inputs=tables,
         against=against,
         as_json=as_json,
     )
