@@ -192,7 +192,7 @@ def precisions(task: str, data: Path, models: dict[str, str]) -> dict[str, dict[
         reference: NDArray[np.float32] | None = None
         for name, make in load.items():
             predictor = make()
-            test = read_labelled(data / local.test, options, predictor.label_names, Path(scratch))
+            test = read_labelled(data / local.test, options, predictor.label_names, Path(scratch)).dataset
             probabilities = predictor.predict(test["text"][:]).probabilities
             reference = probabilities if reference is None else reference
             moved = np.abs(probabilities - reference).max(axis=1)

@@ -34,6 +34,13 @@ def test_importing_the_package_imports_none_either() -> None:
     assert not COMPUTING & imported_by("import ganbert; ganbert.InputError; ganbert.__version__")
 
 
+def test_checking_tables_imports_no_library_that_trains(toy_table: Callable[..., Path]) -> None:
+    code = "from pathlib import Path; from ganbert.data.rows import TableOptions, check_tables; "
+    imported = imported_by(code + "import sys; check_tables([Path(sys.argv[1])], TableOptions())", str(toy_table()))
+    assert "pyarrow" in imported
+    assert not {"torch", "transformers", "datasets", "sklearn", "scipy", "matplotlib"} & imported
+
+
 @pytest.fixture(scope="module")
 def model(tiny_encoder: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cold") / "model"

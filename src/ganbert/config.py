@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from transformers import AutoConfig, PreTrainedConfig
 
-Pooling = Literal["cls", "pooler", "mean", "last"]
-Noise = Literal["normal", "uniform"]
-RealTerm = Literal["all", "unlabelled", "taken_for_fake"]
-FeatureMatching = Literal["sum", "mean"]
+from ganbert.fields import (
+    MODEL_TYPE,
+    FeatureMatching,
+    Noise,
+    Pooling,
+    RealTerm,
+    check_fields,
+    check_plausible,
+    class_names,
+    is_whole,
+    one_line,
+    require_choice,
+)
+
+__all__ = ["FeatureMatching", "GanBertConfig", "Noise", "Pooling", "RealTerm", "default_pooling", "require_choice"]
 
 
-def require_choice(name: str, value: object, choices: object) -> None:
-    """Raise `ValueError` unless `value` is one of the strings of the `Literal` type `choices`."""
-    if value not in get_args(choices):
-        raise ValueError(f"{name}={value!r}: choose one of {', '.join(get_args(choices))}")
+def is_encoder_decoder(encoder: PreTrainedConfig) -> bool:
+    """Return whether models of this kind have a decoder; T5's encoder saved alone says of itself that it has none."""
+    return bool(encoder.is_encoder_decoder or type(encoder).is_encoder_decoder)
 
 
 def default_pooling(encoder: PreTrainedConfig) -> Pooling:
-    """`last` for a causal (decoder-only) encoder, which has seen the whole text only there; else `cls` (section 3)."""
+    """`last` for a causal (decoder-only) encoder, which has seen the whole text only there; else `cls` (section 3).
+
+    The encoders of encoder-decoders (T5) put no token before the text that could stand for it: `mean`.
+    """
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING  # with them comes torch
 
     # BERT also appears among the causal models; only a decoder-only model is not a masked language model as well.
     is_causal = type(encoder) in MODEL_FOR_CAUSAL_LM_MAPPING and type(encoder) not in MODEL_FOR_MASKED_LM_MAPPING
+    if is_encoder_decoder(encoder):
+        return "mean"
     return "last" if is_causal else "cls"
 
 
@@ -55,9 +70,13 @@ class GanBertConfig(PreTrainedConfig):
         text_pairs: whether an input is a pair of texts; recorded so that predictions are asked for pairs as well.
         joint: study variant: every parameter descends L_D + L_G, nothing detached, as in the widely copied PyTorch
             port. Not adversarial: on fakes it settles at p_fake = 0.5.
+        columns: names of the columns that the model was trained on: `text`, perhaps `text_pair`, and `label`.
+
+    Raises:
+        ValueError: a field cannot be what it says, or contradicts another one.
     """
 
-    model_type = "ganbert"
+    model_type = MODEL_TYPE
     sub_configs = {"encoder": AutoConfig}  # noqa: RUF012 - transformers reads a plain class attribute
     has_no_defaults_at_init = True
     keys_to_ignore_at_inference = [  # noqa: RUF012
@@ -91,22 +110,16 @@ class GanBertConfig(PreTrainedConfig):
         contrastive_weight: float = 0.0,
         text_pairs: bool = False,
         joint: bool = False,
+        columns: dict[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
         if encoder is None:  # transformers compares every configuration with one made without arguments
             encoder = {"model_type": "bert"}
-        if isinstance(encoder, dict):
-            encoder = AutoConfig.for_model(**encoder)
+        encoder = _encoder_config(encoder)
         self.encoder = copy.deepcopy(encoder)  # below its attention is reset, and a live encoder's own must not be
         self.pooling: Pooling = default_pooling(encoder) if pooling == "auto" else pooling
-        require_choice("pooling", self.pooling, Pooling)
-        require_choice("noise", noise, Noise)
-        require_choice("real_term", real_term, RealTerm)
-        require_choice("feature_matching", feature_matching, FeatureMatching)
         self.adversarial = adversarial
         self.has_generator = adversarial if has_generator is None else has_generator
-        if self.has_generator and not adversarial:
-            raise ValueError("has_generator=True needs adversarial=True: without a fake class there is nothing to fool")
         self.noise_size = noise_size
         self.noise: Noise = noise
         self.dropout = dropout
@@ -120,18 +133,40 @@ class GanBertConfig(PreTrainedConfig):
         self.contrastive_weight = contrastive_weight
         self.text_pairs = text_pairs
         self.joint = joint
+        self.columns = columns
+        check_fields({**vars(self), **kwargs})  # before transformers makes a dictionary of num_labels entries
         super().__init__(**kwargs)
 
     @property
     def label_names(self) -> tuple[str, ...]:
         """The k class names, in the order of their ids."""
-        # By id, not by the dict's order: JSON files sort "10" before "2".
-        return tuple(name for _, name in sorted((int(i), name) for i, name in (self.id2label or {}).items()))
+        return class_names(self.id2label)
 
     @property
     def hidden_size(self) -> int:
         """Width d of the text vector h."""
         return int(self.encoder.hidden_size)
+
+
+def _encoder_config(stated: Any) -> PreTrainedConfig:
+    """Return the configuration of an encoder, or make it of its dict; `ValueError` if it describes no text encoder."""
+    if isinstance(stated, dict):
+        try:
+            check_plausible(stated)
+            stated = AutoConfig.for_model(**stated)
+        except Exception as error:  # strict data classes, missing keys, wrong types: whatever a wrong dict runs into
+            raise ValueError(f"encoder: {one_line(error)}") from error
+    if not isinstance(stated, PreTrainedConfig):
+        raise ValueError(f"encoder: {type(stated).__name__} is no configuration of an encoder")
+    check_text_encoder(stated)
+    return stated
+
+
+def check_text_encoder(config: PreTrainedConfig) -> None:
+    """Raise `ValueError` unless the configuration is of something that reads token ids and gives one vector size."""
+    for name in ("vocab_size", "hidden_size"):
+        if not is_whole(getattr(config, name, None), 1):
+            raise ValueError(f"{config.model_type} is no text encoder: its configuration states no {name}")
 
 
 AutoConfig.register(GanBertConfig.model_type, GanBertConfig)

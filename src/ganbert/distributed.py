@@ -7,17 +7,12 @@ that the processes then average are those of one process with the same batch.
 
 from __future__ import annotations
 
-import os
-
 import torch
 import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.nn.functional import all_gather
 
-
-def is_main_process() -> bool:
-    """Whether this process is the one that speaks and writes; torchrun and accelerate number them in RANK."""
-    return os.environ.get("RANK", "0") == "0"
+from ganbert.folders import is_main_process as is_main_process
 
 
 def n_processes() -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ganbert.terminal import printable
+
 
 class InputError(ValueError):
     """Something the user gave cannot be used. The message is one line that says what, where, and what to do.
@@ -24,7 +26,8 @@ class InputError(ValueError):
             place.append(f"row {row}")
         if column is not None:
             place.append(f"column {column!r}")
-        super().__init__(f"{', '.join(place)}: {message}" if place else message)
+        # What was inserted may come from a file, and anything may stand in that.
+        super().__init__(printable(f"{', '.join(place)}: {message}" if place else message))
 
 
 class RunError(RuntimeError):

@@ -5,20 +5,39 @@ from __future__ import annotations
 import inspect
 import os
 from dataclasses import dataclass
-from typing import Any, Self
+from functools import partial
+from pathlib import Path
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.utils.checkpoint import checkpoint
-from transformers import AutoModel, AutoModelForSequenceClassification, PreTrainedModel
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
 from ganbert import losses
 from ganbert.config import GanBertConfig
 from ganbert.distributed import rows_of_all
-from ganbert.encoders import load_encoder_config, load_pretrained_encoder, recorded_pooling
+from ganbert.encoders import (
+    encoder_class,
+    explained,
+    load_encoder_config,
+    load_pretrained_encoder,
+    recorded_pooling,
+    resolve_encoder,
+)
+from ganbert.errors import InputError
+from ganbert.fields import one_line, read_config
+from ganbert.folders import share
+from ganbert.limits import n_positions
 from ganbert.packing import enable_packing, encode_packed, position_ids
+from ganbert.weights import open_checked
+
+_OWN_CHECKS = {"state_dict", "gguf_file", "subfolder", "output_loading_info", "ignore_mismatched_sizes"}
+"""Arguments of `from_pretrained` by which a caller takes the weights from elsewhere, or looks at them himself."""
+
+_HUB_OPTIONS = {"cache_dir", "force_download", "local_files_only", "proxies", "revision", "token"}
 
 
 class Generator(nn.Module):
@@ -116,7 +135,7 @@ class GanBertForSequenceClassification(PreTrainedModel):
 
     def __init__(self, config: GanBertConfig, encoder: PreTrainedModel | None = None) -> None:
         super().__init__(config)
-        self.encoder = AutoModel.from_config(config.encoder) if encoder is None else encoder
+        self.encoder = encoder_class(config.encoder).from_config(config.encoder) if encoder is None else encoder
         _drop_unused_parts(self.encoder, config)
         self.discriminator = Discriminator(config)
         self.generator = Generator(config) if config.has_generator else None
@@ -127,23 +146,50 @@ class GanBertForSequenceClassification(PreTrainedModel):
 
     @classmethod
     def from_encoder(cls, name: str, **config: Any) -> Self:
-        """Put new heads on a pretrained encoder.
+        """Put new heads on a pretrained encoder, or on that of a trained model.
 
         Args:
-            name: a Hub name, a folder, or `minilm`.
+            name: a Hub name, a folder, a model folder of ganbert, or `minilm`.
             config: fields of `GanBertConfig`; `pooling="auto"` takes what the encoder's own files say, where they do.
 
         Raises:
-            InputError: there is no such encoder, or it is not in the local cache and the Hub is out of reach.
+            InputError: there is no such encoder, or it is not in the local cache and the Hub is out of reach, or not
+                all of its weights are there.
         """
         encoder_config = load_encoder_config(name)  # first: it tells soonest that there is no such encoder
-        pooling = config.pop("pooling", "auto")
-        if pooling == "auto":
+        pooling, encoder = config.pop("pooling", "auto"), None
+        if isinstance(encoder_config, GanBertConfig):
+            with explained(name):
+                trained = cls.from_pretrained(resolve_encoder(name), config=encoder_config, dtype="float32")
+            encoder, encoder_config = trained.encoder, encoder_config.encoder
+            pooling = trained.config.pooling if pooling == "auto" else pooling
+        elif pooling == "auto":
             pooling = recorded_pooling(name) or "auto"
-        return cls(
-            GanBertConfig(encoder=encoder_config, pooling=pooling, **config),
-            encoder=load_pretrained_encoder(name, encoder_config),
-        )
+        whole = GanBertConfig(encoder=encoder_config, pooling=pooling, **config)
+        if encoder is None:
+            encoder = load_pretrained_encoder(name, encoder_config, pooler=whole.pooling == "pooler")
+        with explained(name):
+            model = cls(whole, encoder=encoder)
+            model.check_encoder()
+        return model
+
+    @classmethod
+    def from_pretrained(cls, source: Any, *args: Any, config: Any = None, **kwargs: Any) -> Self:  # type: ignore[override]
+        """Open a model as those of transformers are opened, but never with weights that were made up.
+
+        Raises:
+            InputError: weights are missing, not finite, pickled, or not what `config.json` describes.
+        """
+        load = super().from_pretrained
+        if source is None or kwargs.keys() & _OWN_CHECKS:
+            return load(source, *args, config=config, **kwargs)
+        hub = {name: kwargs.pop(name) for name in _HUB_OPTIONS & kwargs.keys()}
+        kwargs.pop("use_safetensors", None)
+        if not isinstance(config, GanBertConfig):
+            if (Path(source) / "config.json").is_file():
+                read_config(Path(source))
+            config, kwargs = GanBertConfig.from_pretrained(config or source, return_unused_kwargs=True, **hub, **kwargs)
+        return cast(Self, open_checked(partial(load, *args), cls, str(source), config, hub=hub, **kwargs))
 
     def forward(
         self,
@@ -285,6 +331,20 @@ class GanBertForSequenceClassification(PreTrainedModel):
         self.packs = enable_packing(self.encoder)
         return self.packs
 
+    @torch.no_grad()
+    def check_encoder(self) -> None:
+        """Raise `InputError` unless the encoder makes finite text vectors of token ids: not all that have them do."""
+        most = n_positions(self.encoder)
+        ids = torch.zeros(1, 8 if most is None else max(1, min(8, most)), dtype=torch.long, device=self.device)
+        try:
+            with torch.random.fork_rng(devices=[]):
+                h = self.text_vectors(ids)
+        except Exception as error:
+            kind = self.config.encoder.model_type
+            raise InputError(f"{kind} cannot be used: it takes no plain token ids ({one_line(error)})") from error
+        if h.shape != (1, self.config.hidden_size) or not h.isfinite().all():
+            raise InputError(f"it makes no finite text vectors of {self.config.hidden_size} numbers")
+
     def discard_generator(self) -> None:
         """Drop G; what is left is the classifier that is used (section 3: "After training, G is discarded")."""
         self.generator = None
@@ -301,6 +361,8 @@ class GanBertForSequenceClassification(PreTrainedModel):
             super().save_pretrained(save_directory, *args, **kwargs)
         finally:
             self.generator, self.config.has_generator = generator, had_generator
+        folder = Path(save_directory)
+        share(folder, [path.name for path in folder.glob("*.safetensors")])
 
     def _init_weights(self, module: nn.Module) -> None:
         """Initialise D and G as `nn.Linear` does; the encoder initialises its own parts."""
@@ -312,7 +374,7 @@ def _drop_unused_parts(encoder: PreTrainedModel, config: GanBertConfig) -> None:
     """Take out what pooling does not read, so that inference does no needless arithmetic."""
     pooler = getattr(encoder, "pooler", None)
     if config.pooling == "pooler" and pooler is None:
-        raise ValueError(f"{config.encoder.model_type} has no pooler: choose pooling cls, mean or last")
+        raise InputError(f"{config.encoder.model_type} has no pooler: choose pooling cls, mean or last")
     if config.pooling != "pooler" and pooler is not None:
         encoder.pooler = None  # type: ignore[assignment]
     if hasattr(encoder.config, "use_cache"):  # keys and values are kept for generating text, which nobody does here

@@ -1,18 +1,52 @@
-"""What is safe to print: text that came from a file must not steer the terminal it is shown on."""
+"""What is safe to show: text that came from a file must not steer the terminal, or the page, it is shown on."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
+
+_HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+_JOINER, _NON_JOINER, _EMOJI_STYLE = "\u200d", "\u200c", "\ufe0f"
+_VIRAMA = 9
+"""Its canonical combining class, in all scripts of India."""
 
 
 def printable(text: object) -> str:
     """Return `text` on one line, with control and invisible characters as escapes: `a\\x1b[31mb`.
 
-    Letters of every script stay as they are. Escaped are what moves a cursor or changes a colour (categories Cc and
-    Cf), lone surrogates (Cs), and the line and paragraph separators (Zl, Zp).
+    Letters of every script stay as they are, and so do the two joiners where they shape what is seen. Escaped are what
+    moves a cursor, changes a colour or turns the direction of writing (categories Cc and Cf), lone surrogates (Cs), and
+    the line and paragraph separators (Zl, Zp).
     """
-    hidden = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    characters = str(text)
     return "".join(
-        character.encode("unicode_escape").decode() if unicodedata.category(character) in hidden else character
-        for character in str(text)
+        character.encode("unicode_escape").decode()
+        if unicodedata.category(character) in _HIDDEN and not _joins(characters, i)
+        else character
+        for i, character in enumerate(characters)
     )
+
+
+def rich_text(text: object) -> str:
+    """Return `text` as `rich` shows it literally: nothing in it is markup, and nothing steers the terminal."""
+    from rich.markup import escape
+
+    return escape(printable(text))
+
+
+def markdown(text: object) -> str:
+    """Return `text` as Markdown shows it literally, in a line or a cell of a table."""
+    return re.sub(r"([\\`*_\[\]<>&|~$])", r"\\\1", printable(text))
+
+
+def _joins(text: str, i: int) -> bool:
+    """Whether a joiner stands where it has a visible meaning: in an emoji, after a virama, in an Arabic word."""
+    before, here, after = text[i - 1 : i], text[i], text[i + 1 : i + 2]
+    if here not in (_JOINER, _NON_JOINER) or not before or not after:
+        return False
+    if unicodedata.combining(before) == _VIRAMA:  # RFC 5892, appendix A
+        return True
+    if here == _NON_JOINER:
+        return unicodedata.bidirectional(before) == unicodedata.bidirectional(after) == "AL"
+    is_emoji = unicodedata.category(before) in ("So", "Sk") or before == _EMOJI_STYLE
+    return is_emoji and unicodedata.category(after) == "So"

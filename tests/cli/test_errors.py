@@ -58,7 +58,8 @@ BAD_TABLES: list[Any] = [
         "a.csv", "words,label\na cat,animal\n", ["column 'text'", "no such column", "'words'"], id="no text column"
     ),
     pytest.param("a.csv", "text,class\na cat,animal\n", ["column 'label'", "--label-column"], id="no label column"),
-    pytest.param("a.xlsx", GOOD, [".csv", ".parquet"], id="unknown ending"),
+    pytest.param("a.docx", GOOD, [".csv", ".parquet", ".xlsx"], id="unknown ending"),
+    pytest.param("a.xlsx", GOOD, ["cannot be read"], id="no xlsx"),
     pytest.param(
         "a.csv",
         GOOD.replace("cat", "k\u00e4t").encode("latin-1"),
@@ -90,7 +91,7 @@ BAD_TABLES: list[Any] = [
         id="one class",
     ),
     pytest.param(
-        "a.jsonl", '{"text": ["a"], "label": "b"}\n', ["row 1", "column 'text'", "not text"], id="list as text"
+        "a.jsonl", '{"text": ["a", "b"], "label": "c"}\n', ["row 1", "column 'text'", "not text"], id="list as text"
     ),
 ]
 

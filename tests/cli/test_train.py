@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,10 +43,14 @@ def test_a_run_leaves_a_model_folder_and_nothing_else(train_and_plot: Run, toy_t
         "tokenizer.json",
         "tokenizer_config.json",
         "README.md",
+        "manifest.json",
         "training_log.jsonl",
         "losses.png",
         "health.png",
     }
+    written = json.loads((model / "manifest.json").read_text(encoding="utf-8"))["files"]
+    assert written == {path.name: path.stat().st_size for path in model.iterdir() if path.name != "manifest.json"}
+    assert len({path.stat().st_mode for path in model.iterdir()}) == 1
     assert all((model / name).read_bytes().startswith(b"\x89PNG") for name in ("losses.png", "health.png"))
     assert [record["step"] for record in log_records(model) if "loss" in record] == [1, 2]
     card = (model / "README.md").read_text(encoding="utf-8")
@@ -73,7 +78,7 @@ def test_json_is_one_object_with_what_a_program_asks_for(train_and_plot: Run, to
 
 
 def test_without_json_people_get_tables_and_the_next_command(
-    run: Run, toy_table: Toy, tiny_encoder: str, tmp_path: Path
+    run: Run, toy_table: Toy, tiny_encoder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Class names and folders may hold what rich would take for markup.
     table = write_rows(tmp_path / "odd.csv", "text,label", *(f"{t},[/{c}]" for t, c in toy_rows(24)), "a cat,")
@@ -88,9 +93,12 @@ def test_without_json_people_get_tables_and_the_next_command(
     )
 
     assert outcome.status == 0, outcome.err
-    assert "24 labelled, 1 unlabelled, 3 classes, 6 test" in outcome.out
+    assert "24 labelled, 1 unlabelled, 3 classes, 0 skipped empty, 0 skipped blank, 6 test" in outcome.out
     assert "[/animal]" in outcome.out
-    assert f"ganbert predict {output} FILE --output predictions.csv" in outcome.out
+    words = shlex.split(next(line for line in outcome.out.splitlines() if line.startswith("Next:")))[1:]
+    monkeypatch.chdir(tmp_path)
+    assert run(*words[1:]).status == 0  # as it stands
+    assert (tmp_path / "predictions.csv").read_text(encoding="utf-8").count("\n") == 7
 
 
 def test_a_model_learns_and_is_measured_on_rows_it_has_not_seen(train_and_plot: Run, toy_table: Toy) -> None:
@@ -280,14 +288,18 @@ def test_allow_unseen_counts_such_validation_rows_as_errors(
     assert {record["eval_accuracy"] for record in measured} == {0}
 
 
-def test_overwrite_replaces_a_finished_model(train_and_plot: Run, toy_table: Toy, tmp_path: Path) -> None:
+def test_overwrite_replaces_a_finished_model_and_nothing_else(
+    train_and_plot: Run, toy_table: Toy, tmp_path: Path
+) -> None:
+    model = tmp_path / "model"
     train_and_plot(toy_table(), "--recipe", "bert")
-    (tmp_path / "model" / "left_over.txt").write_text("old")
+    (model / "notes.txt").write_text("mine")
 
     train_and_plot(toy_table(), "--recipe", "paper", "--overwrite")
 
-    assert config(tmp_path / "model")["adversarial"] is True
-    assert not (tmp_path / "model" / "left_over.txt").exists()
+    assert config(model)["adversarial"] is True
+    assert (model / "notes.txt").read_text() == "mine"
+    assert "notes.txt" not in json.loads((model / "manifest.json").read_text())["files"]
 
 
 def test_the_seed_decides_the_weights(train_and_plot: Run, toy_table: Toy, tmp_path: Path) -> None:
@@ -298,3 +310,55 @@ def test_the_seed_decides_the_weights(train_and_plot: Run, toy_table: Toy, tmp_p
 
     assert weights[0] == weights[1]
     assert weights[0] != weights[2]
+
+
+def test_the_columns_of_training_are_those_of_the_next_commands(train_and_plot: Run, run: Run, tmp_path: Path) -> None:
+    table = write_rows(tmp_path / "t.csv", "kind,message", *(f"{name},{text}" for text, name in toy_rows(24)))
+    train_and_plot(table, "--text-column", "message", "--label-column", "kind")
+
+    predicted = run("predict", tmp_path / "model", table, "--output", tmp_path / "p.csv")
+    evaluated = run("evaluate", tmp_path / "model", table, "--json")
+
+    assert (predicted.status, evaluated.status) == (0, 0), predicted.err + evaluated.err
+    assert evaluated.result["n"] == 24
+    assert config(tmp_path / "model")["columns"] == {"text": "message", "label": "kind"}
+
+
+def test_what_was_read_is_said_before_training(train_and_plot: Run, toy_table: Toy) -> None:
+    lines = train_and_plot(toy_table()).err.splitlines()
+
+    assert lines[0] == "60 rows to train on: 24 labelled in 3 classes, 36 unlabelled"
+    assert lines[1] == "labelled rows of each class: 'animal' 8, 'colour' 8, 'tool' 8"
+
+
+def test_a_slip_is_warned_of(train_and_plot: Run, tmp_path: Path) -> None:
+    table = write_rows(tmp_path / "t.csv", "id,text,label", *(f"{i},{t},{n}" for i, (t, n) in enumerate(toy_rows(24))))
+
+    outcome = train_and_plot(table, "--text-column", "id")
+
+    assert "Warning: texts are mostly numbers or codes" in outcome.err
+    assert "--text-column" in outcome.result["warnings"][0]
+
+
+@pytest.mark.parametrize(("labelled", "falls_back"), [(24, False), (60, True)])
+def test_a_run_that_fell_back_says_so_everywhere(
+    train_and_plot: Run, toy_table: Toy, tmp_path: Path, labelled: int, falls_back: bool
+) -> None:
+    outcome = train_and_plot(toy_table(labelled=labelled), "--set", "looks_needed=0")
+
+    card = (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+    reason = "All rows are labelled, so there is no unlabelled text to learn from: this is plain fine-tuning."
+    assert outcome.result["fallback"] == (reason if falls_back else None)
+    assert (reason in outcome.err) is falls_back
+    assert (reason in card) is falls_back
+
+
+@pytest.mark.parametrize("name", ["unsure", "Unsure "])
+def test_a_label_can_mean_that_there_is_none(train_and_plot: Run, tmp_path: Path, name: str) -> None:
+    rows = [f"{text},{'unsure' if i % 4 == 0 else label}" for i, (text, label) in enumerate(toy_rows(24))]
+    table = write_rows(tmp_path / "t.csv", "text,label", *rows)
+
+    extra = () if name == "unsure" else ("--normalize-labels",)
+    result = train_and_plot(table, "--none-label", name, *extra).result
+
+    assert (result["data"]["labelled"], result["data"]["unlabelled"], result["data"]["classes"]) == (18, 6, 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import pytest
 
 from ganbert.data.corpus import Corpus, corpus_of_texts, n_shared_texts, read_corpus, read_labelled
 from ganbert.data.rows import TableOptions
+from ganbert.data.table_readers import ReadLog
+from ganbert.data.tables import read_chunks
 from ganbert.errors import InputError
 
 TRAIN = "text,label\na,ham\nb,\nc,spam\n"
@@ -48,7 +51,7 @@ def test_one_file_is_labelled_and_unlabelled_rows(folder: Path) -> None:
     assert corpus.labelled.tolist() == [0, 2]
     assert corpus.unlabelled.tolist() == [1]
     assert corpus.validation is corpus.test is None
-    assert corpus.counts() == {"labelled": 2, "unlabelled": 1, "classes": 2}
+    assert corpus.counts() == {"labelled": 2, "unlabelled": 1, "classes": 2, "skipped_empty": 0, "skipped_blank": 0}
 
 
 def test_labelled_and_unlabelled_files(folder: Path) -> None:
@@ -80,6 +83,7 @@ def test_counts_name_all_parts_and_dropped_rows(folder: Path) -> None:
         "unlabelled": 1,
         "classes": 2,
         "skipped_empty": 4,
+        "skipped_blank": 0,
         "validation": 1,
         "test": 1,
     }
@@ -95,7 +99,9 @@ def test_counts_name_all_parts_and_dropped_rows(folder: Path) -> None:
         (["10", "2", "1"], ("1", "2", "10")),
         (["10", "2", "x"], ("10", "2", "x")),
         (["0.5", "-1", "3"], ("-1", "0.5", "3")),
-        (["1.0", "1", "01"], ("01", "1", "1.0")),
+        (["1.5", "1", "01"], ("01", "1", "1.5")),
+        (["9007199254740993", "9007199254740992", "1"], ("1", "9007199254740992", "9007199254740993")),
+        (["10", "2", "nan"], ("10", "2", "nan")),
     ],
 )
 def test_classes_have_one_order_whatever_that_of_the_rows(
@@ -114,6 +120,98 @@ def test_a_number_is_one_class_in_every_format(folder: Path) -> None:
     corpus = read([folder / "t.parquet", json_lines, csv(folder, "text,label\ne,2\nf,10\n")], folder)
     assert corpus.label_names == ("2", "10")
     assert corpus.labels.tolist() == [0, -100, 1, 0, 0, 1]
+
+
+def test_what_pandas_makes_of_labels_is_the_same_class(folder: Path) -> None:
+    floats = csv(folder, "text,label\na,1.0\nb,0.0\nc,\n", "float.csv")
+    integers = csv(folder, "text,label\nd,1\ne,0\n", "int.csv")
+    corpus = read([floats, integers], folder, test=integers)
+    assert corpus.label_names == ("0", "1")
+    assert corpus.labels.tolist() == [1, 0, -100, 1, 0]
+    assert corpus.test is not None
+    assert corpus.test["label"][:] == [1, 0]
+
+
+# Labels that look alike
+
+
+ALIKE = "text,label\na,Payment\nb,payment\nc,\u200bpayment\nd,payment\ne,cafe\u0301\nf,caf\u00e9\ng,nan\n"
+
+
+def test_labels_that_look_alike_are_classes_of_their_own(folder: Path) -> None:
+    corpus = read([csv(folder, ALIKE)], folder)
+    assert corpus.label_names == ("Payment", "cafe\u0301", "caf\u00e9", "nan", "payment", "\u200bpayment")
+    assert corpus.notes == ()
+
+
+def test_they_are_merged_into_the_most_frequent_one_on_request(folder: Path) -> None:
+    held = csv(folder, "text,label\na,PAYMENT\nb,CAFÉ\nc,NaN\n", "held.csv")
+    corpus = read([csv(folder, ALIKE)], folder, TableOptions(normalize_labels=True), test=held)
+    assert corpus.label_names == ("cafe\u0301", "nan", "payment")  # of two as frequent ones the first
+    assert corpus.labels.tolist() == [2, 2, 2, 2, 0, 0, 1]
+    assert corpus.test is not None
+    assert corpus.test["label"][:] == [2, 0, 1]
+    assert corpus.notes == (
+        "--normalize-labels: one class, named as the first: "
+        "'payment' (2 rows), 'Payment' (1 row), '\\u200bpayment' (1 row)",
+        "--normalize-labels: one class, named as the first: 'cafe\\u0301' (1 row), 'caf\\xe9' (1 row)",
+    )
+
+
+def test_merged_to_one_class_they_are_refused(folder: Path) -> None:
+    path = csv(folder, "text,label\na,Ham\nb,ham\n")
+    assert refusal([path], folder, TableOptions(normalize_labels=True)).startswith(f"one class only in {path}, 'Ham': ")
+
+
+def test_an_unseen_label_that_looks_like_a_class_says_so(folder: Path) -> None:
+    train, held = csv(folder, TRAIN), csv(folder, "text,label\na,Ham\nb,eggs\nc,eggs\n", "held.csv")
+    assert refusal([train], folder, test=held) == (
+        f"{held}, row 1, column 'label': label 'Ham' is in no training row (--allow-unseen counts such rows as "
+        "errors); it looks like 'ham': --normalize-labels takes it for that"
+    )
+    assert read([train], folder, TableOptions(allow_unseen=True), test=held).notes == (
+        f"{held}: labels that no training row has count as errors: 'Ham' (1 row), 'eggs' (2 rows); "
+        "'Ham' looks like 'ham': --normalize-labels takes it for that",
+    )
+
+
+def test_labels_that_mean_none_are_unlabelled_rows(folder: Path) -> None:
+    table = csv(folder, "text,label\na,x\nb,nan\nc,y\nd,0.0\n")
+    corpus = read([table], folder, TableOptions(none_labels=("nan", "0")))
+    assert corpus.label_names == ("x", "y")
+    assert corpus.labels.tolist() == [0, -100, 1, -100]
+
+
+# What was read
+
+
+def test_a_corpus_knows_its_tables_and_columns(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    for name in ("a.csv", "b.csv", "c.csv", "d.csv"):
+        csv(folder, "body,kind\na,x\nb,y\n", name)
+    options = TableOptions("body", label_column="kind")
+    corpus = read(
+        [Path("a.csv")], folder, options, unlabelled=[Path("b.csv")], validation=Path("c.csv"), test=Path("d.csv")
+    )
+    assert corpus.files == tuple(folder.resolve() / name for name in ("a.csv", "b.csv", "c.csv", "d.csv"))
+    assert corpus.columns == {"text": "body", "label": "kind"}
+    csv(folder, "text,text_pair,other,label\na,b,c,x\nd,e,f,y\n", "p.csv")
+    assert read([Path("p.csv")], folder).columns == {"text": "text", "text_pair": "text_pair", "label": "label"}
+    assert read([Path("p.csv")], folder, TableOptions(text_pair_column="other")).columns["text_pair"] == "other"
+
+
+def test_what_the_readers_note_is_gathered_from_all_tables(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def noting(path: Path, log: ReadLog, **given: Any) -> Iterator[pa.Table]:
+        yield from read_chunks(path, log=log, **given)
+        log.notes.append("odd")
+        log.n_blank += 2
+
+    monkeypatch.setattr("ganbert.data.rows.read_chunks", noting)
+    train, held = csv(folder, TRAIN), csv(folder, TRAIN.replace("b,\n", ""), "held.csv")
+    corpus = read([train], folder, test=held)
+    assert corpus.notes == (f"{train}: odd", f"{held}: odd")
+    assert corpus.n_blank == corpus.counts()["skipped_blank"] == 4
+    assert read_labelled(held, TableOptions(), corpus.label_names, folder).notes == [f"{held}: odd"]
 
 
 def test_no_labelled_row_is_refused(folder: Path) -> None:
@@ -171,11 +269,38 @@ def test_a_training_file_without_rows_adds_none(folder: Path) -> None:
 def test_labelled_rows_for_known_classes(folder: Path) -> None:
     path = csv(folder, "text,label\na,spam\nb,eggs\n")
     rows = read_labelled(path, TableOptions(allow_unseen=True), ["spam", "ham"], folder)
-    assert rows.to_dict() == {"text": ["a", "b"], "label": [0, 2]}
+    assert rows.dataset.to_dict() == {"text": ["a", "b"], "label": [0, 2]}
+    assert rows.notes == [f"{path}: labels that no training row has count as errors: 'eggs' (1 row)"]
     with pytest.raises(InputError, match="row 2, column 'label': label 'eggs'"):
         read_labelled(path, TableOptions(), ["spam", "ham"], folder)
     with pytest.raises(InputError, match="has no rows"):
         read_labelled(csv(folder, "text,label\n"), TableOptions(), ["spam", "ham"], folder)
+
+
+@pytest.mark.parametrize(
+    ("names", "labels", "ids"),
+    [
+        (("0", "1"), ["1.0", "1", "0.0"], [1, 1, 0]),
+        (("True", "False"), ["true", "True", "FALSE"], [0, 0, 1]),  # as models were saved when text stayed as it was
+        (("1.0", "2.0"), ["1", "2.0"], [0, 1]),
+        (("1.0", "1"), ["1", "1.0"], [1, 1]),  # the class of exactly that name comes first
+    ],
+)
+def test_a_label_means_the_class_that_it_is_the_text_of(
+    names: tuple[str, ...], labels: list[str], ids: list[int], folder: Path
+) -> None:
+    path = csv(folder, "text,label\n" + "".join(f"t,{label}\n" for label in labels))
+    assert read_labelled(path, TableOptions(), names, folder).dataset["label"][:] == ids
+
+
+def test_spellings_of_a_models_classes_are_known_on_request(folder: Path) -> None:
+    path = csv(folder, "text,label\na,PAYMENT\nb,order\nc,Order\nd,ORDER\n")
+    options = TableOptions(normalize_labels=True, allow_unseen=True)
+    rows = read_labelled(path, options, ["payment", "order", "Order"], folder)
+    assert rows.dataset["label"][:] == [0, 1, 2, 3]  # ORDER may be either
+    assert rows.notes == [f"{path}: labels that no training row has count as errors: 'ORDER' (1 row)"]
+    with pytest.raises(InputError, match=r"label 'PAYMENT' is in no training row .*looks like 'payment'"):
+        read_labelled(path, TableOptions(), ["payment", "order", "Order"], folder)
 
 
 # Pairs
@@ -234,7 +359,14 @@ def test_holding_out_takes_the_share_of_each_class() -> None:
     assert corpus.validation is not None
     assert np.bincount(corpus.validation["label"]).tolist() == [8, 4, 2]
     assert np.bincount(corpus.labels[corpus.labelled]).tolist() == [32, 16, 8]
-    assert corpus.counts() == {"labelled": 56, "unlabelled": 50, "classes": 3, "validation": 14}
+    assert corpus.counts() == {
+        "labelled": 56,
+        "unlabelled": 50,
+        "classes": 3,
+        "skipped_empty": 0,
+        "skipped_blank": 0,
+        "validation": 14,
+    }
 
 
 def test_the_share_of_a_class_is_rounded_half_up() -> None:
@@ -250,6 +382,12 @@ def test_held_out_rows_leave_training_and_nothing_else_does() -> None:
     assert len(pairs) == len(set(pairs)) == len(corpus.train)
     assert set(pairs) == {(row["text"], row["label"]) for row in corpus.train}
     assert split.label_names == corpus.label_names
+
+
+def test_classes_too_small_to_hold_a_row_out_are_named() -> None:
+    corpus = toy_corpus(10, 1, 2).hold_out(0.2, seed=0)
+    assert corpus.notes == ("2 classes without a validation row, for want of labelled ones: '1', '2'",)
+    assert toy_corpus(10, 10).hold_out(0.2, seed=0).notes == ()
 
 
 @pytest.mark.parametrize("fraction", [0.3, 0.5, 0.9, 1.0])

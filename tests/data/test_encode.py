@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,8 @@ import torch
 from transformers import AutoModel, BertConfig, DistilBertConfig, GPT2Config, MPNetConfig, RobertaConfig, T5Config
 
 from ganbert.data.corpus import corpus_of_texts
-from ganbert.data.encode import encode, tokenize, usable_length
+from ganbert.data.encode import encode, tokenize
+from ganbert.limits import usable_length
 from tests.conftest import VOCABULARY, tiny_tokenizer
 
 CLS, SEP = VOCABULARY.index("[CLS]"), VOCABULARY.index("[SEP]")
@@ -28,25 +31,25 @@ def test_texts_become_ids_without_padding() -> None:
 
 def test_labels_and_lengths_stand_beside_the_ids() -> None:
     corpus = corpus_of_texts(["cat", "the red dog", "saw"], [1, -100, 0], ["x", "y"])
-    encoded, n_cut = encode(corpus.train, tiny_tokenizer(), 64)
+    encoded, counts = encode(corpus.train, tiny_tokenizer(), 64)
     assert encoded["labels"][:] == [1, -100, 0]
     assert encoded["length"][:] == [3, 5, 3] == [len(row) for row in encoded["input_ids"]]
-    assert n_cut == 0
+    assert counts.n_cut == 0
     assert set(encoded.column_names) == {"input_ids", "attention_mask", "labels", "length"}
 
 
 @pytest.mark.parametrize(("max_length", "cut"), [(3, 3), (4, 2), (5, 1), (6, 0), (64, 0)])
 def test_only_rows_over_the_limit_are_cut(max_length: int, cut: int) -> None:
     texts = ["cat", "red cat", "the red cat", "the red cat here"]  # 3, 4, 5 and 6 tokens
-    encoded, n_cut = encode(corpus_of_texts(texts, [0] * 4, ["x"]).train, tiny_tokenizer(), max_length)
-    assert n_cut == cut
+    encoded, counts = encode(corpus_of_texts(texts, [0] * 4, ["x"]).train, tiny_tokenizer(), max_length)
+    assert counts.n_cut == cut
     assert encoded["length"][:] == [min(length, max_length) for length in (3, 4, 5, 6)]
     assert all(row[0] == CLS and row[-1] == SEP for row in encoded["input_ids"])
 
 
 def test_cuts_are_counted_in_every_batch_of_rows() -> None:
     texts = ["the red cat" if i % 2 else "cat" for i in range(2500)]
-    assert encode(corpus_of_texts(texts, [0] * 2500, ["x"]).train, tiny_tokenizer(), 4)[1] == 1250
+    assert encode(corpus_of_texts(texts, [0] * 2500, ["x"]).train, tiny_tokenizer(), 4)[1].n_cut == 1250
 
 
 @pytest.mark.parametrize(("max_length", "cut"), [(6, 1), (7, 0)])
@@ -54,8 +57,8 @@ def test_pairs_are_encoded_and_counted_together(max_length: int, cut: int) -> No
     corpus = corpus_of_texts(["red cat", "dog"], [0, 1], ["x", "y"], ["big saw", "file"])
     tokenizer = tiny_tokenizer()
     tokenizer.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]  # as BERT's has them
-    encoded, n_cut = encode(corpus.train, tokenizer, max_length)
-    assert n_cut == cut
+    encoded, counts = encode(corpus.train, tokenizer, max_length)
+    assert counts.n_cut == cut
     assert encoded["length"][:] == [max_length, 5]
     assert encoded["input_ids"][1] == [CLS, *ids("dog"), SEP, *ids("file"), SEP]
     assert encoded["token_type_ids"][1] == [0, 0, 0, 1, 1]
@@ -121,17 +124,18 @@ def test_texts_are_tokenised_once(cache: Path, monkeypatch: pytest.MonkeyPatch) 
     counter = CountingTokenizer(monkeypatch)
     texts = ["the red cat", "dog"]
     tokenizer = tiny_tokenizer()
-    first, n_cut = encode(corpus_of_texts(texts, [0, 1], ["x", "y"]).train, tokenizer, 4)
+    first, counts = encode(corpus_of_texts(texts, [0, 1], ["x", "y"]).train, tokenizer, 4)
     assert counter.texts == texts
     assert len(list(cache.iterdir())) == 1
 
     # Other labels, and a tokenizer that has been used for something else in between.
     tokenizer("saw", truncation=True, max_length=3, padding="max_length")
-    again, n_cut_again = encode(corpus_of_texts(texts, [1, -100], ["x", "y"]).train, tokenizer, 4)
+    again, counts_again = encode(corpus_of_texts(texts, [1, -100], ["x", "y"]).train, tokenizer, 4)
     assert counter.texts == texts
     assert again["input_ids"][:] == first["input_ids"][:]
     assert again["labels"][:] == [1, -100]
-    assert n_cut_again == n_cut == 1
+    assert counts_again == counts
+    assert counts.n_cut == 1
 
 
 def test_other_texts_lengths_and_tokenizers_are_tokenised_anew(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,3 +160,40 @@ def test_nothing_is_kept_where_caching_is_disabled(cache: Path, monkeypatch: pyt
     encoded, _ = encode(corpus_of_texts(["cat", "dog"], [0, 1], ["x", "y"]).train, tiny_tokenizer(), 4)
     assert len(encoded) == 2
     assert not cache.exists()
+
+
+def test_a_cache_that_cannot_be_written_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    train = corpus_of_texts(["the red cat", "dog"], [0, 1], ["x", "y"]).train
+    expected = encode(train, tiny_tokenizer(), 4)[0]["input_ids"][:]
+    for place in (Path("/proc/nope"), tmp_path / "file", tmp_path / "file" / "deeper"):
+        monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", place)
+        encoded, counts = encode(train, tiny_tokenizer(), 4)
+        assert encoded["input_ids"][:] == expected
+        assert counts.n_cut == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_cache_on_a_full_disk_is_not_used(cache: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, step, full)
+    encoded, _ = encode(corpus_of_texts(["the red cat", "dog"], [0, 1], ["x", "y"]).train, tiny_tokenizer(), 4)
+    assert encoded["length"][:] == [4, 3]
+    assert list(cache.iterdir()) == []
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.3, 0.6, 0.95, -1.0])
+def test_a_torn_file_of_the_cache_is_written_anew(cache: Path, kept: float) -> None:
+    texts = [f"the {'red ' * (i % 5)}cat" for i in range(3000)]  # several batches
+    train = corpus_of_texts(texts, [i % 2 for i in range(len(texts))], ["x", "y"]).train
+    expected = encode(train, tiny_tokenizer(), 8)[0]["input_ids"][:]
+    (file,) = cache.iterdir()
+    content = file.read_bytes()
+    file.write_bytes(content[: int(kept * len(content))] if kept >= 0 else bytes(len(content)))
+
+    assert encode(train, tiny_tokenizer(), 8)[0]["input_ids"][:] == expected
+    assert [path.name for path in cache.iterdir()] == [file.name]
+    assert file.stat().st_size == len(content)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
+import os
 import tracemalloc
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
-from ganbert.data.rows import Rows, TableOptions, label_texts, read_rows
+from ganbert.data.rows import Rows, TableOptions, check_tables, label_texts, read_rows
 from ganbert.errors import InputError
 
 NAN = float("nan")
@@ -96,10 +99,26 @@ def test_every_layout_gives_the_same_rows(layout: Callable[[Path], Path], tmp_pa
         ([True, None], ["true", None]),
         (["", " ", "ham ", None], [None, None, "ham", None]),
         ([-1, 3], ["-1", "3"]),
+        (["1.0", "1", "1.10", "007"], ["1", "1", "1.10", "007"]),
+        (["True", "true"], ["true", "true"]),
+        ([1.0, 0.5], ["1", "0.5"]),  # whatever else the column holds
+        ([2**53 + 1, 2**63 - 1], ["9007199254740993", "9223372036854775807"]),
+        (pa.array([1.0, 0.1, NAN, None], pa.float16()), ["1", "0.1", None, None]),
+        (pa.array([0.1, -0.0], pa.float32()), ["0.1", "0"]),
+        (pa.array([Decimal("1.00"), Decimal("1.50"), None]), ["1", "1.5", None]),
+        (pa.array([2**64 - 1], pa.uint64()), ["18446744073709551615"]),
+        (pa.array([b"ham", None]), ["ham", None]),
+        (pa.array(["a", None, "b"], pa.string_view()), ["a", None, "b"]),
+        (pa.array([datetime.date(2020, 1, 31)]), ["2020-01-31"]),
     ],
 )
-def test_labels_become_text(cells: list[Any], expected: list[str | None]) -> None:
+def test_labels_become_text(cells: Any, expected: list[str | None]) -> None:
     assert label_texts(pa.chunked_array([cells]), Path("t"), 1, "label").to_pylist() == expected
+
+
+def test_bytes_that_are_no_text_are_no_label(tmp_path: Path) -> None:
+    path = parquet(tmp_path / "t.parquet", text=["a", "b"], label=[b"x", b"\xff"])
+    assert refusal(path) == ", row 2, column 'label': a label is text, and the bytes b'\\xff' are not UTF-8"
 
 
 def test_texts_are_kept_as_they_are(tmp_path: Path) -> None:
@@ -232,16 +251,143 @@ def test_a_required_label_whose_key_begins_later_is_missed_in_the_first_row(tmp_
 
 
 def test_nested_cells_are_refused(tmp_path: Path) -> None:
-    lists = written(tmp_path / "t.jsonl", '{"text":["a"],"label":"x"}')
+    lists = written(tmp_path / "t.jsonl", '{"text":["a","b"],"label":"x"}')
     assert refusal(lists).startswith(", row 1, column 'text': holds list<")
     labels = written(tmp_path / "u.jsonl", '{"text":"a","label":{"name":"x"}}')
     message = refusal(labels)
     assert message.startswith(", row 1, column 'label': a label is one word or number, not struct<")
 
 
+MIXED = [
+    ('"a"', '["b"]', ["a", "b"]),
+    ('["a"]', '["b"]', ["a", "b"]),
+    ('["a"]', "null", ["a", None]),
+    ("1", '["1.0"]', ["1", "1"]),
+    ('"[\\"a\\"]"', '["b"]', ['["a"]', "b"]),  # a text that looks like a list is a text
+    ('["a"]', '[" "]', ["a", None]),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "labels"), MIXED)
+def test_a_list_of_one_text_is_that_text(first: str, second: str, labels: list[str | None], tmp_path: Path) -> None:
+    path = written(tmp_path / "t.jsonl", f'{{"text":"u","label":{first}}}\n{{"text":["v"],"label":{second}}}')
+    assert read(path).dataset.to_dict() == {"text": ["u", "v"], "label": labels, "row": [1, 2]}
+
+
+def test_a_list_of_one_text_in_parquet(tmp_path: Path) -> None:
+    for kind in (pa.list_(pa.string()), pa.large_list(pa.large_string()), pa.list_(pa.string(), 1)):
+        labels = pa.array([["x"], None, ["y"]], kind)
+        path = parquet(tmp_path / "t.parquet", text=pa.array([[text] for text in TEXTS], kind), label=labels)
+        assert texts_labels(read(path)) == [("good", "x"), ("bad", None), ("odd", "y")]
+
+
+@pytest.mark.parametrize("others", ['"x"', '["x"]', "null", "3"])
+@pytest.mark.parametrize(
+    ("cell", "kind"),
+    [
+        ('["x","y"]', "list<item: string> of length 2"),
+        ("[]", "list<item: null> of length 0"),
+        ("[null]", "list<item: null> of length 1"),
+        ("[1]", "list<item: int64> of length 1"),
+        ('[["x"]]', "list<item: list<item: string>> of length 1"),
+        ('{"x":"y"}', "struct<x: string>"),
+        ('[1,"x"]', "list<...> of length 2"),
+        ('{"a\\nb":{"a long name":1,"another long name":2}}', "struct<a\\nb: struct<a long name: int...>"),
+    ],
+)
+def test_other_lists_and_objects_are_refused_by_row(others: str, cell: str, kind: str, tmp_path: Path) -> None:
+    rows = [f'{{"text":"t","label":{others}}}'] * 4100
+    rows[4098] = f'{{"text":"t","label":{cell}}}'
+    labels = written(tmp_path / "t.jsonl", "\n".join(rows))
+    assert refusal(labels) == f", row 4099, column 'label': a label is one word or number, not {kind}"
+    rows = ['{"text":"t","label":"x"}', f'{{"text":{cell},"label":"x"}}']
+    texts = written(tmp_path / "u.jsonl", "\n".join(rows))
+    assert refusal(texts) == f", row 2, column 'text': holds {kind}, not text"
+
+
 def test_bytes_are_no_text(tmp_path: Path) -> None:
     path = parquet(tmp_path / "t.parquet", text=[b"a"], label=["x"])
     assert refusal(path) == ", row 1, column 'text': holds binary, not text"
+
+
+# Labels that mean none
+
+
+def test_a_label_that_means_none_is_none(tmp_path: Path) -> None:
+    path = written(tmp_path / "t.csv", "text,label\na,x\nb,nan\nc, 0.0 \nd,NaN\ne,y\n")
+    assert read(path, none_labels=("nan", "0")).dataset["label"][:] == ["x", None, None, "NaN", "y"]
+    assert read(path, none_labels=("nan",), normalize_labels=True).dataset["label"][:] == ["x", None, "0", None, "y"]
+    assert (
+        refusal(path, "required", none_labels=("0",)) == ", row 3, column 'label': no label: every row here needs one"
+    )
+
+
+# The beginning of the tables of a run
+
+
+def check(path: Path, **tables: Any) -> None:
+    check_tables([path], TableOptions(), **tables)
+
+
+def test_sound_tables_pass_the_check(tmp_path: Path) -> None:
+    path = written(tmp_path / "t.csv", "text,label\na,x\nb,\n")
+    labelled = written(tmp_path / "l.csv", "text,label\na,x\n")
+    check(path, labelled=[labelled], unlabelled=[written(tmp_path / "u.csv", "text\na\n")], validation=labelled)
+
+
+BROKEN: dict[str, Callable[[Path], Path]] = {
+    "no such file": lambda d: d / "t.csv",
+    "no possible name": lambda d: d / f"{'t' * 300}.csv",
+    "unknown format": lambda d: written(d / "t.pdf", "text,label\na,x\n"),
+    "no text column": lambda d: written(d / "t.csv", "body,label\na,x\n"),
+    "no label column": lambda d: written(d / "t.csv", "text,kind\n" + "a,x\n" * 10_000),
+    "no label column in few JSON Lines": lambda d: written(d / "t.jsonl", '{"text":"a"}\n' * 4000),
+    "no gzip file": lambda d: written(d / "t.csv.gz", "text,label\na,x\n"),
+    "no Parquet file": lambda d: written(d / "t.parquet", "text,label\na,x\n"),
+    "empty file": lambda d: written(d / "t.csv", ""),
+    "empty text": lambda d: written(d / "t.csv", "text,label\n ,x\n"),
+    "list": lambda d: written(d / "t.jsonl", '{"text":"a","label":["x","y"]}'),
+    "folder": lambda d: d,
+}
+
+
+@pytest.mark.parametrize("make", BROKEN.values(), ids=BROKEN)
+def test_what_is_wrong_is_told_by_the_beginning_of_a_table(make: Callable[[Path], Path], tmp_path: Path) -> None:
+    path = make(tmp_path)
+    with pytest.raises(InputError) as caught:
+        check(path)
+    assert str(caught.value).removeprefix(str(path)) == refusal(path)
+
+
+@pytest.mark.parametrize("use", ["labelled", "validation", "test"])
+def test_a_missing_label_in_the_beginning_is_told(use: str, tmp_path: Path) -> None:
+    good, bad = written(tmp_path / "t.csv", "text,label\na,x\n"), written(tmp_path / "u.csv", "text,label\na,\n")
+    with pytest.raises(InputError, match=r"u\.csv, row 1, column 'label': no label"):
+        check(good, **{use: [bad] if use == "labelled" else bad})
+
+
+def test_pairs_in_one_table_only_are_told(tmp_path: Path) -> None:
+    single = written(tmp_path / "t.csv", "text,label\na,x\n")
+    pairs = written(tmp_path / "p.csv", "text,text_pair,label\na,b,x\n")
+    with pytest.raises(InputError) as caught:
+        check(single, test=pairs)
+    assert str(caught.value) == f"{single}: no text pair column, though {pairs} has one"
+
+
+def test_only_the_beginning_is_looked_at(tmp_path: Path) -> None:
+    path = written(tmp_path / "t.csv", "text,label\n" + "a,x\n" * 9000 + "a\n")
+    check(path)
+    assert refusal(path).startswith(", row 9001: the header has 2 fields")
+    key_comes_late = written(tmp_path / "t.jsonl", '{"text":"a"}\n' * 9000 + '{"text":"a","label":"x"}')
+    check(key_comes_late)
+    assert read(key_comes_late).dataset["label"][8999:] == [None, "x"]
+
+
+def test_a_pipe_is_not_read_before_its_time(tmp_path: Path) -> None:
+    pipe = tmp_path / "t.csv"
+    os.mkfifo(pipe)
+    check(pipe)  # would wait for ever otherwise
+    check(Path("-"))  # standard input
 
 
 # Memory

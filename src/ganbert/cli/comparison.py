@@ -150,7 +150,7 @@ def _commands_of(folder: Path, *, anew: bool) -> list[str]:
     command = printable(shlex.join(["ganbert", *sys.argv[1:]]))  # one line, whatever a file is called
     if command not in commands and (anew or not commands):
         commands.append(command)
-        with path.open("a", encoding="utf-8") as file:  # several may share the folder
+        with path.open("a", encoding="utf-8", errors="backslashreplace") as file:  # several may share the folder
             file.write("\n" * (text != "" and not text.endswith("\n")) + f"{command}\n")
     return commands
 

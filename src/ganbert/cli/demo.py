@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ganbert.cli import options
+from ganbert.terminal import rich_text
 
 N_SHOWN = 10
 
@@ -18,7 +18,7 @@ def command(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the model.")] = Path("demo-model"),
     encoder: options.Encoder = "minilm",
     max_steps: Annotated[int, typer.Option(min=1, help="Optimiser steps of each of the two runs.")] = 150,
-    seed: Annotated[int, typer.Option(help="Fixes initial weights, order, noise and dropout.")] = 0,
+    seed: options.Seed = 0,
     as_json: options.Json = False,
 ) -> None:
     """Train on the built-in sample of messages to an online shop: 64 labelled, the others not, in 8 intents.
@@ -53,10 +53,9 @@ def command(
             console.print(f"1/2  GAN-BERT, recipe default, {max_steps} steps")
             gan = train(recipe, corpus, output, encoder=encoder, seed=seed, overwrite=True)
             console.print(f"2/2  plain fine-tune of the labelled messages, {max_steps} steps")
-            plain = train(baseline, corpus, Path(workspace) / "plain", encoder=encoder, seed=seed)
+            plain = train(baseline, corpus, Path(workspace) / "plain", encoder=encoder, seed=seed, review=False)
         except InterruptedRunError as error:  # nothing here resumes a run
             raise InterruptedRunError("stopped; the same command begins anew", error.signal_number) from error
-        shutil.rmtree(plain.output)
         assert gan.test is not None
         assert plain.test is not None
         test = corpus.test
@@ -83,14 +82,14 @@ def command(
         },
     )
     _print_predictions(out, output, shown["text"], [corpus.label_names[i] for i in shown["label"]])
-    out.print(f"Model: {output}  (model card in {output / 'README.md'}, plots in {output / 'losses.png'}, health.png)")
+    name = rich_text(output)
+    out.print(f"Model: {name}  (model card in {name}/README.md, plots in {name}/losses.png, health.png)")
 
 
 def _print_predictions(console: object, model: Path, texts: list[str], truth: list[str]) -> None:
     """Show what the model in the folder, opened anew, makes of a few test messages."""
     from rich import box
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
     from ganbert.inference.predictor import Predictor
@@ -107,6 +106,10 @@ def _print_predictions(console: object, model: Path, texts: list[str], truth: li
     ):
         colour = "green" if label == true else "red"
         table.add_row(
-            escape(text), f"[{colour}]{label}[/]", f"{confidence:.2f}", "" if new is None else f"{new:.2f}", true
+            rich_text(text),
+            f"[{colour}]{rich_text(label)}[/]",
+            f"{confidence:.2f}",
+            "" if new is None else f"{new:.2f}",
+            rich_text(true),
         )
     console.print(table)

@@ -10,18 +10,20 @@ from typing import Annotated
 import typer
 
 from ganbert.cli import options
+from ganbert.terminal import printable
 
 
 def command(
     model: options.Model,
     file: Annotated[Path, typer.Argument(help=f"Labelled table ({options.FORMATS}).", show_default=False)],
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Rows computed at once; else chosen by their length.", show_default=False)
-    ] = None,
-    text_column: options.TextColumn = "text",
+    batch_size: options.BatchSize = None,
+    text_column: options.RememberedTextColumn = None,
     text_pair_column: options.TextPairColumn = None,
-    label_column: options.LabelColumn = "label",
+    label_column: options.RememberedLabelColumn = None,
     encoding: options.Encoding = "utf-8",
+    delimiter: options.Delimiter = None,
+    table_format: options.TableFormat = "csv",
+    normalize_labels: options.NormalizeLabels = False,
     skip_empty: options.SkipEmpty = False,
     allow_unseen: options.AllowUnseen = False,
     device: options.Device = "auto",
@@ -39,18 +41,39 @@ def command(
     from rich.console import Console
 
     from ganbert.cli.tables import print_metrics, print_per_class
+    from ganbert.data.rows import check_tables
+
+    table_options = options.table_options_of(
+        model,
+        text_column,
+        text_pair_column,
+        label_column,
+        encoding=encoding,
+        skip_empty=skip_empty,
+        allow_unseen=allow_unseen,
+        delimiter=delimiter,
+        normalize_labels=normalize_labels,
+        format=table_format,
+    )
+    check_tables([], table_options, labelled=[file])
+
     from ganbert.data.corpus import read_labelled
-    from ganbert.data.rows import TableOptions
     from ganbert.inference.predictor import Predictor
 
     predictor = Predictor.load(model, batch_size, device=device, precision=precision, threads=threads)
-    table_options = TableOptions(text_column, text_pair_column, label_column, encoding, skip_empty, allow_unseen)
     with tempfile.TemporaryDirectory(prefix="ganbert-", ignore_cleanup_errors=True) as workspace:
-        dataset = read_labelled(file, table_options, predictor.label_names, Path(workspace))
+        rows = read_labelled(file, table_options, predictor.label_names, Path(workspace))
+        for note in rows.notes:
+            print(printable(note), file=sys.stderr)
         print(f"Computing on {predictor.description}.", file=sys.stderr)
-        metrics = predictor.measure(dataset, progress=True)
+        predictions = predictor.predict_rows(rows.dataset, progress=True)
+        metrics = predictions.metrics(rows.dataset.with_format("numpy")["label"][:])
+    for note in predictions.counts.notes(predictor.max_length):
+        print(note, file=sys.stderr)
     if as_json:
-        options.print_json(metrics.as_dict())
+        skipped = {"skipped_empty": rows.n_skipped, "skipped_blank": rows.log.n_blank}
+        seen = {"cut": predictions.n_cut, "mostly_unknown": predictions.n_unknown}
+        options.print_json(metrics.as_dict() | skipped | seen)
     else:
         console = Console()
         print_metrics(console, {str(model): (metrics, None, None)})

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ganbert.cli import options
+from ganbert.terminal import printable
 
 
 class Format(StrEnum):
@@ -42,4 +43,5 @@ def command(
     if as_json:
         options.print_json({"output": str(folder), "format": to.value, "int8": int8, "bytes": size})
     else:
-        print(f"{folder} written, {size / 1e6:.0f} MB; it is used as any model: ganbert predict {folder} FILE")
+        name = printable(folder)
+        print(f"{name} written, {size / 1e6:.0f} MB; it is used as any model: ganbert predict {name} FILE")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ganbert.errors import InputError
+
+if TYPE_CHECKING:
+    from ganbert.data.rows import TableOptions
 
 TextColumn = Annotated[str, typer.Option(help="Column of the texts.", rich_help_panel="Tables")]
 TextPairColumn = Annotated[
@@ -24,6 +28,40 @@ LabelColumn = Annotated[
     str,
     typer.Option(
         help="Column of the labels, words or numbers; an empty cell is an unlabelled row.", rich_help_panel="Tables"
+    ),
+]
+RememberedTextColumn = Annotated[
+    str | None,
+    typer.Option(
+        help="Column of the texts; else the one the model was trained on.", show_default=False, rich_help_panel="Tables"
+    ),
+]
+RememberedLabelColumn = Annotated[
+    str | None,
+    typer.Option(
+        help="Column of the labels; else the one the model was trained on.",
+        show_default=False,
+        rich_help_panel="Tables",
+    ),
+]
+Delimiter = Annotated[
+    str | None,
+    typer.Option(
+        help="What separates the fields of a CSV file, as ';' or tab; else a comma, or what the header shows.",
+        show_default=False,
+        rich_help_panel="Tables",
+    ),
+]
+NoneLabel = Annotated[
+    list[str] | None,
+    typer.Option(help='Label that means "no label"; repeatable.', show_default=False, rich_help_panel="Tables"),
+]
+NormalizeLabels = Annotated[
+    bool,
+    typer.Option(
+        "--normalize-labels",
+        help="Merge labels that differ only in case, outer or invisible space, or Unicode form.",
+        rich_help_panel="Tables",
     ),
 ]
 Encoding = Annotated[str, typer.Option(help="Encoding of text files, such as latin-1.", rich_help_panel="Tables")]
@@ -42,7 +80,20 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_p
 Precision = Annotated[
     str, typer.Option(help="auto (bfloat16 where it is native), float32 or bfloat16.", rich_help_panel="Machine")
 ]
-Threads = Annotated[int | None, typer.Option(min=1, help="Threads of the processor.", rich_help_panel="Machine")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, max=1024, help="Threads of the processor.", rich_help_panel="Machine")
+]
+BatchSize = Annotated[
+    int | None, typer.Option(min=1, help="Rows computed at once; else chosen by their length.", show_default=False)
+]
+TableFormat = Annotated[
+    str,
+    typer.Option(
+        "--format", help="Format of standard input and output: csv, tsv, jsonl, json, ...", rich_help_panel="Tables"
+    ),
+]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Fixes initial weights, order, noise and dropout.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there already.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output, nothing else there.")]
 Model = Annotated[Path, typer.Argument(help="Model folder that `ganbert train` left.", show_default=False)]
 
@@ -125,7 +176,7 @@ Address = Annotated[
     typer.Option(help="Of the Ray cluster; else that of the environment, or this machine.", rich_help_panel="Machine"),
 ]
 
-FORMATS = "CSV, TSV, JSON Lines or Parquet, each also .gz, or a datasets folder"
+FORMATS = "CSV, TSV, JSON, Parquet or Excel, or a datasets folder; - is standard input"
 
 
 def quiet_libraries() -> None:
@@ -136,6 +187,7 @@ def quiet_libraries() -> None:
         quiet["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
     for name, value in {"TOKENIZERS_PARALLELISM": "true", **quiet}.items():
         os.environ.setdefault(name, value)
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it is told where no folder of its own can be written
     if "transformers" in sys.modules or "datasets" in sys.modules:  # too late for that
         _quiet_imported_libraries()
 
@@ -149,6 +201,22 @@ def _quiet_imported_libraries() -> None:
     datasets.utils.logging.set_verbosity_error()
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
+
+
+def table_options_of(
+    model: Path, text_column: str | None, text_pair_column: str | None, label_column: str | None = None, **others: Any
+) -> TableOptions:
+    """Return how to read a table for a trained model: columns that are not named are those it was trained on."""
+    from ganbert.data.rows import TableOptions
+    from ganbert.inference.columns import columns_of
+
+    trained = columns_of(model)
+    return TableOptions(
+        text_column or trained.get("text", "text"),
+        text_pair_column or trained.get("text_pair"),
+        label_column or trained.get("label", "label"),
+        **others,
+    )
 
 
 def print_json(value: Any) -> None:

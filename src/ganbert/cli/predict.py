@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ganbert.cli import options
+from ganbert.terminal import printable
 
 
 def command(
     model: options.Model,
     file: Annotated[Path, typer.Argument(help=f"Table of texts ({options.FORMATS}).", show_default=False)],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Table to write, in the format of its ending.")],
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Rows computed at once; else chosen by their length.", show_default=False)
-    ] = None,
-    text_column: options.TextColumn = "text",
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Table to write, in the format of its ending; - is standard output.")
+    ],
+    overwrite: options.Overwrite = False,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Add one column for each class with its probability.")
+    ] = False,
+    table_format: options.TableFormat = "csv",
+    batch_size: options.BatchSize = None,
+    text_column: options.RememberedTextColumn = None,
     text_pair_column: options.TextPairColumn = None,
     encoding: options.Encoding = "utf-8",
+    delimiter: options.Delimiter = None,
     skip_empty: options.SkipEmpty = False,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
@@ -31,20 +39,32 @@ def command(
     Adds the columns `predicted_label`, `confidence` (probability of that label) and `novelty` (how much the row looks
     like none of the training texts, from 0 to 1; empty if the model was trained without unlabelled texts).
 
-    Example:
+    Examples:
 
         ganbert predict model new.csv --output predictions.csv
+
+        cat new.csv | ganbert predict model - --output - > predictions.csv
     """
     options.quiet_libraries()
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    from ganbert.data.rows import TableOptions
-    from ganbert.data.tables import check_ending
+    from ganbert.data.rows import check_tables
+    from ganbert.data.tables import check_output
     from ganbert.inference.files import predict_file
     from ganbert.inference.predictor import Predictor
 
-    check_ending(output)
+    table_options = options.table_options_of(
+        model,
+        text_column,
+        text_pair_column,
+        encoding=encoding,
+        delimiter=delimiter,
+        skip_empty=skip_empty,
+        format=table_format,
+    )
+    check_output(output, inputs=[file], overwrite=overwrite, format=table_format)
+    check_tables([], table_options, unlabelled=[file])
     predictor = Predictor.load(model, batch_size, device=device, precision=precision, threads=threads)
     console = Console(stderr=True)
     bar = Progress(
@@ -67,11 +87,20 @@ def command(
             predictor,
             file,
             output,
-            TableOptions(text_column, text_pair_column, encoding=encoding, skip_empty=skip_empty),
+            table_options,
             on_rows=advance,
+            probabilities=probabilities,
+            overwrite=overwrite,
+            format=table_format,
         )
+    for note in counts.notes:
+        print(printable(note), file=sys.stderr)
     if as_json:
-        options.print_json({"output": str(output), "n": counts.n, "skipped_empty": counts.n_skipped})
-    else:
-        skipped = f"; {counts.n_skipped} without text were left out" if counts.n_skipped else ""
-        print(f"{counts.n} rows written to {output}{skipped}")
+        options.print_json(
+            {"output": str(output), "n": counts.n, "skipped_empty": counts.n_skipped, "skipped_blank": counts.n_blank}
+        )
+        return
+    skipped = f"; {counts.n_skipped} without text were left out" if counts.n_skipped else ""
+    skipped += f"; {counts.n_blank} blank lines were passed over" if counts.n_blank else ""
+    to = "standard output" if str(output) == "-" else printable(output)
+    print(f"{counts.n} rows written to {to}{skipped}", file=sys.stderr if str(output) == "-" else sys.stdout)

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from ganbert.metrics import Metrics
+from ganbert.terminal import rich_text
 
 WORST_CLASSES = 20
+
+WORDS = (
+    "macro F1: the mean over classes, rare ones counting as much as common ones. "
+    "ECE: how far confidence is from accuracy on average, 0 is best."
+)
+"""What the columns mean, for those who meet them for the first time."""
 
 
 def print_metrics(console: Console, rows: Mapping[str, tuple[Metrics, int | None, float | None]]) -> None:
@@ -24,8 +30,9 @@ def print_metrics(console: Console, rows: Mapping[str, tuple[Metrics, int | None
         column.justify = "right"
     for name, (metrics, steps, seconds) in rows.items():
         figures = [f"{metrics.accuracy:.3f}", f"{metrics.macro_f1:.3f}", f"{metrics.ece:.3f}", str(metrics.n)]
-        table.add_row(escape(name), *figures, *([str(steps), f"{seconds:.0f}"] if has_cost else []))
+        table.add_row(rich_text(name), *figures, *([str(steps), f"{seconds:.0f}"] if has_cost else []))
     console.print(table)
+    console.print(WORDS, highlight=False, style="dim")
 
 
 def print_per_class(console: Console, metrics: Metrics) -> None:
@@ -36,7 +43,7 @@ def print_per_class(console: Console, metrics: Metrics) -> None:
     classes = sorted(metrics.per_class.items(), key=lambda item: item[1]["f1"])
     for name, figures in classes[:WORST_CLASSES]:
         table.add_row(
-            escape(name),
+            rich_text(name),
             f"{figures['precision']:.3f}",
             f"{figures['recall']:.3f}",
             f"{figures['f1']:.3f}",

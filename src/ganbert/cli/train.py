@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import shlex
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,8 +12,10 @@ import typer
 
 from ganbert.cli import options
 from ganbert.errors import InputError
+from ganbert.terminal import printable
 
 if TYPE_CHECKING:
+    from ganbert.data.rows import TableOptions
     from ganbert.recipe import Recipe
     from ganbert.training.result import TrainingResult
 
@@ -35,7 +39,7 @@ def command(
     recipe: Annotated[
         str, typer.Option(help="default, paper, code (the authors' code), bert (no adversary) or bert-tuned.")
     ] = "default",
-    seed: Annotated[int, typer.Option(help="Fixes initial weights, order, noise and dropout.")] = 0,
+    seed: options.Seed = 0,
     max_steps: Annotated[
         int | None, typer.Option(min=1, help="Optimiser steps, instead of the recipe's epochs.")
     ] = None,
@@ -76,6 +80,10 @@ def command(
     text_pair_column: options.TextPairColumn = None,
     label_column: options.LabelColumn = "label",
     encoding: options.Encoding = "utf-8",
+    delimiter: options.Delimiter = None,
+    table_format: options.TableFormat = "csv",
+    none_label: options.NoneLabel = None,
+    normalize_labels: options.NormalizeLabels = False,
     skip_empty: options.SkipEmpty = False,
     allow_unseen: options.AllowUnseen = False,
     as_json: options.Json = False,
@@ -93,21 +101,37 @@ def command(
     Stopped runs go on with `--resume`.
     """
     options.quiet_libraries()
-    from transformers.integrations.integration_utils import get_available_reporting_integrations
-
-    from ganbert.compute import choose_compute
-    from ganbert.data.corpus import read_corpus
-    from ganbert.data.rows import TableOptions
-    from ganbert.distributed import is_main_process
-    from ganbert.training.run_folder import check_output
-    from ganbert.training.train import train
-
     if not (files or labelled):
         raise InputError("no table: name a FILE, or --labeled FILE with --unlabeled FILE")
     if validation is not None and validation_fraction is not None:
         raise InputError("--validation and --validation-fraction: give one of the two")
     if early_stopping is not None and validation is None and validation_fraction is None:
         raise InputError("--early-stopping needs --validation or --validation-fraction")
+    from ganbert.data.rows import TableOptions, check_tables
+
+    table_options = TableOptions(
+        text_column,
+        text_pair_column,
+        label_column,
+        encoding,
+        skip_empty,
+        allow_unseen,
+        delimiter,
+        tuple(none_label or ()),
+        normalize_labels,
+        table_format,
+    )
+    check_tables(files or [], table_options, labelled or [], unlabelled or [], validation, test)
+
+    # From here on libraries that take seconds to import.
+    from transformers.integrations.integration_utils import get_available_reporting_integrations
+
+    from ganbert.compute import choose_compute
+    from ganbert.data.corpus import read_corpus
+    from ganbert.distributed import is_main_process
+    from ganbert.training.run_folder import check_output
+    from ganbert.training.train import train
+
     compute = choose_compute(device, precision, threads)
     trackers = get_available_reporting_integrations()
     if report_to not in ("none", "all", *trackers):
@@ -115,7 +139,8 @@ def command(
             f"--report-to {report_to!r}: not installed, or no tracker that transformers knows (tensorboard, trackio, "
             f"wandb, mlflow, ...); installed: {', '.join(trackers) or 'none'}"
         )
-    check_output(output, resume=resume, overwrite=overwrite)
+    tables = [*(files or []), *(labelled or []), *(unlabelled or []), *filter(None, (validation, test))]
+    check_output(output, resume=resume, overwrite=overwrite, inputs=[*tables, encoder])
     common = {
         "max_steps": max_steps,
         "epochs": epochs,
@@ -125,7 +150,6 @@ def command(
         "pooling": pooling,
     }
     chosen = choose_recipe(recipe, {n: str(v) for n, v in common.items() if v is not None}, settings or [])
-    table_options = TableOptions(text_column, text_pair_column, label_column, encoding, skip_empty, allow_unseen)
     with tempfile.TemporaryDirectory(prefix="ganbert-", ignore_cleanup_errors=True) as workspace:
         corpus = read_corpus(
             files or [],
@@ -158,7 +182,7 @@ def command(
         if as_json:
             options.print_json(_summary(result, recipe))
         else:
-            _print_summary(result)
+            _print_summary(result, table_options, [*([test] if test else []), *(files or []), *(labelled or [])])
 
 
 def choose_recipe(name: str, common: dict[str, str], settings: list[str]) -> Recipe:
@@ -185,15 +209,21 @@ def _summary(result: TrainingResult, name: str) -> dict[str, object]:
         "steps": result.steps,
         "seconds": round(result.seconds, 2),
         "recipe": {"name": name, **dataclasses.asdict(result.recipe)},
-        "data": {**result.counts, "cut": result.n_cut, "test_in_train": result.n_test_in_train},
-        "warnings": list(result.warnings),
+        "data": {
+            **result.counts,
+            "cut": result.n_cut,
+            "mostly_unknown": result.n_unknown,
+            "test_in_train": result.n_test_in_train,
+        },
+        "fallback": result.fallback,
+        "warnings": [*result.slips, *result.warnings],
     }
     if result.test is not None:
         summary["test"] = result.test.as_dict()
     return summary
 
 
-def _print_summary(result: TrainingResult) -> None:
+def _print_summary(result: TrainingResult, table_options: TableOptions, tables: list[Path]) -> None:
     from rich.console import Console
 
     from ganbert.cli.tables import print_metrics, print_per_class
@@ -203,6 +233,26 @@ def _print_summary(result: TrainingResult) -> None:
     if result.test is not None:
         print_metrics(console, {"test": (result.test, result.steps, result.seconds)})
         print_per_class(console, result.test)
+    if result.fallback is not None:
+        console.print(result.fallback, highlight=False, markup=False)
     # Not by rich, which breaks long lines and takes what stands in brackets for markup.
-    print(f"Model: {result.output}  ({result.steps} steps in {result.seconds:.0f} s)")
-    print(f"Next:  ganbert predict {result.output} FILE --output predictions.csv")
+    print(f"Model: {printable(result.output)}  ({result.steps} steps in {result.seconds:.0f} s)")
+    if readable := [table for table in tables if table.is_file()]:
+        print(f"Next:  {printable(next_command(result.output, readable[0], table_options))}")
+
+
+def next_command(model: Path, table: Path, table_options: TableOptions) -> str:
+    """Return a command that can be run as it stands: predictions for one of the tables that were read."""
+    words = ["ganbert", "predict", str(model), str(table), "--output", str(_free_name(Path("predictions.csv")))]
+    for option, value, default in (
+        ("--encoding", table_options.encoding, "utf-8"),
+        ("--delimiter", table_options.delimiter, None),
+    ):
+        words += [option, value] if value is not None and value != default else []
+    return shlex.join(words + ["--skip-empty"] * table_options.skip_empty)
+
+
+def _free_name(path: Path) -> Path:
+    """Return the path, or the first with a number before its ending that does not exist."""
+    numbered = (path.with_stem(f"{path.stem}-{n}") for n in itertools.count(2))
+    return next(candidate for candidate in itertools.chain([path], numbered) if not candidate.exists())

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import datasets
+import pyarrow as pa
 import transformers
 from datasets import Dataset
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
-from ganbert.packing import first_position
+from ganbert.disk import sync
+from ganbert.folders import scratch
+from ganbert.limits import TextCounts, n_unknown, unknown_id
+
+_FORMAT = 2
+"""Of the kept files: to be counted up where their columns change."""
 
 
 def tokenize(
@@ -22,17 +29,9 @@ def tokenize(
     return dict(tokenizer(texts, text_pairs, truncation=True, max_length=max_length, padding=False))
 
 
-def usable_length(tokenizer: PreTrainedTokenizerBase, encoder: PreTrainedModel, max_length: int) -> int:
-    """Return `max_length`, or the longest input that tokenizer and encoder can take, whichever is less."""
-    positions = getattr(encoder.config, "max_position_embeddings", None)
-    if positions is not None:
-        positions -= first_position(encoder)  # RoBERTa's table of 514 holds 512 tokens
-    return min(length for length in (max_length, tokenizer.model_max_length, positions) if length)
-
-
 def encode(
     dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int, *, progress: bool = False
-) -> tuple[Dataset, int]:
+) -> tuple[Dataset, TextCounts]:
     """Tokenise a corpus part, or map what an earlier run made of the same texts into memory.
 
     The files are kept where `datasets` keeps its own (`HF_DATASETS_CACHE`), in the folder `ganbert`;
@@ -45,12 +44,16 @@ def encode(
         progress: show a progress bar.
 
     Returns:
-        The tokenizer's columns with `labels` and `length` (tokens of each row), and how many rows were cut.
+        The tokenizer's columns with `labels` and `length` (tokens of each row), and how many rows were cut and how many
+        are mostly unknown tokens.
     """
+    unknown = unknown_id(tokenizer)
+    n_special = tokenizer.num_special_tokens_to_add("text_pair" in dataset.column_names)
 
     def convert(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
         columns: dict[str, list[Any]] = tokenize(tokenizer, batch["text"], batch.get("text_pair"), max_length)
         columns["length"] = [len(ids) for ids in columns["input_ids"]]
+        columns["unknown"] = [bool(n_unknown([ids], unknown, n_special)) for ids in columns["input_ids"]]
         columns["cut"] = [False] * len(batch["text"])
         # Only a row that fills the limit can have been longer.
         for i in (i for i, length in enumerate(columns["length"]) if length >= max_length):
@@ -60,30 +63,60 @@ def encode(
 
     texts = dataset.select_columns([name for name in dataset.column_names if name != "label"])
     key = _fingerprint(texts, tokenizer, max_length)
-    encoded = texts.map(
-        convert,
-        batched=True,
-        remove_columns=texts.column_names,
-        new_fingerprint=key,
-        cache_file_name=_cache_file(key),
-        desc="Tokenising" if progress else None,
-    )
-    n_cut = int(sum(encoded["cut"]))
+    progress_bar = "Tokenising" if progress else None
+
+    def mapped(file: Path | None) -> Dataset:
+        return texts.map(
+            convert,
+            batched=True,
+            remove_columns=texts.column_names,
+            new_fingerprint=key,
+            cache_file_name=None if file is None else str(file),
+            load_from_cache_file=False,
+            desc=progress_bar,
+        )
+
+    encoded = _cached(key, len(texts), mapped)
+    counts = TextCounts(len(encoded), int(sum(encoded["cut"])), int(sum(encoded["unknown"])))
     labels = Dataset.from_dict({"labels": dataset["label"][:]})
-    return datasets.concatenate_datasets([encoded.remove_columns("cut"), labels], axis=1), n_cut
+    return datasets.concatenate_datasets([encoded.remove_columns(["cut", "unknown"]), labels], axis=1), counts
 
 
-def _cache_file(key: str) -> str | None:
+def _cached(key: str, n_rows: int, make: Callable[[Path | None], Dataset]) -> Dataset:
+    """Return what is kept under a key, or make and keep it; where nothing can be kept, it is only made."""
     if not datasets.is_caching_enabled():
-        return None
+        return make(None)
     folder = Path(datasets.config.HF_DATASETS_CACHE) / "ganbert"
-    folder.mkdir(parents=True, exist_ok=True)
-    return str(folder / f"{key}.arrow")
+    kept = folder / f"{key}.arrow"
+    if (found := _read(kept, n_rows)) is not None:
+        return found
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with scratch(folder) as beside:
+            make(beside / kept.name)
+            sync(beside / kept.name)
+            (beside / kept.name).replace(kept)
+    except OSError:  # read-only, full, ...: the next run has to tokenise again
+        return make(None)
+    made = _read(kept, n_rows)
+    return make(None) if made is None else made
+
+
+def _read(file: Path, n_rows: int) -> Dataset | None:
+    """Return the rows of an Arrow file; None if it is not there, or is not whole."""
+    if not file.is_file():
+        return None
+    try:
+        found = Dataset.from_file(str(file))
+        found.data.validate(full=True)
+    except (OSError, ValueError, pa.ArrowException):
+        return None
+    return found if len(found) == n_rows else None
 
 
 def _fingerprint(texts: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int) -> str:
     """Return a hash of all that token ids depend on."""
-    digest = hashlib.sha256(f"{transformers.__version__} {type(tokenizer)} {max_length}".encode())
+    digest = hashlib.sha256(f"{_FORMAT} {transformers.__version__} {type(tokenizer)} {max_length}".encode())
     settings = {**tokenizer.init_kwargs, "vocabulary": tokenizer.get_vocab()}
     if tokenizer.is_fast:
         # Its rules, but for the two that each call sets.

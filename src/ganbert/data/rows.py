@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import itertools
+import json
+import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ganbert.data.table_readers import ReadLog
+from ganbert.data.table_readers import ReadLog, nested_rows
 from ganbert.data.tables import read_chunks
 from ganbert.errors import InputError
+from ganbert.labels import label_text, look_alike_key
+from ganbert.terminal import printable
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 LabelUse = Literal["optional", "required", "ignored"]
+NO_LABEL = "no label: every row here needs one"
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,8 @@ class TableOptions:
         allow_unseen: accept validation and test rows whose label no training row has, as errors of the model.
         delimiter: of CSV files; None is a comma, or what the header shows.
         none_labels: labels that mean "no label".
-        normalize_labels: merge labels that differ only in case, outer or invisible space, or Unicode form.
+        normalize_labels: merge labels that look alike (`labels.look_alike_key`) into the most frequent spelling.
+        format: of standard input, an ending without its dot.
     """
 
     text_column: str = "text"
@@ -47,6 +54,22 @@ class TableOptions:
     delimiter: str | None = None
     none_labels: tuple[str, ...] = ()
     normalize_labels: bool = False
+    format: str = "csv"
+
+    def chunks(self, path: Path, log: ReadLog) -> Iterator[pa.Table]:
+        """Yield the table at `path`, read as these options say."""
+        return read_chunks(path, encoding=self.encoding, delimiter=self.delimiter, format=self.format, log=log)
+
+    def label_reader(self) -> Callable[[object], str | None]:
+        """Return what makes a label of a cell: `label_text`, and None for labels that mean "no label"."""
+        same = look_alike_key if self.normalize_labels else str
+        none = {same(name) for name in map(label_text, self.none_labels) if name is not None}
+
+        def read(cell: object) -> str | None:
+            text = label_text(cell)
+            return None if text is None or (none and same(text) in none) else text
+
+        return read
 
 
 @dataclass(frozen=True)
@@ -69,6 +92,11 @@ class Rows:
     def has_pairs(self) -> bool:
         """Whether a row is a pair of texts."""
         return "text_pair" in self.dataset.column_names
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know of how the table was read."""
+        return [f"{self.path}: {note}" for note in self.log.notes]
 
 
 def read_rows(path: Path, options: TableOptions, label_use: LabelUse, workspace: Path) -> Rows:
@@ -100,31 +128,83 @@ def read_rows(path: Path, options: TableOptions, label_use: LabelUse, workspace:
     return Rows(path, Dataset.from_file(str(target)), n_skipped, log)
 
 
-def _checked_chunks(path: Path, options: TableOptions, label_use: LabelUse, log: ReadLog) -> Iterator[pa.Table]:
+def table_uses(
+    files: Sequence[Path], labelled: Sequence[Path], unlabelled: Sequence[Path]
+) -> list[tuple[Path, LabelUse]]:
+    """Return the training tables of a run, in the order they are read, and how the labels of each are used."""
+    uses: list[tuple[Path, LabelUse]] = [(path, "optional") for path in files]
+    return uses + [(path, "required") for path in labelled] + [(path, "ignored") for path in unlabelled]
+
+
+def check_tables(
+    files: Sequence[Path],
+    options: TableOptions,
+    labelled: Sequence[Path] = (),
+    unlabelled: Sequence[Path] = (),
+    validation: Path | None = None,
+    test: Path | None = None,
+) -> None:
+    """Look at the beginning of each table of a run, so that what is wrong there is told before anything slow begins.
+
+    Takes the arguments of `read_corpus`, and no library that computes. Pipes are left alone: they can be read once.
+
+    Raises:
+        InputError: what `read_corpus` would raise for a missing file or column, an unknown format, a damaged beginning.
+    """
+    uses = table_uses(files, labelled, unlabelled)
+    uses += [(path, "required") for path in (validation, test) if path is not None]
+    pairs: list[tuple[Path, bool]] = []
+    for path, use in uses:
+        is_pipe = os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))  # of impossible names too
+        if is_pipe or str(path) == "-":
+            continue
+        with closing(_checked_chunks(path, options, use, ReadLog())) as chunks:
+            names = [chunk.column_names for chunk in itertools.islice(chunks, 2)]  # the end of a small table is seen
+        pairs.append((path, "text_pair" in names[0]))
+        require_same_columns(pairs)
+
+
+def require_same_columns(pairs: Sequence[tuple[Path, bool]]) -> None:
+    """Refuse tables of which some hold pairs of texts and some do not."""
+    for path, has_pairs in pairs[1:]:
+        if has_pairs != pairs[0][1]:
+            has, lacks = (path, pairs[0][0]) if has_pairs else (pairs[0][0], path)
+            raise InputError(f"no text pair column, though {has} has one", path=lacks)
+
+
+def _checked_chunks(
+    path: Path, options: TableOptions, label_use: LabelUse, log: ReadLog
+) -> Generator[pa.Table, None, None]:
     """Yield the checked columns of each chunk; a row to be skipped has the empty string as its text."""
-    first_row, label_column_seen = 1, False
-    for chunk in read_chunks(path, encoding=options.encoding, delimiter=options.delimiter, log=log):
+    first_row, label_column_seen, label = 1, label_use == "ignored", options.label_column
+    as_label = options.label_reader()
+    for chunk in options.chunks(path, log):
         columns = text_columns(chunk, options, path, first_row)
-        if options.label_column in chunk.column_names and label_use != "ignored":
+        columns["label"] = pa.nulls(len(chunk), pa.string())
+        if label in chunk.column_names and label_use != "ignored":
             if label_use == "required" and not label_column_seen and first_row > 1:  # JSON Lines without it so far
-                raise InputError("no label: every row here needs one", path=path, row=1, column=options.label_column)
+                raise InputError(NO_LABEL, path=path, row=1, column=label)
             label_column_seen = True
-            columns["label"] = label_texts(chunk[options.label_column], path, first_row, options.label_column)
-        else:
-            columns["label"] = pa.nulls(len(chunk), pa.string())
+            cells = _plain_cells(chunk, label, "a label is one word or number, not {}", path, first_row)
+            columns["label"] = label_texts(cells, path, first_row, label, as_label)
+        elif not label_column_seen and not _may_get_columns(path):
+            break
         if label_use == "required" and label_column_seen:
-            _refuse(
-                columns["label"].is_null(), "no label: every row here needs one", path, first_row, options.label_column
-            )
+            _refuse(columns["label"].is_null(), NO_LABEL, path, first_row, label)
         columns["row"] = pa.array(range(first_row, first_row + len(chunk)), pa.int64())
         yield pa.table(columns)
         first_row += len(chunk)
-    if not label_column_seen and label_use != "ignored":
+    if not label_column_seen:
         raise InputError(
             "no such column (--label-column names it; a file without labels is given with --unlabeled)",
             path=path,
-            column=options.label_column,
+            column=label,
         )
+
+
+def _may_get_columns(path: Path) -> bool:
+    """Whether a later chunk can have columns that the first one lacks: JSON objects have the keys they have."""
+    return path.name.lower().removesuffix(".gz").endswith((".jsonl", ".ndjson", ".json")) or str(path) == "-"
 
 
 def text_columns(chunk: pa.Table, options: TableOptions, path: Path, first_row: int) -> dict[str, pa.ChunkedArray]:
@@ -145,26 +225,87 @@ def _texts(chunk: pa.Table, column: str, path: Path, first_row: int, skip_empty:
     if column not in chunk.column_names:
         found = ", ".join(map(repr, chunk.column_names)) or "none"
         raise InputError(f"no such column; the columns here are {found}", path=path, column=column)
-    cells = chunk[column]
-    if pa.types.is_nested(cells.type) or pa.types.is_binary(cells.type) or pa.types.is_large_binary(cells.type):
+    cells = _plain_cells(chunk, column, "holds {}, not text", path, first_row)
+    texts = _as_text(cells)
+    if texts is None:
         raise InputError(f"holds {cells.type}, not text", path=path, row=first_row, column=column)
-    texts = pc.fill_null(cells.cast(pa.string()), "")
     empty = pc.equal(pc.utf8_trim_whitespace(texts), "")
     if not skip_empty:
         _refuse(empty, "empty text (--skip-empty drops and counts such rows)", path, first_row, column)
     return pc.if_else(empty, "", texts)
 
 
-def label_texts(cells: pa.ChunkedArray, path: Path, first_row: int, column: str) -> pa.ChunkedArray:
-    """Return labels as text, null where a cell is empty: 3 and 3.0 are both "3", and NaN is no label."""
-    if pa.types.is_nested(cells.type):
-        raise InputError(f"a label is one word or number, not {cells.type}", path=path, row=first_row, column=column)
-    if pa.types.is_floating(cells.type):  # whole numbers that became floats because some rows have none
-        cells = pc.if_else(pc.is_nan(cells), None, cells)
-        whole = pc.and_(pc.equal(cells, pc.floor(cells)), pc.less(pc.abs(cells), 2.0**53))
-        cells = cells.cast(pa.int64()) if pc.all(whole).as_py() is not False else cells
-    texts = pc.utf8_trim_whitespace(cells.cast(pa.string()))
-    return pc.if_else(pc.equal(texts, ""), None, texts)
+def _as_text(cells: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Return cells as text, "" where there is none; None for bytes and other types that are none."""
+    is_bytes = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
+    if any(is_kind(cells.type) for is_kind in is_bytes):
+        return None
+    with suppress(pa.ArrowException):
+        return pc.fill_null(cells.cast(pa.string()), "")
+    return None
+
+
+def label_texts(
+    cells: pa.ChunkedArray,
+    path: Path,
+    first_row: int,
+    column: str,
+    as_label: Callable[[object], str | None] = label_text,
+) -> pa.Array:
+    """Return labels as text, null where a cell has none: `as_label` of each value, called once for equal ones.
+
+    Raises:
+        InputError: a cell is no label.
+    """
+    try:
+        codes = cells.combine_chunks().dictionary_encode()
+        # numpy keeps single and half floats, whose shortest digits are those in the file
+        is_float = pa.types.is_floating(codes.dictionary.type)
+        values = codes.dictionary.to_numpy(zero_copy_only=False) if is_float else codes.dictionary.to_pylist()
+    except (pa.ArrowException, ValueError, OverflowError):
+        raise InputError(f"holds {cells.type}, not labels", path=path, row=first_row, column=column) from None
+    texts: list[str | None] = []
+    for position, value in enumerate(values):
+        try:
+            texts.append(as_label(value))
+        except (TypeError, ValueError) as error:
+            row = first_row + pc.index(codes.indices, position).as_py()
+            raise InputError(str(error), path=path, row=row, column=column) from None
+    return pa.array(texts, pa.string()).take(codes.indices)
+
+
+def _plain_cells(chunk: pa.Table, column: str, refusal: str, path: Path, first_row: int) -> pa.ChunkedArray:
+    """Return a column without lists and objects: a list of one text, as some tools write labels, is that text.
+
+    Raises:
+        InputError: another list, or an object; `refusal` is the message, with {} for its type.
+    """
+    cells = chunk[column]
+    if isinstance(cells.type, pa.BaseExtensionType):
+        cells = pa.chunked_array([part.storage for part in cells.chunks], cells.type.storage_type)
+    if pa.types.is_dictionary(cells.type):
+        cells = cells.cast(cells.type.value_type)
+    is_nested = pa.types.is_nested(cells.type)
+    rows = range(len(cells)) if is_nested else nested_rows(chunk.schema.field(column))
+    if not rows:
+        return cells
+    values: list[Any] = cells.to_pylist()
+    for row in rows:
+        value = values[row] if is_nested else json.loads(values[row])
+        if value is not None and not (isinstance(value, list) and len(value) == 1 and isinstance(value[0], str)):
+            raise InputError(refusal.format(_kind(value)), path=path, row=first_row + row, column=column)
+        values[row] = value and value[0]
+    return pa.chunked_array([pa.array(values, pa.string())])
+
+
+def _kind(value: Any) -> str:
+    """Return the type of a list or object in a few words."""
+    try:
+        kind = printable(pa.array([value]).type)
+    except (pa.ArrowException, OverflowError):  # kinds mixed inside
+        kind = "list<...>" if isinstance(value, list) else "struct<...>"
+    kind = kind if len(kind) <= 40 else f"{kind[:36]}...>"
+    return f"{kind} of length {len(value)}" if isinstance(value, list) else kind
 
 
 def _refuse(wrong: pa.ChunkedArray, message: str, path: Path, first_row: int, column: str) -> None:

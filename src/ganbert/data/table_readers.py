@@ -1,31 +1,39 @@
-"""Readers: the bytes of one table to chunks of rows, or to an `InputError` that says where they are wrong."""
+"""What every reader of tables is given: where the table is, its text a block of lines at a time, and a log to fill."""
 
 from __future__ import annotations
 
 import codecs
-import csv
 import gzip
 import io
 import json
-import math
-import shutil
-import tempfile
+import sys
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field
-from itertools import islice
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, cast
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from ganbert.data.table_text import is_gzip, one_line, to_json
+from ganbert.data.table_text import STANDARD, Dialect, is_gzip, likely_encoding, one_line
 from ganbert.errors import InputError
 
-_CELL_CHARACTERS = 2**24  # a quote left open would otherwise swallow the rest of the file into memory
-_BLANK = " \t\r\n"
+# What a reader takes into memory at once, whatever stands in the file; characters and columns beyond it are refused.
+CELL_CHARACTERS = 2**24
+LINE_CHARACTERS = 2**25
+CHUNK_CHARACTERS = 2**24
+CELL_BYTES = 16  # what a cell takes beside its characters, at least
+COLUMNS = 2**14  # those of Excel
+BLANK = " \t\r\n"
+_BLOCK_BYTES = 2**16
+_MARKS = {  # that of UTF-32 begins like that of UTF-16
+    codecs.BOM_UTF32_LE: "utf-32-le",
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
+_NESTED = b"ganbert.nested_rows"  # in the metadata of a field
 
 
 @dataclass
@@ -34,11 +42,13 @@ class ReadLog:
 
     Attributes:
         notes: sentences for a person, such as the delimiter that was found.
-        n_blank: blank lines of a text file that were passed over.
+        n_blank: blank lines that were passed over; an empty one at the end of the file is none.
+        dialect: how a text file is laid out; known when its first chunk is.
     """
 
     notes: list[str] = field(default_factory=list)
     n_blank: int = 0
+    dialect: Dialect = field(default_factory=Dialect)
 
 
 @dataclass(frozen=True)
@@ -53,178 +63,210 @@ class Source:
 
     def error(self, message: str, *, row: int | None = None, column: str | None = None) -> InputError:
         """Return the error for a place in this table."""
-        return InputError(message, path=self.path, row=row, column=column)
+        path = "standard input" if self.path == STANDARD else self.path
+        return InputError(message, path=path, row=row, column=column)
 
-    def open(self) -> IO[bytes]:
-        """Open the table, unpacked."""
-        return cast("IO[bytes]", gzip.open(self.path)) if is_gzip(self.path) else self.path.open("rb")
+    @contextmanager
+    def open(self) -> Iterator[IO[bytes]]:
+        """Open the table, unpacked: a file whose name ends in .gz, or standard input that begins as gzip does."""
+        if self.path == STANDARD:
+            if sys.stdin is None:
+                raise self.error("is closed")
+            file = sys.stdin.buffer
+            peek = getattr(file, "peek", lambda n: b"")
+            yield _unpacked(file) if peek(2)[:2] == b"\x1f\x8b" else file
+        else:
+            with self.path.open("rb") as file:
+                yield _unpacked(file) if is_gzip(self.path) else file
 
-    def lines(self, newline: str) -> Iterator[str]:
-        """Yield the decoded lines, a byte order mark left out; an undecodable byte is named with its place."""
+    def blocks(self, *, universal: bool) -> Iterator[str]:
+        """Yield the text, a byte order mark left out, in blocks of whole lines; only the last may lack its end.
+
+        Args:
+            universal: lines end in \\n, \\r\\n or \\r; else in \\n alone.
+
+        Raises:
+            InputError: a byte cannot be decoded (it is named with its place), or a line has no end in sight.
+        """
+        pieces: list[str] = []
+        n_pending, line = 0, 1
+        for text in self.pieces(universal=universal):
+            cut = max(text.rfind("\n"), text.rfind("\r") if universal else -1) + 1
+            if cut:
+                block = "".join([*pieces, text[:cut]])
+                yield block
+                line += count_lines(block, universal)
+                pieces, n_pending = [], 0
+            pieces.append(text[cut:])
+            n_pending += len(text) - cut
+            if n_pending > LINE_CHARACTERS:
+                raise self.error(f"line {line} has more than {LINE_CHARACTERS:,} characters")
+        if n_pending:
+            yield "".join(pieces)
+
+    def pieces(self, *, universal: bool) -> Iterator[str]:
+        """Yield the text as it comes; where lines end universally, no piece ends between \\r and \\n."""
         with self.open() as file:
-            try:
-                text = io.TextIOWrapper(file, self.encoding, newline=newline)
-            except (LookupError, ValueError):
-                raise self.error(f"unknown encoding {self.encoding!r} (known are for example utf-8, latin-1)") from None
-            try:
-                for number, line in enumerate(text):
-                    yield line if number else line.removeprefix("\ufeff")
-            except UnicodeError as error:
-                raise self.error(
-                    f"{self._undecodable() or one_line(error)}; if the file is encoded differently, "
-                    "say so with --encoding NAME (for example --encoding latin-1)"
-                ) from None
-
-    def _undecodable(self) -> str | None:
-        """Where the first byte is that cannot be decoded: a second pass, because the first one forgets its offset."""
-        decoder, before, line = codecs.getincrementaldecoder(self.encoding)(), 0, 1
-        with self.open() as file, suppress(UnicodeError):  # some codecs fail without a place
+            block = file.read(_BLOCK_BYTES)
+            encoding = self._encoding(block)
+            decoder = codecs.getincrementaldecoder(encoding)()
+            decode = io.IncrementalNewlineDecoder(decoder, translate=False).decode if universal else decoder.decode
+            n_bytes, n_newlines, started = 0, 0, False
             while True:
-                block = file.read(2**16)
                 try:
-                    line += decoder.decode(block, final=not block).count("\n")
-                except UnicodeDecodeError as error:
-                    data = error.object  # the block behind what the decoder kept of the block before
-                    offset = before - (len(data) - len(block)) + error.start
-                    line += data[: error.start].decode(self.encoding, "ignore").count("\n")
-                    return f"byte 0x{data[error.start]:02x} at offset {offset} (line {line}) is not {self.encoding}"
+                    text = decode(block, final=not block)
+                except UnicodeError as error:
+                    raise self._undecodable(error, encoding, block, n_bytes, n_newlines) from None
+                if text and not started:
+                    started = True
+                    self.log.dialect = Dialect(None, encoding, bom=text[0] == "\ufeff")
+                    text = text.removeprefix("\ufeff")
+                if text:
+                    yield text
                 if not block:
-                    break
-                before += len(block)
-        return None
+                    return
+                n_bytes, n_newlines = n_bytes + len(block), n_newlines + text.count("\n")
+                block = file.read(_BLOCK_BYTES)
 
-
-def read_delimited(source: Source, delimiter: str) -> Iterator[pa.Table]:
-    """Yield a CSV or TSV file in chunks, every cell a string."""
-    csv.field_size_limit(max(csv.field_size_limit(), _CELL_CHARACTERS))  # the default is too little for a long text
-    records = _records(source, delimiter)
-    header = next(records, None)
-    if header is None:
-        raise source.error("the file is empty; its first line must name the columns")
-    rows = list(islice(records, source.chunk_rows))
-    while True:
-        columns = list(zip(*rows, strict=True)) or [()] * len(header)
-        yield pa.table([pa.array(cells, pa.string()) for cells in columns], names=header)
-        if not (rows := list(islice(records, source.chunk_rows))):
-            return
-
-
-def _records(source: Source, delimiter: str) -> Iterator[list[str]]:
-    """Yield the header and then the rows, all of one width, with the cells that `pandas.read_csv` gives as strings.
-
-    Not by pandas itself: it fills a short row with empty cells and nothing tells them from empty cells in the file.
-    """
-    last = ""  # the line that `csv` took last; "" when it wanted one more than there are
-
-    def lines() -> Iterator[str]:
-        nonlocal last
-        for last in source.lines(newline=""):  # noqa: UP028
-            yield last
-        last = ""
-
-    reader = csv.reader(lines(), delimiter=delimiter)
-    row, width, line = 0, 0, 1  # row 0 is the header
-    try:
-        for cells in reader:
-            if cells and not last:
-                raise source.error(f"a quote is opened and never closed (line {line})", row=row or None)
-            if len(cells) > 1 or last.strip(_BLANK):  # pandas skips blank lines too, but not a blank cell in quotes
-                width = width or len(cells)
-                if len(cells) != width:
-                    raise source.error(f"the header has {width} fields, this row {len(cells)} (line {line})", row=row)
-                yield cells
-                row += 1
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise source.error(f"{error}: is a quote left open? (line {line})", row=row or None) from None
-
-
-def read_json_lines(source: Source) -> Iterator[pa.Table]:
-    """Yield a JSON Lines file in chunks; columns are the keys seen so far."""
-    columns: dict[str, None] = {}  # in the order they are first seen
-    objects = _objects(source)
-    while chunk := list(islice(objects, source.chunk_rows)):
-        columns.update(dict.fromkeys(key for item in chunk for key in item))
-        if not columns:
-            raise source.error("the objects have no keys, so the table has no columns")
-        yield pa.table({name: _json_column([item.get(name) for item in chunk]) for name in columns})
-    if not columns:
-        raise source.error("the file is empty; every line must be a JSON object")
-
-
-def _objects(source: Source) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(source.lines(newline="\n"), start=1):
-        if not (line := line.rstrip(_BLANK)):
-            continue
+    def _encoding(self, beginning: bytes) -> str:
+        """Return the encoding: UTF-8 gives way to the byte order mark of another one, as Excel writes it."""
         try:
-            value = json.loads(line, parse_constant=_not_finite, parse_float=_finite)
-            if "\\u" in line:
-                json.dumps(value, ensure_ascii=False).encode()
-        except json.JSONDecodeError as error:
-            raise source.error(
-                f"line {number} is not JSON: {error.msg} at character {error.colno}", row=number
-            ) from None
-        except UnicodeEncodeError:
-            raise source.error(f"line {number} has half of a surrogate pair, which is no text", row=number) from None
-        except (ValueError, RecursionError) as error:
-            raise source.error(f"line {number} cannot be used: {error}", row=number) from None
-        if not isinstance(value, dict):
-            raise source.error(f'line {number} is not a JSON object such as {{"text": "..."}}', row=number)
-        yield value
+            io.TextIOWrapper(io.BytesIO(), self.encoding)
+        except (LookupError, ValueError):
+            raise self.error(f"unknown encoding {self.encoding!r} (known are for example utf-8, latin-1)") from None
+        if codecs.lookup(self.encoding).name == "utf-8":
+            for mark, encoding in _MARKS.items():
+                if beginning.startswith(mark):
+                    return encoding
+        return self.encoding
+
+    def _undecodable(
+        self, error: UnicodeError, encoding: str, block: bytes, n_bytes: int, n_newlines: int
+    ) -> InputError:
+        """Return the error that names the byte; before `block` there were this many bytes and newlines."""
+        place, data = one_line(error), block  # some codecs fail without a place
+        if isinstance(error, UnicodeDecodeError):
+            data = error.object  # the block behind what the decoder kept of the block before
+            offset = n_bytes - (len(data) - len(block)) + error.start
+            line = 1 + n_newlines + data[: error.start].decode(encoding, "ignore").count("\n")
+            place = f"byte 0x{data[error.start]:02x} at offset {offset} (line {line}) is not {encoding}"
+        return self.error(
+            f"{place}; if the file is encoded differently, say so with --encoding NAME "
+            f"(for example --encoding {likely_encoding(data)})"
+        )
+
+    def note_delimiter(self, delimiter: str) -> None:
+        """Keep the delimiter for what is made of this table."""
+        self.log.dialect = replace(self.log.dialect, delimiter=delimiter)
+
+    def check_width(self, n_columns: int) -> None:
+        """Refuse more columns than a table of texts has."""
+        if n_columns > COLUMNS:
+            raise self.error(f"{n_columns:,} columns; more than {COLUMNS:,} are not read")
 
 
-def _not_finite(literal: str) -> float:
-    raise ValueError(f"the number {literal} is not a finite one (write null)")
+def _unpacked(file: IO[bytes]) -> IO[bytes]:
+    return cast("IO[bytes]", gzip.GzipFile(fileobj=file))
 
 
-def _finite(literal: str) -> float:
-    return number if math.isfinite(number := float(literal)) else _not_finite(literal)
+class Lines:
+    """The lines of a text table, a list of them at a time; blank ones that a list would begin with are passed over.
+
+    A record may go over several lines. Whoever takes lines says in `record_end` how many of them the records so far
+    have taken: a blank line within a record is a part of it, and no record may go on for ever.
+
+    Attributes:
+        blank: the characters of which a blank line consists.
+        record_end: lines taken by whole records.
+        n_passed: lines passed over, so that the next record begins in line `record_end + n_passed + 1`.
+        n_characters: characters handed out.
+    """
+
+    def __init__(self, source: Source, *, universal: bool, blank: str = BLANK) -> None:
+        self.blank, self.record_end, self.n_passed, self.n_characters = blank, 0, 0, 0
+        self._source, self._universal = source, universal
+        self._blocks = source.blocks(universal=universal)
+        self._peeked = ""
+        self._list: list[str] = []
+        self._n_taken = 0  # lines in the lists so far
+
+    def peek(self) -> str:
+        """Return the first block, without the blank lines it begins with; "" if there is none."""
+        while not self._peeked and (block := next(self._blocks, None)) is not None:
+            self._peeked = self._without_blank(block)
+        return self._peeked
+
+    def drop(self, line: str) -> None:
+        """Pass over `line`, with which the block that was peeked begins."""
+        self._peeked = self._peeked.removeprefix(line)
+        self.n_passed += 1
+
+    def lists(self, max_record_lines: int = 2**16) -> Iterator[list[str]]:
+        """Yield the lines, each with its end.
+
+        Raises:
+            EndlessRecordError: a record has more lines, or more characters than a line may have.
+        """
+        record_begin, last = 0, "x"
+        for block in chain([self._peeked], self._blocks):
+            if self._n_taken == self.record_end:  # between two records
+                block = self._without_blank(block)
+                record_begin, last = self.n_characters, block and last
+            elif (
+                self._n_taken - self.record_end > max_record_lines or self.n_characters - record_begin > LINE_CHARACTERS
+            ):
+                raise EndlessRecordError
+            if block:
+                self.n_characters += len(block)
+                self._list = _split(block, self._universal)
+                self._n_taken += len(self._list)
+                last = self._list[-1]
+                yield self._list
+        if self._n_taken == self.record_end and not last.strip(self.blank):
+            self._source.log.n_blank -= 1
+
+    def last_is_blank(self) -> bool:
+        """Whether the line that the last record ended with is blank; if so it is counted."""
+        blank = not self._list[self.record_end - self._n_taken - 1].strip(self.blank)
+        self._source.log.n_blank += blank
+        return blank
+
+    def _without_blank(self, block: str) -> str:
+        """Return a block without the blank lines it begins with, which are counted."""
+        rest = block.lstrip(self.blank)
+        head = block[: len(block) - len(rest)]
+        if rest:
+            head = head[: max(head.rfind("\n"), head.rfind("\r") if self._universal else -1) + 1]
+        if head:
+            n = count_lines(head, self._universal) + (not rest and not head.endswith(("\n", "\r")))
+            self.n_passed += n
+            self._source.log.n_blank += n
+        return block[len(head) :]
 
 
-def _json_column(values: list[Any]) -> pa.Array:
-    kinds = {float if type(value) is int else type(value) for value in values if value is not None}
-    if len(kinds) < 2:
-        with suppress(pa.ArrowException, OverflowError):  # kinds mixed inside lists or objects, integers over 64 bits
-            return pa.array(values)
-    return pa.array([value if isinstance(value, str | None) else to_json(value) for value in values], pa.string())
+class EndlessRecordError(Exception):
+    """A record has gone on for more lines or characters than one has."""
 
 
-def read_parquet(source: Source) -> Iterator[pa.Table]:
-    """Yield a Parquet file in chunks, with its types."""
-    with source.open() as packed, tempfile.TemporaryFile() as unpacked:
-        if is_gzip(source.path):  # Parquet is read from its end, gzip only from its start
-            shutil.copyfileobj(packed, unpacked)
-        file = pq.ParquetFile(unpacked if is_gzip(source.path) else packed)
-        empty = True
-        for batch in file.iter_batches(source.chunk_rows):
-            batch.validate(full=True)  # text that is not UTF-8 would otherwise fail far from here
-            yield pa.Table.from_batches([batch])
-            empty = False
-        if empty:
-            yield file.schema_arrow.empty_table()
+def count_lines(text: str, universal: bool) -> int:
+    """Return the number of line ends."""
+    n = text.count("\n")
+    return n + text.count("\r") - text.count("\r\n") if universal else n
 
 
-def read_folder(source: Source) -> Iterator[pa.Table]:
-    """Yield a folder of `datasets.Dataset.save_to_disk` in chunks; class labels come out as their names."""
-    splits = sorted(entry.parent.name for entry in source.path.glob("*/state.json"))
-    if (source.path / "dataset_dict.json").exists():
-        raise source.error(f"holds the splits {', '.join(splits)}; give one of them, as {source.path / 'SPLIT'}")
-    if not (source.path / "state.json").exists():
-        raise source.error("a folder, but not one made by datasets.Dataset.save_to_disk")
-    from datasets import ClassLabel, load_from_disk  # slow to import, and only folders need it
-
-    try:
-        dataset = load_from_disk(str(source.path)).with_format("arrow")
-        for chunk in dataset.iter(source.chunk_rows) if len(dataset) else [dataset[:]]:
-            chunk.validate(full=True)
-            for position, (name, feature) in enumerate(dataset.features.items()):
-                if isinstance(feature, ClassLabel):
-                    chunk = chunk.set_column(position, name, _class_names(chunk[name], feature.names))
-            yield chunk
-    except Exception as error:  # a damaged folder makes `datasets` raise nearly anything
-        raise source.error(f"does not load as a datasets folder: {one_line(error)}") from error
+def _split(block: str, universal: bool) -> list[str]:
+    """Return the lines of a block, each with its end."""
+    lines = block.splitlines(keepends=True)
+    if len(lines) != count_lines(block, universal) + (not block.endswith(("\n", "\r") if universal else "\n")):
+        return io.StringIO(block, newline="" if universal else "\n").readlines()  # Unicode has further line ends
+    return lines
 
 
-def _class_names(codes: pa.ChunkedArray, names: list[str]) -> pa.ChunkedArray:
-    unlabelled = pc.equal(codes, -1)
-    return pc.take(pa.array(names, pa.string()), pc.if_else(unlabelled, pa.scalar(None, codes.type), codes))
+def mark_nested(name: str, kind: pa.DataType, rows: list[int]) -> pa.Field:
+    """Return the field of a column; `rows` of it hold the JSON of a list or an object among strings."""
+    return pa.field(name, kind, metadata={_NESTED: json.dumps(rows)} if rows else None)
+
+
+def nested_rows(field: pa.Field) -> list[int]:
+    """Return which rows of a chunk hold, in this column of strings, the JSON of a list or an object."""
+    return list(json.loads((field.metadata or {}).get(_NESTED, "[]")))

@@ -1,10 +1,50 @@
-"""What table readers and writers share."""
+"""What table readers and writers share: JSON on one line, and how the text of a file is encoded and divided."""
 
 from __future__ import annotations
 
+import codecs
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+from ganbert.errors import RunError
+
+STANDARD = Path("-")  # standard input or output
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a text file is laid out, so that what is made of it can look the same.
+
+    Attributes:
+        delimiter: between cells; None where the format has none, or leaves no choice.
+        encoding: a codec of Python.
+        bom: whether a byte order mark comes first that the codec does not write by itself.
+    """
+
+    delimiter: str | None = None
+    encoding: str = "utf-8"
+    bom: bool = False
+
+
+class EncodedFile:
+    """A binary file that takes text."""
+
+    def __init__(self, file: IO[bytes], dialect: Dialect) -> None:
+        self._file, self._encoder = file, codecs.getincrementalencoder(dialect.encoding)()
+        self._encoding, self._bom, self._started = dialect.encoding, dialect.bom, False
+
+    def write(self, text: str) -> None:
+        """Append text."""
+        if not self._started and (self._bom or text.startswith("\ufeff")):  # readers take the first one for a mark
+            text = "\ufeff" + text
+        self._started = True
+        try:
+            self._file.write(self._encoder.encode(text))
+        except UnicodeEncodeError as error:
+            character = text[error.start]
+            raise RunError(f"{character!r} is not in {self._encoding}, the encoding of the input") from None
 
 
 def to_json(value: Any) -> str:
@@ -23,3 +63,20 @@ def is_gzip(path: Path) -> bool:
 def one_line(error: Exception) -> str:
     """Return what an error says, on one line and without the path that is named beside it."""
     return " ".join(str((isinstance(error, OSError) and error.strerror) or error).split())
+
+
+def likely_encoding(data: bytes) -> str:
+    """Return the encoding that bytes which are no UTF-8 are most likely in.
+
+    Little text says little: then it is the one of Western Windows if a byte of 0x80 to 0x9f occurs, which latin-1 has
+    for control characters only, else latin-1. More is left to charset-normalizer, between the encodings in wide use.
+    """
+    western = "cp1252" if any(0x80 <= byte <= 0x9F for byte in data) else "latin-1"
+    high = sum(byte >= 0x80 for byte in data)
+    if high < 50:
+        return western
+    import charset_normalizer  # slow to import, and only an error needs it
+
+    known = ["cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1256", "gb18030", "big5", "shift_jis", "euc_kr"]
+    best = charset_normalizer.from_bytes(data[: 2**15], cp_isolation=known).best()
+    return western if best is None or best.encoding in ("cp1252", "cp1250") else best.encoding

@@ -4,28 +4,35 @@
         for chunk in read_chunks(Path("in.csv")):
             out.write(chunk)
 
-The last lines of this module are the table of formats; a new format is one entry there.
+The path `-` is standard input or output. The last lines of this module are the table of formats; a new format is one
+entry there.
 """
 
 from __future__ import annotations
 
 import gzip
 import os
-import secrets
+import sys
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import nullcontext, suppress
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self, cast
 
 import pyarrow as pa
 
-from ganbert.data.table_readers import ReadLog, Source, read_delimited, read_folder, read_json_lines, read_parquet
-from ganbert.data.table_text import is_gzip, one_line
-from ganbert.data.table_writers import DelimitedWriter, JsonLinesWriter, ParquetWriter, Writer
+from ganbert.data.formats.columnar import ParquetWriter, read_folder, read_parquet
+from ganbert.data.formats.delimited import read_csv, read_tsv, read_unicode_text
+from ganbert.data.formats.delimited_writers import CsvWriter, TsvWriter
+from ganbert.data.formats.excel import ExcelWriter, read_excel
+from ganbert.data.formats.json_tables import JsonArrayWriter, JsonLinesWriter, read_json_array, read_json_lines
+from ganbert.data.part_file import part_file
+from ganbert.data.table_readers import ReadLog, Source
+from ganbert.data.table_text import STANDARD, Dialect, is_gzip, one_line
+from ganbert.data.table_writers import Writer
 from ganbert.errors import InputError, RunError
 
 CHUNK_ROWS = 4096
@@ -36,23 +43,35 @@ def read_chunks(
     *,
     encoding: str = "utf-8",
     delimiter: str | None = None,
+    format: str = "csv",
     chunk_rows: int = CHUNK_ROWS,
     log: ReadLog | None = None,
 ) -> Iterator[pa.Table]:
-    """Yield the table at `path`, a file or a folder of `datasets.Dataset.save_to_disk`, in chunks of `chunk_rows` rows.
+    """Yield the table at `path`, a file or a folder of `datasets.Dataset.save_to_disk`, in chunks of rows.
 
-    CSV and TSV cells are strings exactly as in the file (an empty cell is ""); JSON Lines and Parquet keep their types.
-    A table without rows yields one chunk of 0 rows. A key that JSON Lines show later is a column from that chunk on.
-    Raises InputError, when iterated, for whatever is wrong with the file; its row counts data rows from 1, for JSON
-    Lines it is the line. `encoding` matters for text formats only.
+    CSV, TSV and Excel cells are strings (an empty cell is ""), in CSV and TSV exactly as in the file; JSON and Parquet
+    keep their types. A table without rows yields one chunk of 0 rows. A key that JSON objects show later is a column
+    from that chunk on.
 
         texts = [text for chunk in read_chunks(Path("train.csv")) for text in chunk["text"].to_pylist()]
+
+    Args:
+        path: the table; `-` is standard input.
+        encoding: of text formats; a byte order mark of UTF-16 goes before the default.
+        delimiter: between the cells of CSV, one character or "tab"; None is a comma, or what the header shows.
+        format: of standard input, an ending without its dot.
+        chunk_rows: rows of a chunk; it has fewer where they are long.
+        log: is told what was decided and left out.
+
+    Raises:
+        InputError: when iterated, for whatever is wrong with the file; its row counts data rows from 1, for JSON Lines
+            it is the line, for a JSON array the element.
     """
-    source = Source(path, encoding, chunk_rows, delimiter, log or ReadLog())
+    source = Source(path, encoding, chunk_rows, delimiter, log if log is not None else ReadLog())
     try:
-        if not path.exists():
+        if path != STANDARD and not path.exists():
             raise source.error("no such file or folder")
-        read = read_folder if path.is_dir() else _format(path)[0]
+        read = read_folder if path != STANDARD and path.is_dir() else _FORMATS[format_of(path, format)].read
         for chunk in read(source):
             if (name := _repeated(chunk.column_names)) is not None:
                 raise source.error("more than one column has this name", column=name)
@@ -65,90 +84,178 @@ def read_chunks(
         raise source.error(f"cannot be read: {one_line(error)}") from error
 
 
-def check_ending(path: Path) -> None:
-    """Raise InputError if no table can be written to `path`: an ending of no known format, or a folder."""
-    if path.is_dir():
+def format_of(path: Path, format: str = "csv") -> str:
+    """Return the ending that names the format of a file, without .gz; `format` is that of standard input and output.
+
+    Raises:
+        InputError: there is no such format.
+    """
+    if path == STANDARD:
+        if f".{format}" not in _FORMATS:
+            raise InputError(f"no table format is called {format!r}; there are {', '.join(e[1:] for e in _FORMATS)}")
+        return f".{format}"
+    name = path.name.lower().removesuffix(".gz")
+    for ending in _FORMATS:
+        if name.endswith(ending):
+            return ending
+    raise InputError(f"no table format has this ending; there are {_ENDINGS}", path=path)
+
+
+def is_text_format(path: Path, format: str = "csv") -> bool:
+    """Whether a table written to `path` is text that people read."""
+    return _FORMATS[format_of(path, format)].is_text
+
+
+def check_ending(path: Path, format: str = "csv") -> None:
+    """Raise InputError if no table can be written to `path`: an ending of no known format, a folder, or a device."""
+    if path != STANDARD and path.is_dir():
         raise InputError(f"a folder; tables are written to files that end in {_ENDINGS}", path=path)
-    _format(path)
+    if _FORMATS[format_of(path, format)].writer is None:
+        raise InputError("tables are read from this format, but not written in it: write .xlsx or .csv", path=path)
+    if path != STANDARD and path.exists() and not path.is_file():
+        raise InputError("not an ordinary file (- writes to standard output)", path=path)
+
+
+def check_output(path: Path, *, inputs: Sequence[Path] = (), overwrite: bool = False, format: str = "csv") -> None:
+    """Raise InputError if a table must not be written to `path`: see `check_ending`, or something would be lost.
+
+    Args:
+        path: where a table is to be written.
+        inputs: files that are still needed; none of them may be meant by `path`, whatever its spelling.
+        overwrite: whether another file that is there already may be replaced.
+        format: of standard output.
+    """
+    check_ending(path, format)
+    if path == STANDARD:
+        return
+    if any(_is_same(path, other) for other in inputs if other != STANDARD):
+        raise InputError("is the input too: name another output", path=path)
+    if not overwrite and (path.exists() or path.is_symlink()):
+        raise InputError("exists already (--overwrite replaces it)", path=path)
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    with suppress(OSError):
+        return path.samefile(other)
+    return os.path.realpath(path) == os.path.realpath(other)
 
 
 class TableWriter:
     """Writes chunks to `path` in the format its ending names; the file appears, or is replaced, only at a clean end.
 
-    CSV, TSV and Parquet have the columns of the first chunk, Parquet its types too; JSON Lines take any chunk.
+    CSV, TSV and Excel have the columns of the first chunk, Parquet its types too; JSON takes any chunk.
     Raises InputError for a path that cannot be written and RunError for a chunk that does not fit the ones before.
 
         with TableWriter(Path("out.parquet")) as out:
             out.write(chunk)
+
+    Args:
+        path: where to write; `-` is standard output, which gets the rows as they come.
+        format: of standard output, an ending without its dot.
+        dialect: delimiter and encoding of a text format; None is the usual one.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, format: str = "csv", dialect: Dialect | None = None) -> None:
         """Refuse a path that `check_ending` refuses; nothing is written before `with`."""
-        check_ending(path)
-        self.path = path
+        check_ending(path, format)
+        self.path, self._name = path, "standard output" if path == STANDARD else str(path)
+        self._format = _FORMATS[format_of(path, format)]
+        self._dialect = dialect or self._format.dialect
         self._started = False
 
     def __enter__(self) -> Self:
         """Open a file beside the target."""
-        self._part = self.path.with_name(f".{secrets.token_hex(8)}.part")
+        self._stack = ExitStack()
         try:
-            self._file = self._part.open("xb")
+            file = self._stack.enter_context(_standard_output() if self.path == STANDARD else part_file(self.path))
         except OSError as error:
             raise InputError(f"cannot be written: {one_line(error)}", path=self.path) from error
-        self._bytes: IO[bytes] = self._file
         if is_gzip(self.path):  # without name and time: the same rows are the same bytes
-            self._bytes = cast("IO[bytes]", gzip.GzipFile("", "wb", compresslevel=6, fileobj=self._file, mtime=0))
-        self._writer = _format(self.path)[1](self._bytes)
+            packed = gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0)
+            file = self._stack.enter_context(cast("IO[bytes]", packed))
+        assert self._format.writer is not None
+        self._writer = self._format.writer(file, self._dialect)
         return self
 
     def write(self, chunk: pa.Table) -> None:
         """Append the rows of `chunk`."""
         self._started = True
         if (name := _repeated(chunk.column_names)) is not None:
-            raise RunError(f"{self.path}: more than one column is named {name!r}")
-        try:
+            raise RunError(f"{self._name}: more than one column is named {name!r}")
+        with self._faults_told():
             self._writer.write(chunk)
-        except (OSError, RunError, pa.ArrowException) as error:
-            raise RunError(f"{self.path}: cannot be written: {one_line(error)}") from error
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Move the file to the target, or remove it if there was an error."""
-        keep_first_error = nullcontext() if kind is None else suppress(Exception)
+        if kind is not None:
+            self._give_up(error)
+            return
         try:
-            with keep_first_error, self._file:
-                if self._started:
-                    self._writer.close()
-                self._bytes.close()
-            if kind is None and not self._started:
-                raise RunError(f"{self.path}: not written, there was no table to write")
-            if kind is None:
-                os.replace(self._part, self.path)
-        except OSError as failure:
-            raise RunError(f"{self.path}: cannot be written: {one_line(failure)}") from failure
-        finally:
-            self._part.unlink(missing_ok=True)
+            if not self._started:
+                raise RunError(f"{self._name}: not written, there was no table to write")
+            with self._faults_told():
+                self._writer.close()
+        except BaseException as failure:
+            self._give_up(failure)
+            raise
+        with self._faults_told():
+            self._stack.close()
+
+    def _give_up(self, error: BaseException | None) -> None:
+        with suppress(Exception):  # the first error says more
+            self._stack.__exit__(None if error is None else type(error), error, None)
+
+    @contextmanager
+    def _faults_told(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:  # whoever reads standard output has enough
+            raise
+        except (OSError, RunError, pa.ArrowException) as error:
+            raise RunError(f"{self._name}: cannot be written: {one_line(error)}") from error
+
+
+@contextmanager
+def _standard_output() -> Iterator[IO[bytes]]:
+    if sys.stdout is None:
+        raise OSError("it is closed")
+    sys.stdout.flush()
+    yield sys.stdout.buffer
+    sys.stdout.buffer.flush()
 
 
 def _repeated(names: list[str]) -> str | None:
     return next((name for name, times in Counter(names).items() if times > 1), None)
 
 
-def _format(path: Path) -> _Format:
-    name = path.name.lower().removesuffix(".gz")
-    for ending in _FORMATS:
-        if name.endswith(ending):
-            return _FORMATS[ending]
-    raise InputError(f"no table format has this ending; there are {_ENDINGS}", path=path)
+@dataclass(frozen=True)
+class _Format:
+    """How tables of one format are read and written.
+
+    Attributes:
+        read: yields the chunks of a source.
+        writer: what writes chunks to a binary file; None if tables are only read.
+        dialect: how a new file is laid out.
+        is_text: whether people read it, so that figures are rounded.
+    """
+
+    read: Callable[[Source], Iterator[pa.Table]]
+    writer: Callable[[IO[bytes], Dialect], Writer] | None
+    dialect: Dialect = field(default_factory=Dialect)
+    is_text: bool = True
 
 
-_Format = tuple[Callable[[Source], Iterator[pa.Table]], Callable[[IO[bytes]], Writer]]
-_FORMATS: dict[str, _Format] = {
-    ".csv": (partial(read_delimited, delimiter=","), partial(DelimitedWriter, delimiter=",")),
-    ".tsv": (partial(read_delimited, delimiter="\t"), partial(DelimitedWriter, delimiter="\t")),
-    ".jsonl": (read_json_lines, JsonLinesWriter),
-    ".ndjson": (read_json_lines, JsonLinesWriter),
-    ".parquet": (read_parquet, ParquetWriter),
+_FORMATS = {
+    ".csv": _Format(read_csv, CsvWriter),
+    ".tsv": _Format(read_tsv, TsvWriter),
+    ".txt": _Format(read_unicode_text, CsvWriter, Dialect("\t", "utf-16-le", bom=True)),
+    ".jsonl": _Format(read_json_lines, JsonLinesWriter),
+    ".ndjson": _Format(read_json_lines, JsonLinesWriter),
+    ".json": _Format(read_json_array, JsonArrayWriter),
+    ".parquet": _Format(read_parquet, ParquetWriter, is_text=False),
+    ".xlsx": _Format(read_excel, ExcelWriter),
+    ".xls": _Format(read_excel, None),
 }
 _ENDINGS = f"{', '.join(_FORMATS)}, each also with .gz behind it"

@@ -47,6 +47,7 @@ def plot_curves(summaries: Sequence[Summary], folder: Path) -> None:
     write_whole(folder / "curve.svg", svg(figure))
 
 
+@matplotlib.rc_context({"text.parse_math": False})  # a dollar in a name is a dollar
 def curves(summaries: Sequence[Summary]) -> Figure:
     """Return a panel for each task: its metric over labelled rows, mean over seeds and 95% interval.
 
@@ -86,6 +87,7 @@ def curves(summaries: Sequence[Summary]) -> Figure:
     return figure
 
 
+@matplotlib.rc_context({"text.parse_math": False})
 def calibration(bins: Mapping[str, CalibrationBins]) -> Figure:
     """Return the calibration curves of several methods: accuracy of the rows in each bin of confidence."""
     names = {method: _wrapped(method) for method in bins}

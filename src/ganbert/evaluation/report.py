@@ -17,13 +17,12 @@ from ganbert.evaluation.methods import method_named
 from ganbert.evaluation.runs import Record
 from ganbert.evaluation.statistics import Summary, sentences
 from ganbert.metrics import CALIBRATION_BINS
-from ganbert.terminal import printable
+from ganbert.terminal import markdown, printable
 
 MATRIX_CLASSES = 12
 """With more classes than this a confusion matrix is a carpet: the pairs most often confused are listed instead."""
 PAIRS = 15
 NO_LABEL = "(classes without a labelled row)"
-MARKS_OF_MARKDOWN = str.maketrans({mark: f"\\{mark}" for mark in "\\`*<>[]|&~$"})
 
 
 @dataclass(frozen=True)
@@ -98,11 +97,6 @@ def write_report(
     content["fence"] = "`" * max(3, *(1 + len(ticks) for command in commands for ticks in re.findall("`+", command)), 3)
     for name in ("report.html", "summary.md"):
         write_whole(folder / name, environment.get_template(f"{name}.j2").render(content))
-
-
-def markdown(text: object) -> str:
-    """Return text as Markdown that shows it as it is, on one line: no cell, tag or emphasis begins or ends in it."""
-    return printable(text).translate(MARKS_OF_MARKDOWN)
 
 
 def _overview(place: tuple[str, str], summaries: Sequence[Summary]) -> Overview:

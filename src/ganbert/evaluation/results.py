@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
+import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -84,6 +85,8 @@ class Results:
                     file.seek(0)
                     file.truncate(file.read().rfind(b"\n") + 1)  # what a killed process left
                     file.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
+                    file.flush()
+                    os.fsync(file.fileno())
         self.give_up(key)
 
     def give_up(self, key: str) -> None:
@@ -96,7 +99,9 @@ class Results:
         for key in list(self._held):
             self.give_up(key)
         if self._claims.exists() and {path.name for path in self._claims.iterdir()} <= {FILE_LOCK}:
-            shutil.rmtree(self._claims, ignore_errors=True)
+            with suppress(OSError):  # another process makes a claim just now
+                (self._claims / FILE_LOCK).unlink(missing_ok=True)
+                self._claims.rmdir()
 
     def _release(self, key: str, lock: FileLock) -> None:
         lock.release()

@@ -11,7 +11,8 @@ import numpy as np
 from datasets import Dataset
 from numpy.typing import NDArray
 
-from ganbert.data.corpus import Corpus, corpus_of_texts, ordered_labels
+from ganbert.data.classes import ordered_labels
+from ganbert.data.corpus import Corpus, corpus_of_texts
 from ganbert.errors import InputError
 from ganbert.labels import UNLABELLED
 

@@ -17,6 +17,7 @@ from datasets import ClassLabel, Dataset, concatenate_datasets, load_dataset
 from ganbert.data.rows import TableOptions, read_rows
 from ganbert.encoders import hub_is_out_of_reach
 from ganbert.errors import InputError
+from ganbert.labels import label_text
 
 DATA_ROOT = "GANBERT_DATA"
 """Environment variable that names the folder of local copies."""
@@ -66,7 +67,7 @@ class Hub:
         )
         label = rows.features["label"]
         labels = [label.int2str(i) for i in rows["label"]] if isinstance(label, ClassLabel) else list(rows["label"])
-        return rows.remove_columns("label").add_column("label", [str(name) for name in labels])
+        return rows.remove_columns("label").add_column("label", [label_text(name) for name in labels])
 
 
 @contextmanager

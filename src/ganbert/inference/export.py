@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -18,11 +16,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ganbert.encoders import load_tokenizer
+from ganbert import folders
 from ganbert.errors import InputError, RunError
-from ganbert.inference.onnx_model import CONFIG_KEY, MODEL_FILE, OnnxModel, export_facts, read_export, require_onnx
+from ganbert.fields import EXPORT_KEY
+from ganbert.inference.onnx_model import MODEL_FILE, OnnxModel, export_facts, read_export, require_onnx
 from ganbert.inference.tokens import Batch, TokenFormat, rust_tokenizer
-from ganbert.inference.torch_model import figures, load_model
+from ganbert.inference.torch_model import figures, load_model, load_model_tokenizer
 from ganbert.model import GanBertForSequenceClassification
 
 if TYPE_CHECKING:
@@ -53,19 +52,25 @@ def export_onnx(folder: Path, output: Path, *, int8: bool = False) -> Path:
     """
     require_onnx("onnx", "onnxscript", "onnxruntime")
     _check_output(output)
-    if read_export(folder) is not None:
-        raise InputError("is exported already; give the folder that ganbert train left", path=folder)
     if not (folder / "config.json").is_file():
         raise InputError("is no model folder: it has no config.json", path=folder)
-    model, tokenizer = load_model(folder).train(False), load_tokenizer(str(folder))
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=output.parent) as scratch:
-        part = Path(scratch) / "export"
-        part.mkdir()
-        _write(model, tokenizer, part, int8)
-        if output.exists():
-            output.rmdir()
-        os.replace(part, output)
+    if read_export(folder) is not None:
+        raise InputError("is exported already; give the folder that ganbert train left", path=folder)
+    model = load_model(folder).train(False)
+    tokenizer = load_model_tokenizer(folder, model)
+    with folders.claimed(output):
+        _check_output(output)  # again, now that nobody else writes
+        folders.remove(output, _of_killed_export(output))
+        with tempfile.TemporaryDirectory(prefix=".export-", dir=output, ignore_cleanup_errors=True) as scratch:
+            part = Path(scratch)
+            _write(model, tokenizer, part, int8)
+            names = {path.name for path in part.iterdir()}
+            folders.seal(part, names)
+            # First the list of all files, and last the config, without which the folder is no model.
+            for name in sorted(
+                {*names, folders.MANIFEST}, key=lambda n: (n == "config.json") - (n == folders.MANIFEST)
+            ):
+                (part / name).replace(output / name)
     return output
 
 
@@ -85,11 +90,18 @@ class _Graph(nn.Module):
 
 
 def _check_output(output: Path) -> None:
+    """Refuse a folder with something in it, but for what a killed export left there."""
     try:
-        if output.exists() and any(output.iterdir()):
+        if output.exists() and {path.name for path in output.iterdir()} - _of_killed_export(output):
             raise InputError("is not empty; give a new folder", path=output)
     except OSError as error:
         raise InputError(f"cannot be used as a folder: {error.strerror}", path=output) from error
+
+
+def _of_killed_export(output: Path) -> set[str]:
+    """Return the names in a folder that an export left which did not come to its end."""
+    is_model = (output / "config.json").exists() or not (output / folders.MANIFEST).exists()
+    return folders.leftovers(output) if is_model else folders.written(output)
 
 
 def _write(
@@ -102,7 +114,7 @@ def _write(
         expected = [graph(**_tensors(batch))[0].numpy() for batch in (example, other_shape)]
     _translate(graph, example, folder / MODEL_FILE)
     facts = export_facts(token_format, int8=int8, rust_tokens=rust_tokenizer(tokenizer) is not None)
-    config = {**model.config.to_dict(), CONFIG_KEY: facts}
+    config = {**model.config.to_dict(), EXPORT_KEY: facts}
     _verify(OnnxModel(folder, config, threads=1), [example, other_shape], expected)
     if int8:
         _quantise(folder / MODEL_FILE)
@@ -180,7 +192,7 @@ def _quantise(path: Path) -> None:
             extra_options={"MatMulConstBOnly": True},
         )
     whole.unlink()
-    shutil.rmtree(path.with_suffix(".float32.data"), ignore_errors=True)
+    path.with_suffix(".float32.data").unlink(missing_ok=True)
 
 
 @contextmanager

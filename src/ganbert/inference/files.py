@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from ganbert.data.rows import TableOptions, text_columns
-from ganbert.data.tables import TableWriter, check_ending, read_chunks
+from ganbert.data.table_readers import ReadLog
+from ganbert.data.tables import TableWriter, check_output, format_of, is_text_format, read_chunks
 from ganbert.errors import InputError
-from ganbert.inference.predictor import Predictor
+from ganbert.inference.predictor import Predictions, Predictor
 
 PREDICTION_COLUMNS = ("predicted_label", "confidence", "novelty")
+DECIMALS = 4
+"""Digits behind the point that a text format gets of a probability; Parquet has it whole."""
 
 
 @dataclass(frozen=True)
 class FileCounts:
-    """Rows written, and rows left out because they held no text."""
+    """What became of a table.
+
+    Attributes:
+        n: rows written.
+        n_skipped: rows left out because they held no text.
+        n_blank: blank lines that were passed over.
+        notes: what a person should know of how the table was read.
+    """
 
     n: int
     n_skipped: int
+    n_blank: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def predict_file(
@@ -31,24 +46,41 @@ def predict_file(
     target: Path,
     options: TableOptions,
     on_rows: Callable[[int], None] = lambda n: None,
+    *,
+    probabilities: bool = False,
+    overwrite: bool = False,
+    format: str = "csv",
 ) -> FileCounts:
     """Write `source` with `predicted_label`, `confidence` and `novelty` behind its own columns.
 
+    Where source and target have one format, the target has the delimiter, the encoding and the byte order mark of the
+    source.
+
     Args:
         predictor: the model.
-        source: a table with the text column, perhaps a second one; all other columns are carried along.
-        target: a table, in the format of its ending; it appears when all rows are done.
-        options: columns and encoding of `source`.
+        source: a table with the text column, perhaps a second one; all other columns are carried along. `-` is standard
+            input.
+        target: a table, in the format of its ending; it appears when all rows are done. `-` is standard output.
+        options: columns, encoding and delimiter of `source`.
         on_rows: told the number of rows of each chunk when it is done.
+        probabilities: also write a column `probability_<label>` for each class.
+        overwrite: replace `target` if it is there.
+        format: of standard input and standard output, an ending without its dot.
 
     Raises:
-        InputError: `source` cannot be read, or its columns clash with the new ones.
+        InputError: `source` cannot be read, its columns clash with the new ones, or `target` must not be written.
+        RunError: `target` cannot be written to its end.
     """
-    check_ending(target)
-    first_row, n_written = 1, 0
-    with TableWriter(target) as out:
-        for chunk in read_chunks(source, encoding=options.encoding):
-            for name in PREDICTION_COLUMNS:
+    check_output(target, inputs=[source], overwrite=overwrite, format=format)
+    names = [*PREDICTION_COLUMNS, *(f"probability_{label}" for label in predictor.label_names if probabilities)]
+    log, first_row, n_written = ReadLog(), 1, 0
+    chunks = read_chunks(source, encoding=options.encoding, delimiter=options.delimiter, format=format, log=log)
+    first = next(chunks)  # the log knows the dialect then
+    same_format = not source.is_dir() and format_of(source, format) == format_of(target, format)
+    decimals = DECIMALS if is_text_format(target, format) else None
+    with TableWriter(target, format=format, dialect=log.dialect if same_format else None) as out:
+        for chunk in chain([first], chunks):
+            for name in names:
                 if name in chunk.column_names:
                     raise InputError(
                         "is a column of predictions already: rename or remove it", path=source, column=name
@@ -58,12 +90,24 @@ def predict_file(
             kept = chunk.filter(keep)
             columns = {name: column.filter(keep).to_pylist() for name, column in texts.items()}
             predictions = predictor.predict(columns["text"], columns.get("text_pair"))
-            kept = kept.append_column("predicted_label", pa.array(predictions.labels, pa.string()))
-            kept = kept.append_column("confidence", pa.array(predictions.confidence))
-            novelty = (
-                pa.nulls(len(kept), pa.float32()) if predictions.novelty is None else pa.array(predictions.novelty)
-            )
-            out.write(kept.append_column("novelty", novelty))
+            for name, column in zip(names, _columns(predictions, probabilities, decimals), strict=True):
+                kept = kept.append_column(name, column)
+            out.write(kept)
             first_row, n_written = first_row + len(chunk), n_written + len(kept)
             on_rows(len(chunk))
-    return FileCounts(n_written, first_row - 1 - n_written)
+    notes = tuple(f"{source}: {note}" for note in log.notes)
+    return FileCounts(n_written, first_row - 1 - n_written, log.n_blank, notes)
+
+
+def _columns(predictions: Predictions, probabilities: bool, decimals: int | None) -> Iterator[pa.Array]:
+    """Yield the columns that predictions make."""
+
+    def numbers(values: NDArray[np.float32]) -> pa.Array:
+        return pa.array(values if decimals is None else np.round(values.astype(np.float64), decimals))
+
+    yield pa.array(predictions.labels, pa.string())
+    yield numbers(predictions.confidence)
+    novelty = predictions.novelty
+    yield pa.nulls(len(predictions.labels), pa.float32()) if novelty is None else numbers(novelty)
+    if probabilities:
+        yield from map(numbers, predictions.probabilities.T)

@@ -10,6 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ganbert.errors import InputError
+from ganbert.fields import is_whole, one_line
+from ganbert.limits import TextCounts, n_unknown, require_room, unknown_id
+from ganbert.tokenizer_files import check_makes_tokens
+
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerBase
@@ -34,6 +39,7 @@ class TokenFormat:
         pad_side: the side padding stands on, "right" or "left".
         pad_id: token id of padding.
         type_pad_id: token type of padding; None where the model has no token types.
+        unknown_id: token id of what the vocabulary does not know; None where that cannot be told.
     """
 
     max_length: int | None
@@ -41,6 +47,25 @@ class TokenFormat:
     pad_side: str = "right"
     pad_id: int = 0
     type_pad_id: int | None = None
+    unknown_id: int | None = None
+
+    @classmethod
+    def of_json(cls, stated: Any) -> TokenFormat:
+        """Return what `dataclasses.asdict` has written of a format; `InputError` if it can be none."""
+        known = cls.__dataclass_fields__.keys()
+        if not isinstance(stated, dict) or "max_length" not in stated or stated.keys() - known:
+            raise InputError(f"must be an object with max_length and, perhaps, {', '.join([*known][1:])}")
+        for name, value in stated.items():
+            if name.endswith("_side"):
+                holds, condition = value in ("left", "right"), "left or right"
+            else:
+                may_be_none = name != "pad_id"
+                low = 1 if name == "max_length" else 0
+                holds = (value is None and may_be_none) or is_whole(value, low, _NO_LIMIT)
+                condition = f"a whole number from {low}{' or null' if may_be_none else ''}"
+            if not holds:
+                raise InputError(f"{name}={one_line(repr(value))}: must be {condition}")
+        return cls(**stated)
 
     @classmethod
     def of(cls, tokenizer: PreTrainedTokenizerBase) -> TokenFormat:
@@ -52,6 +77,7 @@ class TokenFormat:
             pad_side=tokenizer.padding_side,
             pad_id=int(tokenizer.pad_token_id or 0),
             type_pad_id=int(tokenizer.pad_token_type_id) if has_types else None,
+            unknown_id=unknown_id(tokenizer),
         )
 
 
@@ -63,10 +89,8 @@ class Tokens:
     tokens.pad(ids, [0, 1], length=8)["input_ids"].shape     # (2, 8)
     """
 
-    def __init__(
-        self, encode: Callable[[Sequence[str], Sequence[str] | None], TokenIds], token_format: TokenFormat
-    ) -> None:
-        self._encode, self.format = encode, token_format
+    def __init__(self, encoder: _RustEncoder | _TransformersEncoder, token_format: TokenFormat) -> None:
+        self._encoder, self.format = encoder, token_format
 
     @classmethod
     def of(cls, tokenizer: PreTrainedTokenizerBase) -> Tokens:
@@ -84,7 +108,23 @@ class Tokens:
 
     def __call__(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> TokenIds:
         """Return the token ids of n texts, or n pairs of texts."""
-        return self._encode(texts, pairs)
+        return self.counted(texts, pairs)[0]
+
+    def counted(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> tuple[TokenIds, TextCounts]:
+        """Return the token ids of n texts, or n pairs of texts, and how many were cut or are mostly unknown."""
+        ids, n_cut = self._encoder(texts, pairs)
+        n_special = self._encoder.n_special(pairs is not None)
+        return ids, TextCounts(len(texts), n_cut, n_unknown(ids["input_ids"], self.format.unknown_id, n_special))
+
+    def check(self, pairs: bool) -> None:
+        """Raise `InputError` if this makes no ids of texts, or cuts them before the first token of their own.
+
+        Args:
+            pairs: whether it is to be used for pairs.
+        """
+        if self.format.max_length is not None:
+            require_room(self.format.max_length, self._encoder.n_special(pairs), pairs=pairs)
+        check_makes_tokens(lambda: self(["a b"], ["c"] if pairs else None))
 
     def pad(self, ids: TokenIds, rows: Sequence[int] | NDArray[np.int64], length: int) -> Batch:
         """Return the chosen rows as arrays [len(rows), length]; none of them may be longer than `length`."""
@@ -117,7 +157,10 @@ class _RustEncoder:
     def __init__(self, tokenizer: Tokenizer, token_format: TokenFormat) -> None:
         self._tokenizer, self._format = tokenizer, token_format
 
-    def __call__(self, texts: Sequence[str], pairs: Sequence[str] | None) -> TokenIds:
+    def n_special(self, pairs: bool) -> int:
+        return self._tokenizer.num_special_tokens_to_add(pairs)
+
+    def __call__(self, texts: Sequence[str], pairs: Sequence[str] | None) -> tuple[TokenIds, int]:
         # Each time: transformers changes these settings of a tokenizer that is its own as well.
         self._tokenizer.no_padding()
         if self._format.max_length is None:
@@ -129,7 +172,9 @@ class _RustEncoder:
         ids = {"input_ids": [encoding.ids for encoding in encodings]}
         if self._format.type_pad_id is not None:
             ids["token_type_ids"] = [encoding.type_ids for encoding in encodings]
-        return ids
+        # What was cut off hangs on a row that fills the limit.
+        full = [i for i, row in enumerate(ids["input_ids"]) if len(row) == self._format.max_length]
+        return ids, sum(1 for i in full if encodings[i].overflowing)
 
 
 class _TransformersEncoder:
@@ -138,7 +183,10 @@ class _TransformersEncoder:
     def __init__(self, tokenizer: PreTrainedTokenizerBase, token_format: TokenFormat) -> None:
         self._tokenizer, self._format = tokenizer, token_format
 
-    def __call__(self, texts: Sequence[str], pairs: Sequence[str] | None) -> TokenIds:
+    def n_special(self, pairs: bool) -> int:
+        return self._tokenizer.num_special_tokens_to_add(pairs)
+
+    def __call__(self, texts: Sequence[str], pairs: Sequence[str] | None) -> tuple[TokenIds, int]:
         length = self._format.max_length
         encoded = self._tokenizer(
             list(texts),
@@ -150,7 +198,12 @@ class _TransformersEncoder:
             return_token_type_ids=self._format.type_pad_id is not None,
             verbose=False,
         )
-        return {name: encoded[name] for name in ("input_ids", "token_type_ids") if name in encoded}
+        ids = {name: encoded[name] for name in ("input_ids", "token_type_ids") if name in encoded}
+        full = [i for i, row in enumerate(ids["input_ids"]) if len(row) == length]
+        whole = [self._tokenizer(texts[i], None if pairs is None else pairs[i], verbose=False) for i in full]
+        return ids, sum(
+            1 for i, row in zip(full, whole, strict=True) if len(row["input_ids"]) > len(ids["input_ids"][i])
+        )
 
 
 def padded_length(length: int, longest: int | None = None) -> int:

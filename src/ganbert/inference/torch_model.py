@@ -8,13 +8,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from torch import Tensor
+from transformers import PreTrainedTokenizerBase
 
 from ganbert.compute import Compute
 from ganbert.config import GanBertConfig
+from ganbert.encoders import load_tokenizer
 from ganbert.errors import InputError
+from ganbert.fields import one_line, read_config
 from ganbert.inference.tokens import Batch
+from ganbert.limits import usable_length
 from ganbert.losses import fake_score
 from ganbert.model import GanBertForSequenceClassification, GanBertOutput
 
@@ -42,6 +45,7 @@ class TorchModel:
         self.label_names: tuple[str, ...] = model.config.label_names
         self.text_pairs: bool = model.config.text_pairs
         self.adversarial: bool = model.config.adversarial
+        self.columns: dict[str, str] | None = model.config.columns
         self.description = str(compute)
         on_cpu = compute.device == "cpu"
         self.batch_tokens = CPU_TOKENS if on_cpu else ACCELERATOR_TOKENS
@@ -82,14 +86,27 @@ def load_model(folder: Path) -> GanBertForSequenceClassification:
         InputError: the folder holds no model that ganbert has trained.
     """
     try:
-        kind = GanBertConfig.get_config_dict(folder)[0].get("model_type")
+        kind = read_config(folder).get("model_type")
         if kind != GanBertConfig.model_type:
-            raise ValueError(f"its model_type is {kind}: an encoder, perhaps, for ganbert train --encoder")
+            raise InputError(f"its model_type is {kind}: an encoder, perhaps, for ganbert train --encoder")
         model: GanBertForSequenceClassification = GanBertForSequenceClassification.from_pretrained(folder)
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"cannot be opened as a ganbert model ({reason})", path=folder) from error
+        model.check_encoder()
+    except MemoryError:
+        raise
+    except Exception as error:  # of a wrong or hostile folder: whatever transformers meets in its files
+        raise InputError(f"cannot be opened as a ganbert model ({one_line(error)})", path=folder) from error
     return model
+
+
+def load_model_tokenizer(folder: Path, model: GanBertForSequenceClassification) -> PreTrainedTokenizerBase:
+    """Open the tokenizer of a model folder, which cuts texts where training did, and never beyond what fits.
+
+    Raises:
+        InputError: files are missing, or it does not fit the model.
+    """
+    tokenizer = load_tokenizer(str(folder), model.encoder, what="model folder")
+    tokenizer.model_max_length = usable_length(tokenizer, model.encoder, pairs=model.config.text_pairs)
+    return tokenizer
 
 
 def _on(model: GanBertForSequenceClassification, compute: Compute) -> GanBertForSequenceClassification:

@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from ganbert.compute import Compute
-from ganbert.data.encode import usable_length
 from ganbert.encoders import load_tokenizer
 from ganbert.inference.tokens import Tokens, length_batches
 from ganbert.inference.torch_model import TorchModel
+from ganbert.limits import usable_length
 from ganbert.model import GanBertForSequenceClassification
 
 
@@ -32,7 +32,7 @@ class Encoder:
 
     def __init__(self, name: str, max_length: int, compute: Compute) -> None:
         model = GanBertForSequenceClassification.from_encoder(name, num_labels=2, adversarial=False)
-        tokenizer = load_tokenizer(name)
+        tokenizer = load_tokenizer(name, model.encoder)
         tokenizer.model_max_length = usable_length(tokenizer, model.encoder, max_length)
         self._backend, self._tokens = TorchModel(model, compute), Tokens.of(tokenizer)
 

@@ -54,8 +54,7 @@ def training_arguments(
         logging_nan_inf_filter=False,  # it waits for the device at every step; HealthCallback looks instead
         save_strategy="steps",
         save_steps=interval,
-        # The best checkpoint and the last one, which a resumed run goes on from.
-        save_total_limit=2 if validate else 1,
+        save_total_limit=None,  # GanBertTrainer drops the old ones, once the new one is on the disk
         eval_strategy="steps" if validate else "no",
         eval_steps=interval if validate else None,
         load_best_model_at_end=validate,

@@ -18,7 +18,9 @@ from transformers import (
     TrainingArguments,
 )
 
+from ganbert.disk import write_whole
 from ganbert.distributed import any_process, n_processes
+from ganbert.errors import RunError
 
 LOG_FILE = "training_log.jsonl"
 
@@ -67,12 +69,14 @@ class LogFile(TrainerCallback):
         """Begin with what a resumed run had logged up to its checkpoint, and with nothing in a new one."""
         if not state.is_world_process_zero:
             return
-        self.path.write_text("".join(json.dumps(record) + "\n" for record in state.log_history), encoding="utf-8")
+        write_whole(self.path, "".join(json.dumps(record) + "\n" for record in state.log_history))
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Append the newest record."""
         if not state.is_world_process_zero:
             return
+        if not self.path.exists():  # before the next checkpoint makes the folder anew
+            raise RunError(f"step {state.global_step}: {self.path} was removed while the run was going on")
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(state.log_history[-1]) + "\n")
 

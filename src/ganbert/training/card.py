@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import platform
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 import torch
 import transformers
 
+from ganbert.disk import write_whole
 from ganbert.metrics import Metrics
+from ganbert.terminal import markdown, printable
 from ganbert.training.result import TrainingResult
 from ganbert.version import __version__
 
@@ -23,13 +26,13 @@ tags: [ganbert, semi-supervised]
 
 # Text classifier trained with ganbert
 
-`{encoder}` fine-tuned {method}.
+{encoder} fine-tuned {method}.
 
 ```python
 import ganbert
 from transformers import pipeline
 
-pipeline("text-classification", "{folder}", truncation=True)("a text")
+pipeline("text-classification", {folder}, truncation=True)("a text")
 ```
 
 Classes: {classes}.
@@ -67,10 +70,10 @@ def write_model_card(result: TrainingResult) -> None:
     if result.recipe.adversarial:
         method += " (GAN-BERT, Croce et al., ACL 2020)"
     text = TEMPLATE.format(
-        encoder=result.encoder,
+        encoder=markdown(result.encoder),
         method=method,
-        folder=result.output.name,
-        classes=", ".join(f"`{name}`" for name in result.model.config.label_names),
+        folder=json.dumps(printable(result.output.resolve().name), ensure_ascii=False),
+        classes=", ".join(map(markdown, result.model.config.label_names)),
         counts=_table(result.counts),
         figures=_figures(result.test),
         steps=result.steps,
@@ -84,7 +87,7 @@ def write_model_card(result: TrainingResult) -> None:
         recipe=_table(dataclasses.asdict(result.recipe)),
         warnings="\n".join(f"- {warning}" for warning in result.warnings) or "Nothing conspicuous.",
     )
-    (result.output / "README.md").write_text(text, encoding="utf-8")
+    write_whole(result.output / "README.md", text)
 
 
 def _figures(test: Metrics | None) -> str:

@@ -15,6 +15,7 @@ from ganbert.errors import RunError
 from ganbert.labels import UNLABELLED
 from ganbert.losses import fake_score
 from ganbert.model import GanBertOutput
+from ganbert.training.run_folder import last_whole_checkpoint
 
 COLLAPSED_SHARE = 0.98
 """Share of predictions in one class from which on D is said to see one class only."""
@@ -137,8 +138,8 @@ class HealthCallback(TrainerCallback):
 
 
 def _last_checkpoint(output: Path) -> str:
-    checkpoints = sorted(output.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
-    return f"The last checkpoint is {checkpoints[-1]}." if checkpoints else "No checkpoint had been saved yet."
+    checkpoint = last_whole_checkpoint(output)
+    return f"The last checkpoint is {checkpoint}." if checkpoint else "No checkpoint had been saved yet."
 
 
 def last_health(log_history: Sequence[Mapping[str, Any]]) -> dict[str, float]:

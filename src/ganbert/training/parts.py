@@ -20,10 +20,11 @@ from transformers import (
 
 from ganbert.data.batches import BatchPlan, batch_streams
 from ganbert.data.corpus import Corpus
-from ganbert.data.encode import encode, usable_length
+from ganbert.data.encode import encode
 from ganbert.distributed import n_processes
 from ganbert.encoders import load_tokenizer
 from ganbert.labels import UNLABELLED
+from ganbert.limits import TextCounts, usable_length
 from ganbert.metrics import classification_metrics
 from ganbert.model import GanBertForSequenceClassification
 from ganbert.recipe import Recipe
@@ -41,10 +42,12 @@ def build_model(
     )
     model.config.text_pairs = "text_pair" in corpus.train.column_names
     model.config.columns = dict(corpus.columns) or None
-    tokenizer = load_tokenizer(encoder)
+    tokenizer = load_tokenizer(encoder, model.encoder)
     model.config.pad_token_id = tokenizer.pad_token_id
     # Saved with the model, so that whoever reads it cuts texts where training did.
-    tokenizer.model_max_length = usable_length(tokenizer, model.encoder, recipe.max_length)
+    tokenizer.model_max_length = usable_length(
+        tokenizer, model.encoder, recipe.max_length, pairs=model.config.text_pairs
+    )
     return model, tokenizer
 
 
@@ -63,10 +66,10 @@ def build_trainer(
     corpus: Corpus,
     say: Callable[[str], None],
     teacher: GanBertForSequenceClassification | None,
-) -> tuple[GanBertTrainer, BatchPlan, int]:
-    """Return a trainer over the tokenised corpus, its batches, and how many training rows were cut."""
+) -> tuple[GanBertTrainer, BatchPlan, TextCounts]:
+    """Return a trainer over the tokenised corpus, its batches, and what became of the training texts."""
     progress = not arguments.disable_tqdm
-    rows, n_cut = encode(corpus.train, tokenizer, tokenizer.model_max_length, progress=progress)
+    rows, counts = encode(corpus.train, tokenizer, tokenizer.model_max_length, progress=progress)
     validation = None
     if corpus.validation is not None:
         validation = encode(corpus.validation, tokenizer, tokenizer.model_max_length)[0].remove_columns("length")
@@ -90,7 +93,7 @@ def build_trainer(
     )
     for unwanted in (PrinterCallback, ProgressCallback):  # standard output belongs to results
         trainer.remove_callback(unwanted)
-    return trainer, plan, n_cut
+    return trainer, plan, counts
 
 
 def _occurring_ids(tokenizer: PreTrainedTokenizerBase, *parts: Dataset | None) -> torch.Tensor:

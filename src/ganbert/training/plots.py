@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+
+from ganbert.disk import write_whole
 
 # Okabe and Ito's colours, told apart by all readers; line styles tell them apart in print.
 STYLES = (("#0072B2", "-"), ("#D55E00", "--"), ("#009E73", ":"), ("#CC79A7", "-."))
@@ -85,4 +88,6 @@ def _draw(panels: dict[str, tuple[str, dict[str, list[tuple[int, float]]]]], pat
         axes.legend(frameon=False, fontsize="small")
     for axes in figure.axes[len(panels) :]:
         axes.remove()
-    figure.savefig(path, dpi=110)
+    picture = io.BytesIO()
+    figure.savefig(picture, dpi=110, format=path.suffix[1:])
+    write_whole(path, picture.getvalue())

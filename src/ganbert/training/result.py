@@ -25,11 +25,13 @@ class TrainingResult:
         steps: optimiser steps.
         seconds: of the steps taken in this call, without reading, loading and testing.
         n_cut: training rows longer than the maximum length.
+        n_unknown: training rows that are mostly tokens the encoder does not know.
         tokens: that the steps of the whole run read, without padding.
         labelled_shown: how often a labelled row stood in a batch, in the mean.
         health: the last figures of the health watch.
         n_test_in_train: test rows whose text also stands in the training rows.
         test: figures on the test rows, measured once, after training.
+        slips: what in the data is almost surely a slip.
         warnings: what the health watch had to say.
         fallback: why the recipe learned from labelled rows alone although it asks for more; None if it ran as asked.
     """
@@ -45,10 +47,12 @@ class TrainingResult:
     steps: int
     seconds: float
     n_cut: int
+    n_unknown: int
     tokens: int
     labelled_shown: float
     health: dict[str, float]
     n_test_in_train: int
     test: Metrics | None
+    slips: tuple[str, ...]
     warnings: tuple[str, ...]
     fallback: str | None

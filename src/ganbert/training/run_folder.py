@@ -2,45 +2,84 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
-import shutil
+import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from ganbert.data.corpus import Corpus
-from ganbert.distributed import is_main_process
-from ganbert.errors import InputError
+from ganbert import folders
+from ganbert.disk import read_object, sync_folder, why_not_written, write_whole
+from ganbert.errors import InputError, RunError
+from ganbert.folders import RUN_FILE
+from ganbert.folders import TEACHER as TEACHER
+from ganbert.folders import is_finished as is_finished
+from ganbert.folders import is_main_process as is_main_process
+from ganbert.folders import is_unfinished as is_unfinished
 
-RUN_FILE = "run.json"
-"""Stands in the folder of an unfinished run and says what it was begun with."""
-TEACHER = "teacher"
-"""The folder of the teacher's run within that of the student's."""
+if TYPE_CHECKING:  # this module is imported before anything that takes long
+    from ganbert.data.corpus import Corpus
+    from ganbert.recipe import Recipe
+    from ganbert.training.result import TrainingResult
+
+Train = TypeVar("Train", bound="Callable[..., TrainingResult]")
 
 
-def check_output(output: Path, *, resume: bool, overwrite: bool) -> None:
-    """Refuse an output folder that holds something this run may not replace; writes nothing.
+def check_output(output: Path, *, resume: bool, overwrite: bool, inputs: Iterable[str | Path] = ()) -> None:
+    """Refuse an output folder that cannot be written, or that holds something this run may not replace.
+
+    Args:
+        output: the folder; nothing is left in it.
+        resume: go on with the run that it holds.
+        overwrite: replace the model or run that it holds.
+        inputs: tables, and the encoder, if that is a folder; none may lie in the output folder.
 
     Raises:
-        InputError: it is a file, or a folder with a finished model, an unfinished run, or something else.
+        InputError: it is a file, or a folder with a finished model, an unfinished run, or something else; an input lies
+            in it; another run is writing there; or nobody can.
     """
     if not is_main_process():  # which may have begun to write
         return
-    for place in (output, *output.parents):
-        if place.exists() and not place.is_dir():
-            raise InputError("is a file; --output names a folder", path=place)
-    if not output.exists() or not any(output.iterdir()):
-        return
-    if is_unfinished(output):
-        if not (resume or overwrite):
-            raise InputError("holds an unfinished run: --resume takes it up, --overwrite begins anew", path=output)
-    elif is_finished(output):
-        if resume:
-            raise InputError("this run is finished, there is nothing to resume", path=output)
-        if not overwrite:
-            raise InputError("holds a finished model: choose another folder, or --overwrite", path=output)
-    else:
-        raise InputError("holds something else: choose a new or empty folder", path=output)
+    try:
+        for place in (output, *output.parents):
+            if (place.exists() or place.is_symlink()) and not place.is_dir():
+                raise InputError("is a file; --output names a folder", path=place)
+        for path in map(Path, inputs):
+            if path.exists() and _lies_within(path, output):
+                raise InputError(f"is an input and lies in the output folder {output}: choose another", path=path)
+        if (output / folders.LOCK).exists():  # before all else: what an unfinished run is told would mislead
+            with folders.claimed(output):
+                pass
+        _check_content(output, resume=resume, overwrite=overwrite)
+        with folders.claimed(output):  # can it be made and written?
+            pass
+    except OSError as error:
+        raise InputError(f"cannot be used as a folder: {error.strerror or error}", path=output) from error
+
+
+def in_claimed_folder(run: Train) -> Train:
+    """Let a function that trains check its output folder first, and be the only one that writes there."""
+
+    @functools.wraps(run)
+    def checked(recipe: Recipe, corpus: Corpus, output: Path, **settings: Any) -> TrainingResult:
+        resume, overwrite = bool(settings.get("resume")), bool(settings.get("overwrite"))
+        inputs = [*corpus.files, *(settings[name] for name in ("encoder",) if name in settings)]
+        check_output(output, resume=resume, overwrite=overwrite, inputs=inputs)
+        if not is_main_process():
+            return run(recipe, corpus, output, **settings)
+        with folders.claimed(output):
+            _check_content(output, resume=resume, overwrite=overwrite)  # again, now that nobody else writes
+            try:
+                return run(recipe, corpus, output, **settings)
+            except Exception as error:
+                if isinstance(error, (InputError, RunError)) or (reason := _not_written(error, output)) is None:
+                    raise
+                way_on = ". Make room, and the same command with --resume goes on" if is_unfinished(output) else ""
+                raise RunError(f"{output}: cannot be written: {reason}{way_on}") from error
+
+    return cast(Train, checked)
 
 
 def begin(output: Path, facts: dict[str, Any], *, resume: bool) -> Path | None:
@@ -54,28 +93,54 @@ def begin(output: Path, facts: dict[str, Any], *, resume: bool) -> Path | None:
     Raises:
         InputError: the run to resume was begun with other facts.
     """
-    run_file = output / RUN_FILE
-    if resume and run_file.exists():
-        begun = json.loads(run_file.read_text(encoding="utf-8"))
+    begun = read_object(output / RUN_FILE) if resume else None
+    if begun is not None:
         different = sorted(name for name in facts if begun.get(name) != facts[name])
         if different:
             raise InputError(f"was begun with other {', '.join(different)}: give the same, or --overwrite", path=output)
-        return _last_whole_checkpoint(output)
-    if not is_main_process():
-        return None
-    if output.exists():
-        shutil.rmtree(output)
-    output.mkdir(parents=True)
-    run_file.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        checkpoint = last_whole_checkpoint(output)
+        if is_main_process():
+            keep = {RUN_FILE, TEACHER, *_needed(checkpoint)}
+            if (output / TEACHER).is_symlink():
+                keep.remove(TEACHER)
+            folders.remove(output, folders.written(output) - keep)
+        return checkpoint
+    if is_main_process():
+        ours = folders.written(output)
+        parts = {name for name in ours if name == TEACHER or _step(name) is not None}
+        # In this order, so that whoever is killed here leaves a whole model, or a run that can be resumed: what belongs
+        # to an older run is gone before this one's mark stands.
+        folders.remove(output, parts)
+        write_whole(output / RUN_FILE, json.dumps(facts, indent=2) + "\n")
+        folders.remove(output, ours - parts - {RUN_FILE})
     return None
 
 
-def finish(output: Path) -> None:
-    """Leave a model folder: no checkpoints, no teacher, no mark of an unfinished run."""
-    for checkpoint in output.glob("checkpoint-*"):
-        shutil.rmtree(checkpoint)
-    shutil.rmtree(output / TEACHER, ignore_errors=True)
-    (output / RUN_FILE).unlink(missing_ok=True)
+def keep_checkpoint(checkpoint: Path, best: str | None) -> None:
+    """Mark a checkpoint as whole once it is on the disk; the others then go, but for the best one."""
+    folders.seal(checkpoint, folders.written(checkpoint) - {folders.MANIFEST})
+    sync_folder(checkpoint.parent)
+    kept = {checkpoint.name, Path(best or "").name}
+    folders.remove(checkpoint.parent, {other.name for other in checkpoints(checkpoint.parent)} - kept)
+
+
+def finish(output: Path, tokenizer_files: Iterable[str] = ()) -> None:
+    """Leave a model folder: first the list of its files, then no mark of an unfinished run, checkpoints or teacher.
+
+    Args:
+        output: the folder, with the finished model in it.
+        tokenizer_files: names that this tokenizer gives its files.
+
+    Raises:
+        OSError: the model cannot be brought to the disk; the run is still an unfinished one.
+    """
+    parts = {TEACHER, *(path.name for path in checkpoints(output))}
+    names = folders.written(output) | {name for name in tokenizer_files if (output / name).is_file()}
+    folders.seal(
+        output, {name for name in names - parts - {RUN_FILE, folders.MANIFEST, folders.LOCK} if name[0] != "."}
+    )
+    (output / RUN_FILE).unlink(missing_ok=True)  # from here on the model is finished
+    folders.remove(output, parts & {path.name for path in output.iterdir()})
 
 
 def fingerprint(corpus: Corpus) -> str:
@@ -88,27 +153,65 @@ def fingerprint(corpus: Corpus) -> str:
     return digest.hexdigest()
 
 
-def is_unfinished(output: Path) -> bool:
-    """Whether the folder holds a run that has not come to its end."""
-    return (output / RUN_FILE).exists()
+def checkpoints(output: Path) -> list[Path]:
+    """Return the folders of checkpoints, the newest first."""
+    found = [path for path in output.glob("checkpoint-*") if path.is_dir() and not path.is_symlink()]
+    return sorted((path for path in found if _step(path.name) is not None), key=lambda path: -(_step(path.name) or 0))
 
 
-def is_finished(output: Path) -> bool:
-    """Whether the folder holds the model of a finished run."""
-    try:
-        config = json.loads((output / "config.json").read_text(encoding="utf-8"))
-        return not is_unfinished(output) and bool(config["model_type"] == "ganbert")
-    except (OSError, ValueError, LookupError, TypeError):
-        return False
-
-
-def _last_whole_checkpoint(output: Path) -> Path | None:
-    """Return the newest checkpoint that was written to its end, and remove what was cut off in the middle."""
-    for checkpoint in sorted(output.glob("checkpoint-*"), key=lambda path: -int(path.name.split("-")[1])):
-        try:
-            json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))  # the Trainer writes it last
-        except (OSError, ValueError):
-            shutil.rmtree(checkpoint)
-        else:
+def last_whole_checkpoint(output: Path) -> Path | None:
+    """Return the newest checkpoint that was written to its end, and whose best one, too, is still there."""
+    for checkpoint in checkpoints(output):
+        if folders.is_whole(checkpoint) and all(folders.is_whole(output / name) for name in _needed(checkpoint)):
             return checkpoint
     return None
+
+
+def _check_content(output: Path, *, resume: bool, overwrite: bool) -> None:
+    """Refuse a folder whose content this run may not replace."""
+    if not output.exists() or not {path.name for path in output.iterdir()} - folders.leftovers(output):
+        return
+    if is_unfinished(output):
+        if not (resume or overwrite):
+            raise InputError("holds an unfinished run: --resume takes it up, --overwrite begins anew", path=output)
+    elif is_finished(output):
+        if resume:
+            raise InputError("this run is finished, there is nothing to resume", path=output)
+        if not overwrite:
+            raise InputError("holds a finished model: choose another folder, or --overwrite", path=output)
+    else:
+        raise InputError("holds something else: choose a new or empty folder", path=output)
+    if others := folders.in_the_way(output):
+        raise InputError(
+            f"holds {', '.join(sorted(others))}, which ganbert did not write and would replace: move it away first",
+            path=output,
+        )
+
+
+def _lies_within(path: Path, folder: Path) -> bool:
+    """Whether a file or folder lies in another one, itself or what it is a link to."""
+    return any(place.resolve().is_relative_to(folder.resolve()) for place in (path, path.parent))
+
+
+def _not_written(error: Exception, output: Path) -> str | None:
+    """Return in words why the folder could not be written, if that is where an error comes from."""
+    if not output.exists():
+        return "it was removed while the run was going on"
+    if reason := why_not_written(error):
+        return reason
+    if isinstance(error, OSError) and isinstance(error.filename, str) and _lies_within(Path(error.filename), output):
+        return str(error.strerror)
+    return None
+
+
+def _needed(checkpoint: Path | None) -> set[str]:
+    """Return the name of a checkpoint, and of the one that was best then, which the end of the run goes back to."""
+    if checkpoint is None:
+        return set()
+    best = (read_object(checkpoint / "trainer_state.json") or {}).get("best_model_checkpoint")
+    return {checkpoint.name, Path(best).name} if isinstance(best, str) else {checkpoint.name}
+
+
+def _step(name: str) -> int | None:
+    found = re.fullmatch(r"checkpoint-([0-9]+)", name)
+    return int(found[1]) if found else None

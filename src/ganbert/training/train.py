@@ -16,6 +16,7 @@ from transformers import PreTrainedTokenizerBase
 
 from ganbert.compute import Compute, choose_compute
 from ganbert.data.corpus import Corpus, n_shared_texts
+from ganbert.data.review import describe, slips
 from ganbert.distributed import is_main_process
 from ganbert.dropout import use_fast_dropout
 from ganbert.errors import InputError, RunError
@@ -23,6 +24,7 @@ from ganbert.inference.predictor import Predictor
 from ganbert.metrics import Metrics
 from ganbert.model import GanBertForSequenceClassification
 from ganbert.recipe import Recipe
+from ganbert.terminal import printable
 from ganbert.training import run_folder
 from ganbert.training.arguments import training_arguments
 from ganbert.training.callbacks import EarlyStopping, LogFile, QuietProgress, StepCount, StopOnSignal, last_step
@@ -49,7 +51,7 @@ def check_seed(seed: int) -> None:
 def say_on_stderr(message: str) -> None:
     """Tell a person something; standard output belongs to results."""
     if is_main_process():
-        print(message, file=sys.stderr, flush=True)
+        print(printable(message), file=sys.stderr, flush=True)
 
 
 class InterruptedRunError(RunError):
@@ -60,6 +62,7 @@ class InterruptedRunError(RunError):
         self.signal_number = signal_number
 
 
+@run_folder.in_claimed_folder
 def train(
     recipe: Recipe,
     corpus: Corpus,
@@ -75,6 +78,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     report_to: str = "none",
+    review: bool = True,
     progress: bool = True,
     on_step: Callable[[int, int], None] | None = None,
     say: Callable[[str], None] = say_on_stderr,
@@ -98,6 +102,7 @@ def train(
         resume: go on from the last checkpoint in `output`, to the very weights of a run never stopped.
         overwrite: replace the model or run that `output` holds.
         report_to: a tracker that transformers knows, such as "tensorboard".
+        review: say what was read, and what in it is almost surely a slip.
         progress: show progress bars.
         on_step: told of each step, the teacher's among them, and of how many there are.
         say: told, a line at a time, what a person should know.
@@ -108,7 +113,6 @@ def train(
         InterruptedRunError: SIGTERM or Ctrl-C came; a checkpoint has been saved.
     """
     check_seed(seed)
-    run_folder.check_output(output, resume=resume, overwrite=overwrite)
     recipe, note = _affordable(recipe, corpus)
     transformers.set_seed(seed)
     compute = compute or choose_compute()
@@ -142,6 +146,10 @@ def train(
     }
     with arguments.main_process_first():
         checkpoint = run_folder.begin(output, facts, resume=resume)
+    warnings = slips(corpus) if review else []
+    if review:
+        for line in (*describe(corpus), *corpus.notes, *(f"Warning: {warning}" for warning in warnings)):
+            say(line)
     if note is not None:
         say(note)
     teacher, taught, began = None, 0, time.perf_counter()
@@ -162,16 +170,16 @@ def train(
             compiled=compiled,
             early_stopping=early_stopping,
             report_to=report_to,
+            review=False,
             progress=progress,
             on_step=on_step and (lambda step, _: on_step(step, steps)),
             say=say,
         )
         taught = last_step(output / run_folder.TEACHER)  # early stopping may have ended it before its lesson
     seconds = time.perf_counter() - began
-    trainer, plan, n_cut = build_trainer(model, tokenizer, arguments, recipe, corpus, say, teacher)
-    if n_cut:
-        longest = tokenizer.model_max_length
-        say(f"{n_cut} of {len(corpus.train)} training texts exceed {longest} tokens and were cut (--max-length).")
+    trainer, plan, texts = build_trainer(model, tokenizer, arguments, recipe, corpus, say, teacher)
+    for text_note in texts.notes(tokenizer.model_max_length, "training texts"):
+        say(text_note)
     say(f"Training on {compute}: {arguments.max_steps} steps of up to {recipe.batch_size} rows.")
     if resume:
         say(f"Resuming from {checkpoint}." if checkpoint else "No checkpoint had been saved yet: beginning anew.")
@@ -206,19 +214,21 @@ def train(
         counts=corpus.counts(),
         steps=trainer.state.global_step + taught,
         seconds=seconds,
-        n_cut=n_cut,
+        n_cut=texts.n_cut,
+        n_unknown=texts.n_unknown,
         tokens=int(shown @ plan.lengths),
         labelled_shown=float(shown[corpus.labelled].mean()),
         health=last_health(trainer.state.log_history),
         n_test_in_train=n_shared,
         test=test,
+        slips=tuple(warnings),
         warnings=tuple(health.warnings),
         fallback=note,
     )
     if is_main_process():
-        plot_training(trainer.state.log_history, output)
+        _plot(trainer, output, say)
         write_model_card(result)
-        run_folder.finish(output)
+        run_folder.finish(output, tokenizer.vocab_files_names.values())
     return result
 
 
@@ -288,6 +298,14 @@ def _saved(
         tokenizer.save_pretrained(output)
     trainer.accelerator.wait_for_everyone()
     return GanBertForSequenceClassification.from_pretrained(output)
+
+
+def _plot(trainer: GanBertTrainer, output: Path, say: Callable[[str], None]) -> None:
+    """Draw the run; a model without pictures is finished, too."""
+    try:
+        plot_training(trainer.state.log_history, output)
+    except Exception as error:
+        say(f"The plots could not be drawn: {printable(error)}.")
 
 
 def _test(corpus: Corpus, predictor: Predictor, progress: bool) -> tuple[Metrics | None, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from ganbert.distributed import n_processes, rows_of_all
 from ganbert.model import GanBertForSequenceClassification, GanBertOutput
 from ganbert.recipe import Recipe
 from ganbert.training.health import HealthMonitor
+from ganbert.training.run_folder import keep_checkpoint
 from ganbert.training.teacher import Teacher
 
 NETWORKS = ("encoder", "discriminator", "generator")
@@ -152,3 +154,17 @@ class GanBertTrainer(Trainer):
         assert isinstance(model, GanBertForSequenceClassification)
         model.save_generator = _internal_call
         super().save_model(output_dir, _internal_call=_internal_call)
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        """Save a checkpoint, and keep of the older ones only the best, once this one is on the disk."""
+        super()._save_checkpoint(model, trial)
+        self.accelerator.wait_for_everyone()  # each process has written the state of its random numbers
+        if self.is_world_process_zero():
+            checkpoint = Path(self._get_output_dir(trial=trial)) / f"checkpoint-{self.state.global_step}"
+            keep_checkpoint(checkpoint, self.state.best_model_checkpoint)
+
+    def _load_best_model(self) -> None:
+        """Load the best checkpoint of this folder, which may have had another name when the run was begun."""
+        best = Path(self.state.best_model_checkpoint or "")
+        self.state.best_model_checkpoint = str(Path(self.args.output_dir or ".") / best.name)
+        super()._load_best_model()

@@ -1,0 +1,1 @@
+"""The formats of tables, each with its reader and its writer."""

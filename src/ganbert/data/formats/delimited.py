@@ -1,0 +1,224 @@
+"""CSV, whose cells may stand in double quotes, and TSV, in which a double quote is a character like any other."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import chain, islice
+from typing import Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ganbert.data.formats.cells import CellTable
+from ganbert.data.formats.open_quotes import swallowed
+from ganbert.data.table_readers import (
+    BLANK,
+    CELL_BYTES,
+    CELL_CHARACTERS,
+    CHUNK_CHARACTERS,
+    LINE_CHARACTERS,
+    EndlessRecordError,
+    Lines,
+    Source,
+)
+from ganbert.errors import InputError
+
+_RECORD_LINES = 2**16  # the longest posts have some thousand
+_NAMED_DELIMITER = re.compile(r"sep=([^\"\r\n])[ \t]*(?:\r\n|\r|\n|\Z)", re.IGNORECASE)  # Excel's
+
+
+def read_csv(source: Source) -> Iterator[pa.Table]:
+    """Yield a CSV file in chunks, every cell a string."""
+    yield from _read_csv(source, Lines(source, universal=True))
+
+
+def read_unicode_text(source: Source) -> Iterator[pa.Table]:
+    """Yield a file of Excel's format "Unicode text" in chunks: CSV in UTF-16, mostly with tabs."""
+    lines = Lines(source, universal=True)
+    with suppress(InputError):
+        lines.peek()
+    if not source.log.dialect.encoding.startswith("utf-16"):
+        raise source.error(
+            "a .txt file is a table only where Excel wrote it as Unicode text (UTF-16 with a byte order mark): "
+            "let the name end in .csv or .tsv"
+        )
+    yield from _read_csv(source, lines)
+
+
+def read_tsv(source: Source) -> Iterator[pa.Table]:
+    """Yield a TSV file in chunks, every cell a string: what stands between two tabs, as it stands there."""
+    lines = Lines(source, universal=True, blank=BLANK.replace("\t", ""))
+    first_row, quoted = 1, ""
+    for chunk in _Records(source, lines, _TabReader(source, lines), "\t").chunks():
+        source.note_delimiter("\t")
+        yield chunk
+        quoted = quoted or _quoted_cell(chunk, first_row)
+        first_row += len(chunk)
+    if quoted:
+        source.log.notes.append(
+            f"cells in double quotes, the first in {quoted}, are read as they stand, since TSV has no quoting "
+            "(if the quotes are meant as in CSV, let the name end in .csv)"
+        )
+
+
+def _read_csv(source: Source, lines: Lines) -> Iterator[pa.Table]:
+    csv.field_size_limit(max(csv.field_size_limit(), CELL_CHARACTERS))  # the default is too little for a long text
+    delimiter = _delimiter(source, lines)
+    lines.blank = BLANK.replace(delimiter, "")
+    reader = csv.reader(chain.from_iterable(lines.lists(_RECORD_LINES)), delimiter=delimiter, strict=True)
+    source.note_delimiter(delimiter)
+    yield from _Records(source, lines, reader, delimiter).chunks()
+
+
+class _Reader(Protocol):
+    """`csv.reader`, or what stands for it."""
+
+    @property
+    def line_num(self) -> int:
+        """Lines taken so far."""
+
+    def __iter__(self) -> Iterator[list[str]]:
+        """Yield the cells of each record."""
+
+
+class _TabReader:
+    """As `csv.reader`, for text without quoting."""
+
+    def __init__(self, source: Source, lines: Lines) -> None:
+        self._source, self._lines, self.line_num = source, lines, 0
+
+    def __iter__(self) -> Iterator[list[str]]:
+        for line in chain.from_iterable(self._lines.lists()):
+            self.line_num += 1
+            cells = line.rstrip("\r\n").split("\t")
+            if len(line) > CELL_CHARACTERS and max(map(len, cells)) > CELL_CHARACTERS:
+                number = self.line_num + self._lines.n_passed
+                raise self._source.error(f"a cell has more than {CELL_CHARACTERS:,} characters (line {number})")
+            yield cells
+
+
+class _Records:
+    """Records, which are lists of cells, as chunks of a table: of one width, with the cells of `pandas.read_csv`.
+
+    Not by pandas itself: it fills a short row with empty cells and nothing tells them from empty cells in the file.
+    """
+
+    def __init__(self, source: Source, lines: Lines, reader: _Reader, delimiter: str) -> None:
+        self._source, self._lines, self._reader, self._delimiter = source, lines, reader, delimiter
+        self._long: list[tuple[int, int]] = []  # of this chunk's records that go over several lines: row and line
+
+    def chunks(self) -> Iterator[pa.Table]:
+        """Yield the rows in tables."""
+        records, rows = self._records(), list[list[str]]()
+        header = next(records, None)
+        if header is None:
+            raise self._source.error("the file is empty; its first line must name the columns")
+        table, begin = CellTable(self._source, header), self._lines.n_characters
+        for cells in records:
+            rows.append(cells)
+            size = self._lines.n_characters - begin + CELL_BYTES * len(header) * len(rows)
+            if len(rows) == self._source.chunk_rows or size > CHUNK_CHARACTERS:
+                self._check_long(rows, table.n_rows + 1)
+                yield table.chunk(rows)
+                rows, begin = [], self._lines.n_characters
+        if rows or not table.n_rows:
+            self._check_long(rows, table.n_rows + 1)
+            yield table.chunk(rows)
+        table.close()
+
+    def _records(self) -> Iterator[list[str]]:
+        """Yield the header and then the rows."""
+        lines, row, width = self._lines, 0, 0  # row 0 is the header
+        try:
+            for cells in self._reader:
+                line = lines.record_end + 1
+                lines.record_end = self._reader.line_num
+                if len(cells) < 2 and lines.last_is_blank():  # pandas too skips these, but not a blank cell in quotes
+                    continue
+                if len(cells) != width:
+                    if width:
+                        message = f"the header has {width} fields, this row {len(cells)} (line {line + lines.n_passed})"
+                        raise self._source.error(message, row=row)
+                    width = len(cells)
+                if row and lines.record_end > line:
+                    self._long.append((row, line + lines.n_passed))
+                yield cells
+                row += 1
+        except (csv.Error, EndlessRecordError) as error:
+            line, last = lines.record_end + 1 + lines.n_passed, self._reader.line_num + lines.n_passed
+            raise self._source.error(_malformed(error, line, last), row=row or None) from None
+
+    def _check_long(self, rows: list[list[str]], first_row: int) -> None:
+        """Refuse a record that has swallowed others."""
+        long, self._long = self._long, []
+        found = swallowed(rows, [row - first_row for row, _ in long], self._delimiter)
+        if found is not None:
+            row, line = long[found]
+            raise self._source.error(
+                "the lines of a quoted cell look like rows of this table: is a quote left open? "
+                f"(line {line}; if it is one text, write the table as .jsonl)",
+                row=row,
+            )
+
+
+def _malformed(error: Exception, line: int, last: int) -> str:
+    """Say what is wrong with a record that begins in `line`; it was read until `last`."""
+    if isinstance(error, EndlessRecordError):
+        limit = f"{_RECORD_LINES:,} lines or {LINE_CHARACTERS:,} characters"
+        return f"a row goes on for more than {limit}: is a quote left open? (line {line})"
+    if "unexpected end" in str(error):
+        return f"a quote is opened and never closed (line {line})"
+    if "expected after" in str(error):
+        begins = f"; the row begins in line {line}" if line != last else ""
+        return (
+            "text behind a closing quote: a cell that begins with a quote ends with one, and quotes within are doubled "
+            f"(line {last}{begins})"
+        )
+    return f"{error}: is a quote left open? (line {line})"
+
+
+def _delimiter(source: Source, lines: Lines) -> str:
+    """Return what separates cells: as said, as a line `sep=;` says, or else a comma, unless the header shows another.
+
+    It does if it has one field between commas and more between others, as many as the first row.
+    """
+    beginning = lines.peek()
+    if named := _NAMED_DELIMITER.match(beginning):
+        lines.drop(named[0])
+    if source.delimiter is not None:
+        delimiter = {"tab": "\t", "\\t": "\t"}.get(source.delimiter, source.delimiter)
+        if len(delimiter) != 1 or delimiter in '"\r\n\ufeff':
+            raise source.error(f"--delimiter {source.delimiter!r}: give one character, which is no quote, or tab")
+        return delimiter
+    if named:
+        return named[1]
+    if len(next(iter(_first_records(beginning, ",")), ())) > 1:
+        return ","
+    heads = {other: [len(cells) for cells in _first_records(beginning, other)] for other in ";\t|"}
+    fitting = [other for other, widths in heads.items() if len(set(widths)) == 1 and widths[0] > 1]
+    if not fitting:
+        return ","
+    found = max(fitting, key=lambda other: heads[other][0])
+    source.log.notes.append(f"fields are separated by {found!r} (--delimiter names another)")
+    return found
+
+
+def _first_records(text: str, delimiter: str) -> list[list[str]]:
+    """Return the header and the first row; nothing if they are not well-formed."""
+    lines = text[: 2**20].splitlines(keepends=True)
+    with suppress(csv.Error):
+        records = csv.reader(lines, delimiter=delimiter, strict=True)
+        return list(islice((cells for cells in records if any(map(str.strip, cells))), 2))
+    return []
+
+
+def _quoted_cell(chunk: pa.Table, first_row: int) -> str:
+    """Return where the first cell stands that begins and ends with a double quote."""
+    for name in chunk.column_names:
+        index = pc.index(pc.match_substring_regex(chunk[name], r'(?s)^".*"$'), True).as_py()
+        if index >= 0:
+            return f"row {first_row + index}, column {name!r}"
+    return ""

@@ -1,0 +1,222 @@
+"""What may stand in the `config.json` of a model: one reader for every way in, without torch or transformers."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from ganbert.errors import InputError
+
+Pooling = Literal["cls", "pooler", "mean", "last"]
+Noise = Literal["normal", "uniform"]
+RealTerm = Literal["all", "unlabelled", "taken_for_fake"]
+FeatureMatching = Literal["sum", "mean"]
+
+MODEL_TYPE = "ganbert"
+EXPORT_KEY = "onnx"
+"""Entry by which config.json of an exported folder is known, and which tells what only a tokenizer's class knows."""
+
+COLUMNS = ("text", "text_pair", "label")
+"""Keys of the field `columns`."""
+
+_MOST_BYTES = 64_000_000
+_MOST_LEVELS = 50
+_MOST_PARTS = 1000
+"""Layers, heads, experts and so on that an encoder may have; each is built by itself, and 10^9 of them never end."""
+
+
+@dataclass(frozen=True)
+class _Field:
+    """What a field's value must be: a test, and the same in words."""
+
+    holds: Callable[[Any], bool]
+    condition: str
+
+
+def require_choice(name: str, value: object, choices: object) -> None:
+    """Raise `ValueError` unless `value` is one of the strings of the `Literal` type `choices`."""
+    if value not in get_args(choices):
+        raise ValueError(f"{name}={value!r}: choose one of {', '.join(get_args(choices))}")
+
+
+def is_whole(value: object, low: float = -math.inf, high: float = math.inf) -> bool:
+    """Return whether `value` is a whole number, no bool, in `low` to `high`."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and low <= int(value) <= high
+
+
+def _is_real(value: object, low: float, below: float) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and low <= float(value) < below
+
+
+def _are_columns(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, dict) and all(key in COLUMNS and isinstance(name, str) for key, name in value.items())
+    )
+
+
+def _choice(choices: Any) -> _Field:
+    words = get_args(choices)
+    return _Field(lambda value: isinstance(value, str) and value in words, f"choose one of {', '.join(words)}")
+
+
+_SWITCH = _Field(lambda value: isinstance(value, bool), "must be true or false")
+_SHARE = _Field(lambda value: _is_real(value, 0, 1), "must be a number, at least 0 and below 1")
+_WEIGHT = _Field(lambda value: _is_real(value, 0, math.inf), "must be a number, 0 or above and finite")
+
+_FIELDS = {
+    "pooling": _choice(Pooling),
+    "noise": _choice(Noise),
+    "real_term": _choice(RealTerm),
+    "feature_matching": _choice(FeatureMatching),
+    "noise_size": _Field(lambda value: is_whole(value, 1, 1_000_000), "must be a whole number from 1 to 1,000,000"),
+    "num_labels": _Field(lambda value: is_whole(value, 1, 1_000_000), "must be a whole number from 1 to 1,000,000"),
+    "columns": _Field(_are_columns, f"must be null, or names of the columns {', '.join(COLUMNS)}"),
+    **dict.fromkeys(("adversarial", "has_generator", "feature_dropout", "text_pairs", "joint"), _SWITCH),
+    **dict.fromkeys(("dropout", "input_dropout"), _SHARE),
+    **dict.fromkeys(("real_weight", "fooling_weight", "feature_matching_weight", "contrastive_weight"), _WEIGHT),
+}
+
+
+def check_fields(stated: Mapping[str, Any]) -> None:
+    """Raise `ValueError` unless every field of ganbert's own, where it is stated, can be what it says.
+
+    Args:
+        stated: fields of `GanBertConfig`, and `id2label`, `label2id` and `num_labels`.
+    """
+    for name in _FIELDS.keys() & stated.keys():
+        field, value = _FIELDS[name], stated[name]
+        if not field.holds(value):
+            raise ValueError(f"{name}={_short(value)}: {field.condition}")
+    if stated.get("has_generator") and stated.get("adversarial") is False:
+        raise ValueError("has_generator=True needs adversarial=True: without a fake class there is nothing to fool")
+    if stated.get("id2label") is not None:
+        names = class_names(stated["id2label"])
+        if stated.get("num_labels") not in (None, len(names)):
+            raise ValueError(f"num_labels={stated['num_labels']}: but id2label names {len(names)} classes")
+        ids = {name: i for i, name in enumerate(names)}
+        if stated.get("label2id") is not None and stated["label2id"] != ids:
+            raise ValueError("label2id: is not the inverse of id2label")
+
+
+def class_names(id2label: Any) -> tuple[str, ...]:
+    """Return the names of the classes 0 to k-1 of `{"0": name, ...}`; `ValueError` unless each has one of its own."""
+    if not isinstance(id2label, Mapping) or not id2label:
+        raise ValueError(f"id2label={_short(id2label)}: must name each class, as in {{'0': 'no', '1': 'yes'}}")
+    try:
+        # By id, not by the order in the file: JSON files sort "10" before "2".
+        by_id = {int(i): name for i, name in id2label.items() if not isinstance(i, (bool, float))}
+    except (TypeError, ValueError):
+        raise ValueError("id2label: its keys must be the whole numbers from 0 to k-1") from None
+    if sorted(by_id) != list(range(len(id2label))):
+        raise ValueError(f"id2label: its keys must be the whole numbers from 0 to {len(id2label) - 1}")
+    names = tuple(by_id[i] for i in range(len(by_id)))
+    for i, name in enumerate(names):
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"id2label: class {i} must have a name, not {_short(name)}")
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"id2label: two classes are named {_short(twice)}")
+    return names
+
+
+def read_json(path: Path, name: str | None = None) -> dict[str, Any]:
+    """Read a JSON file that holds one object.
+
+    Args:
+        path: the file.
+        name: what messages call it; None is its name without the folder.
+
+    Raises:
+        InputError: it cannot be read, is no object, or is too long or too deep to be meant.
+    """
+    name = name or path.name
+    try:
+        size = path.stat().st_size
+        if size > _MOST_BYTES:
+            raise InputError(f"{name} is {size:,} bytes long, which no such file is")
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(f"{name} cannot be read: {error.strerror}") from error
+    except RecursionError:
+        raise InputError(f"{name} is nested too deeply to be meant") from None
+    except ValueError as error:
+        raise InputError(f"{name} is not JSON ({one_line(error)})") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{name} holds a {type(content).__name__} where an object is expected")
+    return content
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read the `config.json` of a model or an encoder, and refuse numbers that no model has before any is built.
+
+    Raises:
+        InputError: it cannot be read, or nobody means what it says: 10^9 layers, a dropout of 7, nan.
+    """
+    config = read_json(folder / "config.json")
+    try:
+        check_plausible(config)
+    except ValueError as error:
+        raise InputError(f"config.json: {error}") from error
+    return config
+
+
+_PARTS = re.compile(
+    r"^(num|n)_\w*(layer|block|group|expert|stage|head)s?$|(layer|block|group|expert|head)s$|group_num$"
+)
+_SIZES = re.compile(r"^(hidden|vocab|embedding|intermediate)_size$|^(d_model|n_embd|dim|hidden_dim|n_positions)$")
+_CHANCES = re.compile(r"dropout|dropout_prob$|_pdrop$|layerdrop$")
+_EPSILONS = re.compile(r"_eps$|_epsilon$")
+
+
+def check_plausible(value: Any, name: str = "", level: int = 0) -> None:
+    """Raise `ValueError` if a configuration holds a number that no model has, or is nested too deeply."""
+    if level > _MOST_LEVELS:
+        raise ValueError("is nested too deeply to be meant")
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key not in ("id2label", "label2id"):  # their keys are the user's words
+                check_plausible(inner, key, level + 1)
+    elif isinstance(value, list):
+        for inner in value:
+            check_plausible(inner, "", level + 1)
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        if value != value:
+            raise ValueError(f"{name}: nan is no value")
+        if isinstance(value, int) and abs(value) >= 2**63:
+            raise ValueError(f"{name}={_short(value)}: no number of a model is so large")
+        if name == "num_labels" and not 0 <= value <= 1_000_000:  # transformers makes a name for each
+            raise ValueError(f"{name}={value}: must be from 0 to 1,000,000")
+        if _PARTS.search(name) and value > _MOST_PARTS:
+            raise ValueError(f"{name}={value}: more than {_MOST_PARTS:,} is not meant")
+        if name in ("num_hidden_layers", "n_layer", "n_layers", "num_layers") and value < 1:
+            raise ValueError(f"{name}={value}: must be 1 or above")
+        if _SIZES.search(name) and not 0 < value < 2**31:
+            raise ValueError(f"{name}={value}: must be above 0, and no model is so large")
+        if _CHANCES.search(name) and not 0 <= value <= 1:
+            raise ValueError(f"{name}={value}: must be from 0 to 1")
+        if name == "chunk_size_feed_forward" and value != 0:
+            raise ValueError(f"{name}={value}: must be 0, as it is for all encoders that can be had")
+        if _EPSILONS.search(name) and not 0 <= value < 1:
+            raise ValueError(f"{name}={value}: must be small and not below 0")
+
+
+def one_line(error: BaseException | str) -> str:
+    """Return what an error says, on one line and not endlessly."""
+    text = " ".join(str(error).split())
+    return (text[:300] + "...") if len(text) > 300 else text or type(error).__name__
+
+
+def _short(value: object) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # Python does not write out whole numbers of more than 4300 digits
+        text = "a number of thousands of digits"
+    return text if len(text) <= 80 else text[:80] + "..."

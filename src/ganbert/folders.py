@@ -1,0 +1,233 @@
+"""Folders that ganbert fills: one writer at a time, a list of what was written, and nothing else is ever removed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ganbert.disk import read_object, sync, write_whole
+from ganbert.errors import InputError
+
+LOCK = ".ganbert.lock"
+MANIFEST = "manifest.json"
+"""Lists the files that ganbert wrote into a folder, with their sizes; written last, when they are on the disk."""
+RUN_FILE = "run.json"
+"""Stands in the folder of an unfinished run and says what it was begun with."""
+TEACHER = "teacher"
+"""The folder of the teacher's run within that of the student's."""
+
+WELL_KNOWN = frozenset(
+    """
+    config.json generation_config.json model.safetensors model.safetensors.index.json model.onnx model.onnx.data
+    README.md training_log.jsonl losses.png health.png run.json
+    tokenizer.json tokenizer_config.json special_tokens_map.json added_tokens.json chat_template.jinja vocab.txt
+    vocab.json merges.txt spiece.model sentencepiece.bpe.model tokenizer.model bpe.codes spm.model
+    training_args.bin trainer_state.json optimizer.pt optimizer.bin scheduler.pt scaler.pt rng_state.pth
+    """.split()  # noqa: SIM905 - a list would take thirty lines
+)
+"""What ganbert and its libraries write; in a folder without a manifest, which older versions left, these are theirs."""
+_NUMBERED = re.compile(r"model-\d{5}-of-\d{5}\.safetensors|rng_state_\d+\.pth")
+_PART_OF_RUN = re.compile(rf"checkpoint-\d+|{TEACHER}")
+FACTS = frozenset({"recipe", "encoder", "seed", "precision", "data"})
+"""What a run depends on, and `run.json` holds."""
+_LEFTOVER = re.compile(r"\.ganbert\.lock|\.[0-9a-f]{16}\.part|\.tmp[A-Za-z0-9]{6}|\.export-[a-z0-9_]{8}")
+"""What a killed process leaves: ours, and the temporary names of safetensors."""
+
+
+def is_main_process() -> bool:
+    """Whether this process is the one that speaks and writes; torchrun and accelerate number them in RANK."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Make a folder and be its only writer; the system gives the lock back when this process dies.
+
+    What is still empty at the end is taken away again.
+
+    Raises:
+        InputError: another process writes there, or nobody can.
+    """
+    made: list[Path] = []
+    lock = FileLock(folder / LOCK)
+    try:
+        made = [place for place in (folder, *folder.parents) if not place.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise InputError("another run is writing there: wait for it, or choose another folder", path=folder) from None
+    except OSError as error:
+        _remove_empty(made)
+        raise InputError(f"cannot be written to: {error.strerror or error}", path=folder) from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            (folder / LOCK).unlink()
+        lock.release()
+        _remove_empty(made)
+
+
+def seal(folder: Path, names: Iterable[str]) -> None:
+    """Bring files to the disk, and list them in the manifest.
+
+    Raises:
+        OSError: a file or the manifest cannot be written.
+    """
+    sizes = {}
+    for name in sorted(names):
+        sync(folder / name)
+        sizes[name] = (folder / name).stat().st_size
+    write_whole(folder / MANIFEST, json.dumps({"written_by": "ganbert", "files": sizes}, indent=2) + "\n")
+
+
+def share(folder: Path, names: Iterable[str]) -> None:
+    """Give files the access rights of `config.json`: safetensors lets only their owner read those that it writes."""
+    with suppress(OSError):
+        mode = stat.S_IMODE((folder / "config.json").stat().st_mode)
+        for name in names:
+            if stat.S_IMODE((folder / name).stat().st_mode) != mode:
+                (folder / name).chmod(mode)
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Whether a folder holds a run that has not come to its end; a mark that cannot be read is one, too."""
+    begun = read_object(folder / RUN_FILE)
+    return (folder / RUN_FILE).is_file() and (begun is None or begun.keys() <= FACTS)  # else it is somebody else's
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a folder holds the model of a finished run, weights and all."""
+    config = read_object(folder / "config.json") or {}
+    weights = ("model.safetensors", "model.safetensors.index.json")
+    return (
+        not is_unfinished(folder)
+        and config.get("model_type") == "ganbert"
+        and any((folder / name).is_file() for name in weights)
+    )
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a folder has a manifest, and each file of it in its size."""
+    sizes = _manifest(folder)
+    if sizes is None:
+        return False
+    try:
+        return all((folder / name).lstat().st_size == size for name, size in sizes.items())
+    except OSError:
+        return False
+
+
+def written(folder: Path) -> set[str]:
+    """Return the names in a folder that ganbert wrote, or a process that was killed left behind."""
+    listed, unfinished = _manifest(folder), is_unfinished(folder)
+    known = set() if listed is None else {*listed, MANIFEST}
+    if _PART_OF_RUN.fullmatch(folder.name) and read_object(folder / MANIFEST) is None:
+        known.add(MANIFEST)  # a torn one
+    found = leftovers(folder)
+    for path in folder.iterdir():
+        if _PART_OF_RUN.fullmatch(path.name):
+            # A link is taken away, and what it leads to stays: nothing may be written through it.
+            ours = path.is_symlink() or (path.is_dir() and (unfinished or listed is None or _is_ours(path)))
+        else:
+            ours = path.name in known or ((unfinished or listed is None) and _is_well_known(path.name))
+            ours = ours and (path.is_symlink() or not path.is_dir())
+        if ours:
+            found.add(path.name)
+    return found
+
+
+def in_the_way(folder: Path) -> set[str]:
+    """Return the names in a folder that somebody else wrote and a run would write over."""
+    others = {path.name for path in folder.iterdir()} - written(folder)
+    return {name for name in others if _is_well_known(name) or name == MANIFEST or _PART_OF_RUN.fullmatch(name)}
+
+
+def leftovers(folder: Path) -> set[str]:
+    """Return the names in a folder that a killed process left behind."""
+    return {path.name for path in folder.iterdir() if _LEFTOVER.fullmatch(path.name)}
+
+
+def remove(folder: Path, names: Iterable[str]) -> None:
+    """Remove what ganbert wrote; follow no link, and leave what somebody else put into a folder of ours."""
+    for name in sorted(names, key=lambda name: (name == MANIFEST, name)):  # it says until the end what is whose
+        path = folder / name
+        if _LEFTOVER.fullmatch(name) and path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.is_dir() and not path.is_symlink():
+            remove(path, written(path))
+            with suppress(OSError):  # somebody else's file is in it
+                path.rmdir()
+        elif name != LOCK:  # which this process holds
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def scratch(parent: Path | None = None) -> Iterator[Path]:
+    """Yield a new folder for temporary files, which is removed at the end, or by the next call if this process dies.
+
+    Args:
+        parent: where to make it; the system's folder for temporary files if not given.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    place = Path(tempfile.gettempdir()) if parent is None else parent
+    _remove_abandoned(place)
+    new = Path(tempfile.mkdtemp(prefix="new-ganbert-", dir=place))
+    lock = FileLock(new / LOCK)
+    lock.acquire(blocking=False)
+    folder = new.rename(new.with_name(new.name.removeprefix("new-")))  # others look at it only once it is locked
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        lock.release()
+
+
+def _remove_abandoned(place: Path) -> None:
+    """Remove what `scratch` made for processes that are dead: nobody holds its lock."""
+    for folder in place.glob("ganbert-*"):
+        with suppress(OSError, Timeout):
+            facts = folder.lstat()
+            if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != _user() or not (folder / LOCK).is_file():
+                continue
+            with FileLock(folder / LOCK, blocking=False):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _user() -> int:
+    return os.getuid() if hasattr(os, "getuid") else 0
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def _is_well_known(name: str) -> bool:
+    return name in WELL_KNOWN or _NUMBERED.fullmatch(name) is not None
+
+
+def _is_ours(folder: Path) -> bool:
+    return _manifest(folder) is not None or is_unfinished(folder) or not any(folder.iterdir())
+
+
+def _manifest(folder: Path) -> dict[str, int] | None:
+    """Return the files that a manifest lists, with their sizes; None if there is no manifest of ganbert."""
+    content = read_object(folder / MANIFEST)
+    files = None if content is None else content.get("files")
+    if content is None or content.get("written_by") != "ganbert" or not isinstance(files, dict):
+        return None
+    # A name is that of a file in this very folder: nothing that leads elsewhere is obeyed.
+    return {name: size for name, size in files.items() if name == Path(name).name and name not in ("", "..")}
