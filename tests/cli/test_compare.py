@@ -89,9 +89,23 @@ def test_what_was_skipped_is_counted(compare: Run, toy_table: Callable[..., Path
     table.write_text(table.read_text(encoding="utf-8") + '"  ",tool\n', encoding="utf-8")
     arguments = (table, "--methods", "tfidf", "--seeds", 1, "--skip-empty", "--json")
     first, again = compare(*arguments), compare(*arguments)
-    assert "1 rows without text were skipped." in first.err
+    assert "left out: 1 row without text" in first.err
     assert (first.result["skipped_empty"], first.result["blank"]) == (1, 0)
     assert again.result["skipped_empty"] == 1  # also where nothing is run
+
+
+def test_what_was_read_is_said_with_what_is_odd_about_it(compare: Run, toy_table: Callable[..., Path]) -> None:
+    table = toy_table(labelled=30)
+    text = table.read_text(encoding="utf-8")
+    table.write_text(text + "a b,Tool\nc d,Tool\ne f,?\n", encoding="utf-8")
+    arguments = ("--methods", "tfidf", "--seeds", 1, "--json")
+    plain = compare(table, *arguments)
+    assert "33 labelled in 5 classes" in plain.err
+    assert "Warning: labels that look alike are separate classes" in plain.err
+    mended = compare(table, *arguments, "--normalize-labels", "--none-label", "?")
+    assert "32 labelled in 3 classes" in mended.err
+    assert "look alike" not in mended.err
+    assert mended.result["runs"][0]["classes"] == 3
 
 
 def test_the_time_that_is_left_is_told_by_method(compare: Run, toy_table: Callable[..., Path]) -> None:
@@ -260,6 +274,16 @@ def test_a_missing_table_is_told_before_anything_slow_is_imported(tmp_path: Path
         "import sys\nsys.argv = ['ganbert', 'compare', 'nowhere.csv']\nfrom ganbert.cli import main\n"
         "try:\n    main()\nexcept SystemExit as end:\n    print(end.code, {'torch', 'datasets'} & set(sys.modules))"
     )
+    (tmp_path / "there.csv").write_text("text,intent\na,b\n")
+    columns = subprocess.run(
+        [sys.executable, "-c", code.replace("nowhere", "there")],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=60,
+    )
+    assert columns.stdout == "2 set()\n"
+    assert columns.stderr.startswith("ganbert: there.csv, column 'label': no such column")
     outcome = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, timeout=60)
     assert outcome.stdout == "2 set()\n"
     assert outcome.stderr.startswith("ganbert: nowhere.csv: no such file or folder, and no task (qc-coarse, ")

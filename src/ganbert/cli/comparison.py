@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ganbert.cli import options
+from ganbert.cli import options, tables
 from ganbert.cli.run_progress import RunProgress
 from ganbert.errors import InputError, RunError
 from ganbert.evaluation.engines import one_by_one
@@ -40,8 +40,7 @@ if TYPE_CHECKING:
 
 WORDS = (
     "Figures in percent, means over seeds. 95% interval: where the figure would lie with other seeds and other rows. "
-    "Macro F1: the mean over classes, rare ones counting as much as common ones. ECE: how far confidence is from "
-    "accuracy on average, 0 is best. Steps: updates of the weights."
+    f"Steps: updates of the weights. {tables.WORDS}"
 )
 """What the columns mean, for those who meet them for the first time."""
 

@@ -67,6 +67,7 @@ def command(
     options.check_engine(engine, jobs, address)
     check_folder(output, [])
 
+    # From here on libraries that take seconds to import.
     options.quiet_libraries()
     from ganbert.cli.comparison import carry_out_and_show
     from ganbert.evaluation.measure import runs_of
