@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from scipy import stats
 
 from tests.conftest import Run, toy_rows
 
@@ -30,13 +31,23 @@ def test_a_test_file_is_measured_on(compare: Run, toy_table: Callable[..., Path]
     outcome = compare(toy_table(), "--test", test, "--seeds", 2, "--json")
     assert outcome.status == 0, outcome.err
     runs, summary = outcome.result["runs"], outcome.result["summary"]
-    assert [(r["method"], r["seed"]) for r in runs] == [(m, s) for s in range(2) for m in METHODS.split(",")]
+    seedless = [("tfidf", 0), ("embed", 0)]  # with the same rows, another seed would do the same
+    assert [(r["method"], r["seed"]) for r in runs] == [
+        *seedless, ("bert-tuned", 0), ("default", 0), ("bert-tuned", 1), ("default", 1)
+    ]  # fmt: skip
     assert {r["n_test"] for r in runs} == {30}
     assert {(r["n_labelled"], r["n_unlabelled"]) for r in runs} == {(24, 36)}
     assert {r["steps"] for r in runs if r["method"].startswith("default")} == {4}
     default = next(s for s in summary if s["method"] == "default")
     assert default["baseline"] == "bert-tuned"
-    assert default["gain"]["n"] == 2
+    assert (default["gain"]["n"], default["gain"]["rows"]) == (2, 30)
+    tfidf = next(s for s in summary if s["method"] == "tfidf")
+    assert (tfidf["figures"]["accuracy"]["n"], tfidf["gain"]["n"], tfidf["gain"]["rows"]) == (1, 2, 30)
+    hits = round(30 * tfidf["figures"]["accuracy"]["mean"])
+    wilson = stats.binomtest(hits, 30).proportion_ci(method="wilson")
+    assert (tfidf["figures"]["accuracy"]["low"], tfidf["figures"]["accuracy"]["high"]) == pytest.approx(wilson)
+    assert default["fallback"].startswith("The unlabelled rows are not used")
+    assert default["name"] == "default (plain fine-tune)"
     played, plain = ([r["accuracy"] for r in runs if r["method"] == m] for m in ("default", "bert-tuned"))
     assert default["gain"]["mean"] == pytest.approx((sum(played) - sum(plain)) / 2)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
@@ -61,6 +72,50 @@ def test_labels_can_be_withheld(compare: Run, toy_table: Callable[..., Path]) ->
         outcome = compare(*arguments, "--labels", labels)
         assert outcome.status == 0, outcome.err
         assert [(r["n_labelled"], r["n_unlabelled"]) for r in outcome.result["runs"]] == [expected]
+
+
+def test_several_budgets_of_one_table(compare: Run, toy_table: Callable[..., Path], tmp_path: Path) -> None:
+    test = toy_table(n=30, labelled=30, name="test.csv", first=60)
+    arguments = ("--test", test, "--methods", "tfidf", "--seeds", 2, "--json")
+    outcome = compare(toy_table(labelled=40), *arguments, "--budgets", "10, 50%,100%,10")
+    assert [(r["budget"], r["n_labelled"], r["seed"]) for r in outcome.result["runs"]] == [
+        ("10", 10, 0), ("50%", 20, 0), ("100%", 40, 0), ("10", 10, 1), ("50%", 20, 1)
+    ]  # fmt: skip
+    assert "| | 10 | 50% (20) | 100% (40) |" in (tmp_path / "out" / "summary.md").read_text(encoding="utf-8")
+
+
+def test_what_was_skipped_is_counted(compare: Run, toy_table: Callable[..., Path]) -> None:
+    table = toy_table(labelled=30)
+    table.write_text(table.read_text(encoding="utf-8") + '"  ",tool\n', encoding="utf-8")
+    arguments = (table, "--methods", "tfidf", "--seeds", 1, "--skip-empty", "--json")
+    first, again = compare(*arguments), compare(*arguments)
+    assert "left out: 1 row without text" in first.err
+    assert (first.result["skipped_empty"], first.result["blank"]) == (1, 0)
+    assert again.result["skipped_empty"] == 1  # also where nothing is run
+
+
+def test_what_was_read_is_said_with_what_is_odd_about_it(compare: Run, toy_table: Callable[..., Path]) -> None:
+    table = toy_table(labelled=30)
+    text = table.read_text(encoding="utf-8")
+    table.write_text(text + "a b,Tool\nc d,Tool\ne f,?\n", encoding="utf-8")
+    arguments = ("--methods", "tfidf", "--seeds", 1, "--json")
+    plain = compare(table, *arguments)
+    assert "33 labelled in 5 classes" in plain.err
+    assert "Warning: labels that look alike are separate classes" in plain.err
+    mended = compare(table, *arguments, "--normalize-labels", "--none-label", "?")
+    assert "32 labelled in 3 classes" in mended.err
+    assert "look alike" not in mended.err
+    assert mended.result["runs"][0]["classes"] == 3
+
+
+def test_the_time_that_is_left_is_told_by_method(compare: Run, toy_table: Callable[..., Path]) -> None:
+    outcome = compare(toy_table(labelled=30), "--methods", "tfidf,bert-tuned", "--seeds", 2)
+    assert outcome.status == 0, outcome.err
+    first, second, *_ = [line for line in outcome.err.splitlines() if " seed " in line]
+    assert first.startswith("toy.csv 100% tfidf seed 0: accuracy ")
+    assert "[1/4, " in first
+    assert "2 runs not timed yet)]" in first
+    assert "[2/4, about 0:00:" in second
 
 
 def test_a_changed_table_is_measured_anew(compare: Run, toy_table: Callable[..., Path], tmp_path: Path) -> None:
@@ -112,17 +167,63 @@ def test_wrong_arguments_are_one_line(
         (("toy.csv", "--against", "bert"), "--against bert: is not among --methods"),
         (("toy.csv", "--address", "10.0.0.1"), "add --engine ray"),
         (("toy.csv", "--engine", "ray", "--jobs", 2), "--jobs is for --engine local"),
+        (("toy.csv", "--seeds", 10**9), "--seeds 1e+09: at most 1,000"),
+        (("toy.csv", "--jobs", 10**6), "--jobs 1e+06: at most 256"),
+        (("toy.csv", "--epochs", "1e300"), "--epochs 1e+300: at most 1,000,000"),
+        (("toy.csv", "--labels", "10,,20"), "label budget ''"),
+        (("toy.csv", "--labels", "1e300"), "label budget '1e300'"),
+        (("toy.csv", "--methods", f"gan-bert:max_steps={10**20}"), f"max_steps={10**20}"),
     ],
 )
 def test_what_cannot_be_used_is_one_line_before_anything_is_run(
     arguments: tuple[object, ...], problem: str, compare: Run, toy_table: Callable[..., Path], tmp_path: Path
 ) -> None:
     table = toy_table(labelled=6)
+    before = table.read_bytes()
     outcome = compare(*(table if argument == "toy.csv" else argument for argument in arguments))
     assert (outcome.status, outcome.out) == (2, "")
     assert problem in outcome.err
     assert len(outcome.err.splitlines()) == 1
     assert not (tmp_path / "out" / "results.jsonl").exists()
+    assert table.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("--output", "toy.csv"), "toy.csv: is a file; --output names a folder"),
+        (("--output", "/proc/nope"), "/proc/nope: cannot be written to"),
+        (("--max-steps", 10**20), "--max-steps 1e+20: at most 1,000,000,000"),
+    ],
+)
+@pytest.mark.parametrize("command", ["compare", "curve"])
+def test_a_folder_that_cannot_be_used_is_one_line(
+    command: str, arguments: tuple[str, ...], problem: str, run: Run, toy_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    table = toy_table()
+    before = table.read_bytes()
+    what = table if command == "compare" else "qc-coarse"
+    outcome = run(command, what, *(table if argument == "toy.csv" else argument for argument in arguments))
+    assert (outcome.status, outcome.out) == (2, "")
+    assert problem in outcome.err
+    assert len(outcome.err.splitlines()) == 1
+    assert table.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["toy.csv"]
+
+
+@pytest.mark.parametrize("line", ['{"task": "x"}', '["x"]', "not json"])
+def test_a_foreign_line_among_results_is_told_before_anything_is_run(
+    line: str, compare: Run, toy_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    arguments = (toy_table(labelled=30), "--methods", "tfidf", "--seeds", 1, "--json")
+    record = compare(*arguments).result["runs"][0]
+    path = tmp_path / "out" / "results.jsonl"
+    for foreign in (line, json.dumps({**record, "seed": 3, "accuracy": "high"})):
+        path.write_text(f"{json.dumps(record)}\n{foreign}\n", encoding="utf-8")
+        outcome = compare(*arguments, "--seeds", 2)
+        assert (outcome.status, outcome.out) == (2, "")
+        assert f"{path}, row 2: is no record of a run" in outcome.err
+        assert len(outcome.err.splitlines()) == 1
 
 
 def test_rows_that_stand_twice_are_no_obstacle(compare: Run, toy_table: Callable[..., Path]) -> None:
@@ -141,14 +242,51 @@ def test_what_a_table_is_for_is_part_of_its_results(compare: Run, toy_table: Cal
     assert [r["n_labelled"] for r in (*both, *roles)] == [48, 24]
 
 
-def test_a_fully_labelled_table_is_said_to_have_nothing_for_gan_bert(
+def test_with_a_fully_labelled_table_what_ran_is_named(compare: Run, toy_table: Callable[..., Path]) -> None:
+    outcome = compare(toy_table(labelled=60), "--methods", "bert-tuned,default", "--seeds", 2)
+    assert outcome.status == 0, outcome.err
+    assert "toy.csv 100% default (plain fine-tune) seed 0: accuracy" in outcome.err
+    lines = outcome.out.splitlines()
+    assert any(line.split()[:3] == ["default", "(plain", "fine-tune)"] for line in lines)
+    said = next(line for line in lines if line.startswith("default (plain fine-tune): "))
+    assert said.startswith("default (plain fine-tune): All rows are labelled, so there is no unlabelled text to learn")
+
+
+def test_a_method_without_its_baseline_says_how_to_get_the_difference(
     compare: Run, toy_table: Callable[..., Path]
 ) -> None:
-    outcome = compare(toy_table(labelled=60), "--methods", "default-plain,default", "--seeds", 1, "--json")
-    assert outcome.status == 1
-    assert "toy.csv 100% default: no row without a label" in outcome.err
-    assert [r["method"] for r in outcome.result["runs"]] == ["default-plain"]
-    assert outcome.result["missing"] == 1
+    outcome = compare(toy_table(labelled=30), "--methods", "tfidf", "--seeds", 2)
+    assert "tfidf: measured against nothing. For the difference from bert add it to --methods, or name" in outcome.out
+    assert "ECE: how far confidence is from accuracy" in outcome.out
+
+
+def test_names_cannot_steer_the_terminal(compare: Run, toy_table: Callable[..., Path], tmp_path: Path) -> None:
+    table = toy_table(labelled=30, name="[red]a|$b$\x1b[31m.csv")
+    outcome = compare(table, "--methods", "tfidf", "--seeds", 2)
+    assert outcome.status == 0, outcome.err
+    assert r"[red]a|$b$\x1b[31m.csv, 100% (24 labelled rows), measured on cross-validation" in outcome.out
+    assert "\x1b" not in outcome.out + outcome.err
+    assert "\x1b" not in (tmp_path / "out" / "summary.md").read_text(encoding="utf-8")
+
+
+def test_a_missing_table_is_told_before_anything_slow_is_imported(tmp_path: Path) -> None:
+    code = (
+        "import sys\nsys.argv = ['ganbert', 'compare', 'nowhere.csv']\nfrom ganbert.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    print(end.code, {'torch', 'datasets'} & set(sys.modules))"
+    )
+    (tmp_path / "there.csv").write_text("text,intent\na,b\n")
+    columns = subprocess.run(
+        [sys.executable, "-c", code.replace("nowhere", "there")],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=60,
+    )
+    assert columns.stdout == "2 set()\n"
+    assert columns.stderr.startswith("ganbert: there.csv, column 'label': no such column")
+    outcome = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    assert outcome.stdout == "2 set()\n"
+    assert outcome.stderr.startswith("ganbert: nowhere.csv: no such file or folder, and no task (qc-coarse, ")
 
 
 def test_another_method_can_be_what_all_are_measured_against(compare: Run, toy_table: Callable[..., Path]) -> None:

@@ -8,23 +8,23 @@ from pathlib import Path
 import pytest
 
 from ganbert.errors import InputError
-from ganbert.evaluation.output import FILES, make_folder
+from ganbert.evaluation.output import FILES, check_folder
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if name != "results.jsonl"])
 def test_a_file_that_is_not_of_a_comparison_is_not_replaced(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text("mine")
     with pytest.raises(InputError, match=f"{name}: is not of a comparison"):
-        make_folder(tmp_path, [])
+        check_folder(tmp_path, [])
     (tmp_path / "results.jsonl").write_text("")
-    make_folder(tmp_path, [])
+    check_folder(tmp_path, [])
     assert (tmp_path / name).read_text() == "mine"
 
 
 def test_other_files_in_the_folder_are_no_obstacle(tmp_path: Path) -> None:
     table = tmp_path / "messages.csv"
     table.write_text("text,label")
-    make_folder(tmp_path, [table])
+    check_folder(tmp_path, [table])
     assert [path.name for path in tmp_path.iterdir()] == ["messages.csv"]
 
 
@@ -38,24 +38,24 @@ def test_a_table_that_is_read_is_not_written_to(link: object, tmp_path: Path) ->
         spelling = tmp_path / "link.jsonl"
         link(spelling, table)
     with pytest.raises(InputError, match="is a table to read and would be replaced"):
-        make_folder(tmp_path, [spelling])
+        check_folder(tmp_path, [spelling])
 
 
 def test_a_folder_that_cannot_be_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="file: is a file; --output names a folder"):
-        make_folder(tmp_path / "file", [])
+        check_folder(tmp_path / "file", [])
+    with pytest.raises(InputError, match="file: is a file; --output names a folder"):
+        check_folder(tmp_path / "file" / "below", [])
     with pytest.raises(InputError, match="cannot be written to"):
-        make_folder(tmp_path / "file" / "below", [])
-    with pytest.raises(InputError, match="cannot be written to"):
-        make_folder(Path("/proc/nope/out"), [])
+        check_folder(Path("/proc/nope/out"), [])
     (tmp_path / "results.jsonl").mkdir()
     with pytest.raises(InputError, match=r"results\.jsonl: is no file"):
-        make_folder(tmp_path, [])
+        check_folder(tmp_path, [])
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_may_not_be_written_to_is_one_line(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(InputError, match="cannot be written to"):
-        make_folder(tmp_path, [])
+        check_folder(tmp_path, [])

@@ -236,6 +236,15 @@ def test_half_a_line_of_a_killed_process_is_forgotten(tmp_path: Path) -> None:
     assert results.path.read_text() == whole
 
 
+@pytest.mark.parametrize("content", ["mine", '{"text": "a cat"}', '[{"task": 1}]'])
+def test_a_file_of_somebody_else_without_an_end_of_line_is_left_as_it_is(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    path.write_text(content)
+    with pytest.raises(InputError, match="ends in what is no record of a run"):
+        Results(path)
+    assert path.read_text() == content
+
+
 def test_runs_of_another_process_are_counted(tmp_path: Path) -> None:
     runs = noted_runs(tmp_path / "notes")
     other = Results(tmp_path / "results.jsonl")

@@ -10,6 +10,7 @@ import typer
 from ganbert.cli import options
 from ganbert.errors import InputError
 from ganbert.evaluation.budget import Budget
+from ganbert.evaluation.output import check_folder
 from ganbert.evaluation.task_names import TASK_NAMES
 
 
@@ -50,6 +51,9 @@ def command(
     text_pair_column: options.TextPairColumn = None,
     label_column: options.LabelColumn = "label",
     encoding: options.Encoding = "utf-8",
+    delimiter: options.Delimiter = None,
+    none_label: options.NoneLabel = None,
+    normalize_labels: options.NormalizeLabels = False,
     skip_empty: options.SkipEmpty = False,
     allow_unseen: options.AllowUnseen = False,
     as_json: options.Json = False,
@@ -68,7 +72,6 @@ def command(
 
         ganbert compare qc-coarse sst5 --labels 1% --methods bert,gan-bert
     """
-    # First what can be told at once: the libraries that compute take seconds to import.
     names = [name for name in files or [] if name in TASK_NAMES and not Path(name).exists()]
     paths = [Path(name) for name in files or [] if name not in names]
     tables = [*paths, *(labelled or []), *(unlabelled or []), *([test] if test else [])]
@@ -82,14 +85,28 @@ def command(
         raise InputError("no table: name a FILE, or --labeled FILE with --unlabeled FILE")
     chosen = Budget.parse_all(budgets or "100%")
     options.check_engine(engine, jobs, address)
-
+    check_folder(output, tables)
     options.quiet_libraries()
+    from ganbert.data.rows import TableOptions, check_tables
+
+    table_options = TableOptions(
+        text_column,
+        text_pair_column,
+        label_column,
+        encoding,
+        skip_empty,
+        allow_unseen,
+        delimiter,
+        tuple(none_label or ()),
+        normalize_labels,
+    )
+    check_tables(paths, table_options, labelled or [], unlabelled or [], test=test)
+
+    # From here on libraries that take seconds to import.
     from ganbert.cli.comparison import carry_out_and_show
-    from ganbert.data.rows import TableOptions
     from ganbert.evaluation.measure import runs_of
     from ganbert.evaluation.sources import Source, TableSource, TaskSource
 
-    table_options = TableOptions(text_column, text_pair_column, label_column, encoding, skip_empty, allow_unseen)
     sources: list[Source] = [TaskSource(name, data_root) for name in names]
     if not names:
         sources = [TableSource(tuple(paths), tuple(labelled or ()), tuple(unlabelled or ()), test, table_options)]
@@ -112,7 +129,6 @@ def command(
         output,
         options.engine(engine, jobs, address, threads, device),
         jobs=jobs,
-        inputs=tables,
         against=against,
         as_json=as_json,
     )

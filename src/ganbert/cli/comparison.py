@@ -19,13 +19,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ganbert.cli import options
+from ganbert.cli import options, tables
 from ganbert.cli.run_progress import RunProgress
 from ganbert.errors import InputError, RunError
 from ganbert.evaluation.engines import one_by_one
 from ganbert.evaluation.forecast import Forecast
 from ganbert.evaluation.measure import check, measure, skipped_by
-from ganbert.evaluation.output import COMMANDS, RESULTS, make_folder
+from ganbert.evaluation.output import COMMANDS, RESULTS
 from ganbert.evaluation.plots import METRIC_NAMES, plot_curves
 from ganbert.evaluation.report import write_report
 from ganbert.evaluation.results import Results
@@ -40,8 +40,7 @@ if TYPE_CHECKING:
 
 WORDS = (
     "Figures in percent, means over seeds. 95% interval: where the figure would lie with other seeds and other rows. "
-    "Macro F1: the mean over classes, rare ones counting as much as common ones. ECE: how far confidence is from "
-    "accuracy on average, 0 is best. Steps: updates of the weights."
+    f"Steps: updates of the weights. {tables.WORDS}"
 )
 """What the columns mean, for those who meet them for the first time."""
 
@@ -52,7 +51,6 @@ def carry_out_and_show(
     engine: Engine,
     *,
     jobs: int = 1,
-    inputs: Sequence[Path] = (),
     against: str | None,
     as_json: bool,
 ) -> None:
@@ -62,13 +60,12 @@ def carry_out_and_show(
 
     Args:
         runs: that are asked for.
-        output: the folder.
+        output: the folder, which `check_folder` has passed.
         engine, jobs: what carries them out, and how many at once.
-        inputs: tables that are read, which must not be replaced.
         against: the method that all others are measured against; None is the baseline of each.
         as_json: print one JSON object.
     """
-    make_folder(output, inputs)
+    output.mkdir(parents=True, exist_ok=True)
     datasets.disable_progress_bars()  # there are bars of our own
     os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"  # of the processes of --jobs
     results = Results(output / RESULTS)
@@ -182,7 +179,8 @@ def print_summaries(summaries: Sequence[Summary]) -> None:
     for task, split, budget in dict.fromkeys((s.task, s.split, s.budget) for s in summaries):
         here = [s for s in summaries if (s.task, s.split, s.budget) == (task, split, budget)]
         title = f"{task}, {budget} ({here[0].n_labelled} labelled rows), measured on {split}"
-        console.print(_table(here, printable(title)))
+        _say(console, title)
+        console.print(_table(here))
         if (ceiling := min(s.ceiling for s in here)) < 1:
             _say(console, f"Classes without a labelled row leave an accuracy of at most {ceiling:.1%} possible.")
         for text in sentences(here):
@@ -191,9 +189,9 @@ def print_summaries(summaries: Sequence[Summary]) -> None:
     console.print(Text(WORDS, style="dim"))
 
 
-def _table(summaries: Sequence[Summary], title: str) -> Table:
+def _table(summaries: Sequence[Summary]) -> Table:
     metric = summaries[0].metric
-    table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 0, 0, 1))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 0, 0, 1))
     table.add_column("method", overflow="fold")
     for name in ("accuracy", "macro_f1"):
         judged_by = "\n(95% interval)" if name == metric else ""

@@ -10,6 +10,7 @@ import typer
 from ganbert.cli import options
 from ganbert.errors import InputError
 from ganbert.evaluation.budget import Budget
+from ganbert.evaluation.output import check_folder
 from ganbert.evaluation.task_names import TASK_NAMES
 
 
@@ -64,7 +65,9 @@ def command(
         if task not in TASK_NAMES:
             raise InputError(f"no task {task!r}: choose one of {', '.join(TASK_NAMES)}")
     options.check_engine(engine, jobs, address)
+    check_folder(output, [])
 
+    # From here on libraries that take seconds to import.
     options.quiet_libraries()
     from ganbert.cli.comparison import carry_out_and_show
     from ganbert.evaluation.measure import runs_of

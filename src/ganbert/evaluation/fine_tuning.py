@@ -65,6 +65,7 @@ def fine_tune(split: Split, setting: Setting, recipe: Recipe) -> Outcome:
             seed=setting.seed,
             compute=setting.compute,
             progress=False,
+            review=False,
             on_step=setting.on_step,
             say=lambda message: None,
         )

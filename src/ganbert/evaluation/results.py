@@ -14,6 +14,8 @@ from ganbert.errors import InputError
 from ganbert.evaluation.runs import Record, Run, key_of
 
 FILE_LOCK = "file.lock"
+BEGINNING = b'{"task": '
+"""Of every record."""
 
 
 class Results:
@@ -41,7 +43,9 @@ class Results:
         if not self.path.exists():
             return []
         records = []
-        whole, _, _ = self.path.read_bytes().rpartition(b"\n")
+        whole, _, torn = self.path.read_bytes().rpartition(b"\n")
+        if not torn.startswith(BEGINNING[: len(torn)]):  # not what a killed process left, so it stays
+            raise InputError("ends in what is no record of a run: name another file", path=self.path)
         # Not splitlines(), for which a line also ends at characters that a class name may hold.
         for number, line in enumerate(whole.split(b"\n") if whole else [], start=1):
             try:

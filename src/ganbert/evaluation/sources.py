@@ -16,6 +16,7 @@ from datasets import Dataset
 from sklearn.model_selection import StratifiedKFold
 
 from ganbert.data.corpus import Corpus, read_corpus
+from ganbert.data.review import describe, slips
 from ganbert.data.rows import TableOptions
 from ganbert.errors import InputError
 from ganbert.evaluation.budget import Budget
@@ -177,7 +178,7 @@ class TableSource:
 
     @property
     def remarks(self) -> Sequence[str]:
-        """How the tables were read, and what is odd about them."""
+        """What was read, how, and what in it is almost surely a slip."""
         return _read(self, self.version).remarks
 
     @property
@@ -248,10 +249,8 @@ def _named(part: Dataset | None, corpus: Corpus) -> Dataset | None:
 
 
 def _remarks(corpus: Corpus) -> tuple[str, ...]:
-    """Return what a person should know of how tables were read, and of what is odd about them."""
-    skipped = [f"{corpus.n_skipped} rows without text were skipped."] if corpus.n_skipped else []
-    blank = [f"{corpus.n_blank} blank lines were passed over."] if corpus.n_blank else []
-    return (*corpus.notes, *skipped, *blank)
+    """Return what was read, how, and what in it is almost surely a slip."""
+    return (*describe(corpus), *corpus.notes, *(f"Warning: {warning}" for warning in slips(corpus)))
 
 
 def _fold(rows: Dataset, seed: int) -> tuple[Dataset, Dataset]:
