@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import io
 import re
+import shutil
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -14,7 +16,8 @@ from typing import IO, Any
 import pyarrow as pa
 
 from ganbert.data.formats.cells import CellTable
-from ganbert.data.table_readers import CELL_BYTES, CHUNK_CHARACTERS, Source
+from ganbert.data.table_lines import CELL_BYTES, CHUNK_CHARACTERS
+from ganbert.data.table_readers import Source
 from ganbert.data.table_text import Dialect, one_line, to_json
 from ganbert.data.table_writers import with_columns
 from ganbert.errors import RunError
@@ -171,4 +174,7 @@ class ExcelWriter:
 
     def close(self) -> None:
         """Write the workbook."""
-        self._book.save(self._file)
+        with tempfile.TemporaryFile() as whole:  # a zip archive is not written from its beginning to its end
+            self._book.save(whole)
+            whole.seek(0)
+            shutil.copyfileobj(whole, self._file)
