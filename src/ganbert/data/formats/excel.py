@@ -30,7 +30,8 @@ _SHEET_CELLS = 2**25
 _MOST_CHARACTERS, _MOST_ROWS, _MOST_COLUMNS = 32_767, 2**20, 2**14
 
 _SHEET = re.compile(r"xl/worksheets/[^/]*\.xml", re.IGNORECASE)
-_PLACE = re.compile(rb"""<(?:\w+:)?(?:c|row) [^<>]*?\br=["']([A-Z]{0,3})([0-9]{1,7})["']""")
+_PLACE = re.compile(rb"""<(?:\w+:)?(?:c|row)\s[^<]*?\br\s*=\s*["']([A-Z]{0,3})([0-9]{1,7})["']""")
+_NO_PLACE = re.compile(rb"""<(?:\w+:)?(?:c|row)\s[^<]*?\br\s*=\s*["'](?![A-Z]{0,3}[0-9]{1,7}["'])""")
 # What XML cannot hold or changes, and what would be taken for such an escape
 _TO_ESCAPE = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
 
@@ -108,6 +109,8 @@ def _extent(sheet: IO[bytes]) -> tuple[int, int]:
     with sheet:
         while block := sheet.read(2**20):
             block = kept + block
+            if _NO_PLACE.search(block):
+                raise zipfile.BadZipFile("a cell is in no place")
             for column, row in _PLACE.findall(block):
                 columns.add(column)
                 n_rows = max(n_rows, int(row))

@@ -39,7 +39,7 @@ class _Column:
 
     def __init__(self, cells: Sequence[str]) -> None:
         values = set(cells)
-        self._is_id = len(values) == len(cells) > 2  # then it is known by its form: any number for a number
+        self._is_id = len(values) == len(cells) > 1  # then it is known by its form: any number for a number
         self._values = set(map(self._form, values))
 
     def _form(self, value: str) -> str:
