@@ -17,9 +17,14 @@ import pytest
 from ganbert.data.tables import TableWriter, check_ending, read_chunks
 from ganbert.errors import InputError, RunError
 
-ENDINGS = [".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"]
+ENDINGS = [".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json", ".parquet", ".xlsx"]
 ALL_ENDINGS = [ending + gz for ending in ENDINGS for gz in ("", ".gz")]
 ROWS = [{"text": 'ÄÖ, "said"\nhe\r\n\t', "label": "p"}, {"text": "", "label": "n"}, {"text": "日本 \x00", "label": ""}]
+TSV_ROWS = [{"text": '"ÄÖ, "said" he', "label": "p"}, {"text": "", "label": "n"}, {"text": "日本 \x00", "label": ""}]
+
+
+def rows_for(ending: str) -> list[dict[str, str]]:
+    return TSV_ROWS if ".tsv" in ending else ROWS
 
 
 def rows_of(path: Path, **options: Any) -> list[dict[str, Any]]:
@@ -60,9 +65,9 @@ Make = Callable[[str, bytes], Path]
 
 @pytest.mark.parametrize("ending", ALL_ENDINGS)
 def test_what_is_written_reads_back(tmp_path: Path, ending: str) -> None:
-    table = pa.Table.from_pylist(ROWS)
+    table = pa.Table.from_pylist(rows_for(ending))
     path = write(tmp_path / f"table{ending}", table, table)
-    assert rows_of(path, chunk_rows=2) == ROWS + ROWS
+    assert rows_of(path, chunk_rows=2) == rows_for(ending) * 2
     assert [len(chunk) for chunk in read_chunks(path, chunk_rows=4)] == [4, 2]
     assert list(tmp_path.iterdir()) == [path]
     if ending.endswith(".gz"):
@@ -97,8 +102,8 @@ def test_the_ending_may_be_upper_case(file: Make) -> None:
 
 
 def test_cells_are_the_strings_of_the_file(file: Make) -> None:
-    path = file("a.csv", b'id,text,\r\n001,"NA",null\r\n\r\n 1 ,"a ""b""\r\nc",\r\n')
-    assert rows_of(path) == [{"id": "001", "text": "NA", "": "null"}, {"id": " 1 ", "text": 'a "b"\r\nc', "": ""}]
+    path = file("a.csv", b'id,,text\r\n001,null,"NA"\r\n\r\n 1 ,,"a ""b""\r\nc"\r\n')
+    assert rows_of(path) == [{"id": "001", "": "null", "text": "NA"}, {"id": " 1 ", "": "", "text": 'a "b"\r\nc'}]
 
 
 def test_blank_lines_are_no_rows_but_quoted_blanks_are(file: Make) -> None:
@@ -147,7 +152,9 @@ def test_csv_is_written_as_pandas_writes_it(tmp_path: Path) -> None:
 )
 def test_csv_refusals(file: Make, content: bytes, expected: str) -> None:
     assert refusal(file("a.csv", content)) == expected
-    assert refusal(file("a.tsv", content.replace(b",", b"\t"))) == expected
+    if b'"' not in content:
+        assert refusal(file("a.tsv", content.replace(b",", b"\t"))) == expected
+    assert refusal(file("a.csv", content.replace(b",", b";")), delimiter=";") == expected
     assert refusal(file("a.csv.gz", content)) == expected
 
 
@@ -166,22 +173,24 @@ def test_an_open_quote_does_not_take_the_file_into_memory(file: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("encoding", "content", "place"),
+    ("encoding", "content", "place", "likely"),
     [
-        ("utf-8", b"a\nx\n\xffy\n", "byte 0xff at offset 4 (line 3) is not utf-8"),
-        ("utf-8", b"a\n" + b"0123456\n" * 10_000 + b"x\xe4y\n", "byte 0xe4 at offset 80003 (line 10002) is not utf-8"),
-        ("utf-8", b"a\n" + b"x" * 65533 + b"\xe2\x82y", "byte 0xe2 at offset 65535 (line 2) is not utf-8"),
-        ("utf-8", b"a\n\xe2\x82", "byte 0xe2 at offset 2 (line 2) is not utf-8"),
-        ("ascii", b"a\n\xc3\xa4", "byte 0xc3 at offset 2 (line 2) is not ascii"),
-        ("gbk", b"a\n" + b"x" * 65533 + b"\x81\xff", "byte 0x81 at offset 65535 (line 2) is not gbk"),
-        ("utf-16-le", b"a\0\n\0x\0\n\0\x00\xdcx\0", "byte 0x00 at offset 8 (line 3) is not utf-16-le"),
+        ("utf-8", b"a\nx\n\xffy\n", "byte 0xff at offset 4 (line 3) is not utf-8", "latin-1"),
+        ("utf-8", b"a\n" + b"0123456\n" * 10_000 + b"x\xe4y\n", "byte 0xe4 at offset 80003 (line 10002) is not utf-8", "latin-1"),
+        ("utf-8", b"a\n" + b"x" * 65533 + b"\xe2\x82y", "byte 0xe2 at offset 65535 (line 2) is not utf-8", "cp1252"),
+        ("utf-8", b"a\n\xe2\x82", "byte 0xe2 at offset 2 (line 2) is not utf-8", "cp1252"),
+        ("ascii", b"a\n\xc3\xa4", "byte 0xc3 at offset 2 (line 2) is not ascii", "utf-8"),
+        ("gbk", b"a\n" + b"x" * 65533 + b"\x81\xff", "byte 0x81 at offset 65535 (line 2) is not gbk", "latin-1"),
+        ("utf-16-le", b"a\0\n\0x\0\n\0\x00\xdcx\0", "byte 0x00 at offset 8 (line 3) is not utf-16-le", "latin-1"),
     ],
 )
 @pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.tsv"])
-def test_bytes_that_cannot_be_decoded(file: Make, name: str, encoding: str, content: bytes, place: str) -> None:
+def test_bytes_that_cannot_be_decoded(
+    file: Make, name: str, encoding: str, content: bytes, place: str, likely: str
+) -> None:
     message = refusal(file(name, content), encoding=encoding)
     assert message == (
-        f": {place}; if the file is encoded differently, say so with --encoding NAME (for example --encoding latin-1)"
+        f": {place}; if the file is encoded differently, say so with --encoding NAME (for example --encoding {likely})"
     )
 
 
@@ -331,9 +340,12 @@ def test_a_missing_file(tmp_path: Path) -> None:
     assert refusal(tmp_path / "a.csv") == ": no such file or folder"
 
 
-@pytest.mark.parametrize("name", ["a.txt", "a", "csv", "a.csv.zip", "a.gz"])
+@pytest.mark.parametrize("name", ["a.doc", "a", "csv", "a.csv.zip", "a.gz"])
 def test_unknown_endings(file: Make, name: str) -> None:
-    endings = ": no table format has this ending; there are .csv, .tsv, .jsonl, .ndjson, .parquet, each also with .gz"
+    endings = (
+        ": no table format has this ending; there are .csv, .tsv, .txt, .jsonl, .ndjson, .json, .parquet, .xlsx, .xls, "
+        "each also with .gz"
+    )
     path = file(name, b"a\n1\n")
     assert refusal(path).startswith(endings)
     for refuse in (check_ending, TableWriter):
@@ -400,7 +412,7 @@ def test_damaged_folders(tmp_path: Path, dataset: datasets.Dataset) -> None:
 def test_an_exception_leaves_the_target_as_it_was(tmp_path: Path, ending: str) -> None:
     def fail() -> None:
         with TableWriter(path) as out:
-            out.write(pa.Table.from_pylist(ROWS))
+            out.write(pa.Table.from_pylist(rows_for(ending)))
             raise KeyboardInterrupt
 
     path = tmp_path / f"a{ending}"
@@ -412,8 +424,8 @@ def test_an_exception_leaves_the_target_as_it_was(tmp_path: Path, ending: str) -
         fail()
     assert list(tmp_path.iterdir()) == [path]
     assert path.read_text() == "as it was"
-    write(path, pa.Table.from_pylist(ROWS))
-    assert rows_of(path) == ROWS
+    write(path, pa.Table.from_pylist(rows_for(ending)))
+    assert rows_of(path) == rows_for(ending)
 
 
 def test_the_target_appears_at_the_end_only(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from ganbert.errors import RunError
 
+_NOT_IN_CP1252 = {0x81, 0x8D, 0x8F, 0x90, 0x9D}
 STANDARD = Path("-")  # standard input or output
 
 
@@ -65,15 +66,20 @@ def one_line(error: Exception) -> str:
     return " ".join(str((isinstance(error, OSError) and error.strerror) or error).split())
 
 
-def likely_encoding(data: bytes) -> str:
-    """Return the encoding that bytes which are no UTF-8 are most likely in.
+def likely_encoding(data: bytes) -> str | None:
+    """Return the encoding that bytes which are no UTF-8 are most likely in; None if most of them are UTF-8 after all.
 
     Little text says little: then it is the one of Western Windows if a byte of 0x80 to 0x9f occurs, which latin-1 has
     for control characters only, else latin-1. More is left to charset-normalizer, between the encodings in wide use.
     """
-    western = "cp1252" if any(0x80 <= byte <= 0x9F for byte in data) else "latin-1"
-    high = sum(byte >= 0x80 for byte in data)
-    if high < 50:
+    high = bytes(byte for byte in data if byte >= 0x80)
+    text = data.decode("utf-8", "replace")
+    if len(high) > 2 * text.count("\ufffd") and sum(character > "\x7f" for character in text) > 2 * text.count(
+        "\ufffd"
+    ):
+        return None
+    western = "cp1252" if min(high, default=0xFF) < 0xA0 and not set(high) & _NOT_IN_CP1252 else "latin-1"
+    if len(high) < 50:
         return western
     import charset_normalizer  # slow to import, and only an error needs it
 

@@ -205,6 +205,9 @@ class TableWriter:
 
     def _give_up(self, error: BaseException | None) -> None:
         with suppress(Exception):  # the first error says more
+            if self._started:
+                self._writer.close()
+        with suppress(Exception):
             self._stack.__exit__(None if error is None else type(error), error, None)
 
     @contextmanager

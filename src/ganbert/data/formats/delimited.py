@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from ganbert.data.formats.cells import CellTable
 from ganbert.data.formats.open_quotes import swallowed
-from ganbert.data.table_readers import (
+from ganbert.data.table_lines import (
     BLANK,
     CELL_BYTES,
     CELL_CHARACTERS,
@@ -22,8 +22,8 @@ from ganbert.data.table_readers import (
     LINE_CHARACTERS,
     EndlessRecordError,
     Lines,
-    Source,
 )
+from ganbert.data.table_readers import Source
 from ganbert.errors import InputError
 
 _RECORD_LINES = 2**16  # the longest posts have some thousand
@@ -91,8 +91,7 @@ class _TabReader:
         self._source, self._lines, self.line_num = source, lines, 0
 
     def __iter__(self) -> Iterator[list[str]]:
-        for line in chain.from_iterable(self._lines.lists()):
-            self.line_num += 1
+        for self.line_num, line in enumerate(chain.from_iterable(self._lines.lists()), 1):  # noqa: B020
             cells = line.rstrip("\r\n").split("\t")
             if len(line) > CELL_CHARACTERS and max(map(len, cells)) > CELL_CHARACTERS:
                 number = self.line_num + self._lines.n_passed
@@ -108,7 +107,7 @@ class _Records:
 
     def __init__(self, source: Source, lines: Lines, reader: _Reader, delimiter: str) -> None:
         self._source, self._lines, self._reader, self._delimiter = source, lines, reader, delimiter
-        self._long: list[tuple[int, int]] = []  # of this chunk's records that go over several lines: row and line
+        self._long: list[tuple[int, int, int]] = []  # row, line and number of lines of records with several, in a chunk
 
     def chunks(self) -> Iterator[pa.Table]:
         """Yield the rows in tables."""
@@ -116,14 +115,15 @@ class _Records:
         header = next(records, None)
         if header is None:
             raise self._source.error("the file is empty; its first line must name the columns")
-        table, begin = CellTable(self._source, header), self._lines.n_characters
+        table, lines = CellTable(self._source, header), self._lines
+        most_rows = min(self._source.chunk_rows, CHUNK_CHARACTERS // (CELL_BYTES * len(header)))
+        most_characters = lines.n_characters + CHUNK_CHARACTERS
         for cells in records:
             rows.append(cells)
-            size = self._lines.n_characters - begin + CELL_BYTES * len(header) * len(rows)
-            if len(rows) == self._source.chunk_rows or size > CHUNK_CHARACTERS:
+            if len(rows) == most_rows or lines.n_characters > most_characters:
                 self._check_long(rows, table.n_rows + 1)
                 yield table.chunk(rows)
-                rows, begin = [], self._lines.n_characters
+                rows, most_characters = [], lines.n_characters + CHUNK_CHARACTERS
         if rows or not table.n_rows:
             self._check_long(rows, table.n_rows + 1)
             yield table.chunk(rows)
@@ -131,32 +131,32 @@ class _Records:
 
     def _records(self) -> Iterator[list[str]]:
         """Yield the header and then the rows."""
-        lines, row, width = self._lines, 0, 0  # row 0 is the header
+        lines, reader, row, width, end = self._lines, self._reader, 0, 0, 0  # row 0 is the header
         try:
-            for cells in self._reader:
-                line = lines.record_end + 1
-                lines.record_end = self._reader.line_num
+            for cells in reader:
+                begin, end = end + 1, reader.line_num
+                lines.record_end = end
                 if len(cells) < 2 and lines.last_is_blank():  # pandas too skips these, but not a blank cell in quotes
                     continue
                 if len(cells) != width:
                     if width:
-                        message = f"the header has {width} fields, this row {len(cells)} (line {line + lines.n_passed})"
-                        raise self._source.error(message, row=row)
+                        message = f"the header has {width} fields, this row {len(cells)}"
+                        raise self._source.error(f"{message} (line {begin + lines.n_passed})", row=row)
                     width = len(cells)
-                if row and lines.record_end > line:
-                    self._long.append((row, line + lines.n_passed))
+                if end > begin and row:
+                    self._long.append((row, begin + lines.n_passed, end - begin + 1))
                 yield cells
                 row += 1
         except (csv.Error, EndlessRecordError) as error:
-            line, last = lines.record_end + 1 + lines.n_passed, self._reader.line_num + lines.n_passed
-            raise self._source.error(_malformed(error, line, last), row=row or None) from None
+            message = _malformed(error, end + 1 + lines.n_passed, reader.line_num + lines.n_passed)
+            raise self._source.error(message, row=row or None) from None
 
     def _check_long(self, rows: list[list[str]], first_row: int) -> None:
         """Refuse a record that has swallowed others."""
         long, self._long = self._long, []
-        found = swallowed(rows, [row - first_row for row, _ in long], self._delimiter)
+        found = swallowed(rows, [(row - first_row, n_lines) for row, _, n_lines in long], self._delimiter)
         if found is not None:
-            row, line = long[found]
+            row, line, _ = long[found]
             raise self._source.error(
                 "the lines of a quoted cell look like rows of this table: is a quote left open? "
                 f"(line {line}; if it is one text, write the table as .jsonl)",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import io
 import re
+import shutil
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -14,7 +16,8 @@ from typing import IO, Any
 import pyarrow as pa
 
 from ganbert.data.formats.cells import CellTable
-from ganbert.data.table_readers import CELL_BYTES, CHUNK_CHARACTERS, Source
+from ganbert.data.table_lines import CELL_BYTES, CHUNK_CHARACTERS
+from ganbert.data.table_readers import Source
 from ganbert.data.table_text import Dialect, one_line, to_json
 from ganbert.data.table_writers import with_columns
 from ganbert.errors import RunError
@@ -27,7 +30,8 @@ _SHEET_CELLS = 2**25
 _MOST_CHARACTERS, _MOST_ROWS, _MOST_COLUMNS = 32_767, 2**20, 2**14
 
 _SHEET = re.compile(r"xl/worksheets/[^/]*\.xml", re.IGNORECASE)
-_PLACE = re.compile(rb"""<(?:\w+:)?(?:c|row) [^<>]*?\br=["']([A-Z]{0,3})([0-9]{1,7})["']""")
+_PLACE = re.compile(rb"""<(?:\w+:)?(?:c|row)\s[^<]*?\br\s*=\s*["']([A-Z]{0,3})([0-9]{1,7})["']""")
+_NO_PLACE = re.compile(rb"""<(?:\w+:)?(?:c|row)\s[^<]*?\br\s*=\s*["'](?![A-Z]{0,3}[0-9]{1,7}["'])""")
 # What XML cannot hold or changes, and what would be taken for such an escape
 _TO_ESCAPE = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
 
@@ -105,6 +109,8 @@ def _extent(sheet: IO[bytes]) -> tuple[int, int]:
     with sheet:
         while block := sheet.read(2**20):
             block = kept + block
+            if _NO_PLACE.search(block):
+                raise zipfile.BadZipFile("a cell is in no place")
             for column, row in _PLACE.findall(block):
                 columns.add(column)
                 n_rows = max(n_rows, int(row))
@@ -171,4 +177,7 @@ class ExcelWriter:
 
     def close(self) -> None:
         """Write the workbook."""
-        self._book.save(self._file)
+        with tempfile.TemporaryFile() as whole:  # a zip archive is not written from its beginning to its end
+            self._book.save(whole)
+            whole.seek(0)
+            shutil.copyfileobj(whole, self._file)

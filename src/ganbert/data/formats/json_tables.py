@@ -12,16 +12,8 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from ganbert.data.table_readers import (
-    BLANK,
-    CELL_BYTES,
-    CELL_CHARACTERS,
-    CHUNK_CHARACTERS,
-    LINE_CHARACTERS,
-    Lines,
-    Source,
-    mark_nested,
-)
+from ganbert.data.table_lines import BLANK, CELL_BYTES, CELL_CHARACTERS, CHUNK_CHARACTERS, LINE_CHARACTERS, Lines, Text
+from ganbert.data.table_readers import Source, mark_nested
 from ganbert.data.table_text import Dialect, EncodedFile, to_json
 from ganbert.errors import InputError
 
@@ -86,7 +78,7 @@ def _lines(source: Source) -> Iterator[_Found]:
     lines = Lines(source, universal=False)
     for line in chain.from_iterable(lines.lists()):
         lines.record_end += 1
-        if line[0] in BLANK and lines.last_is_blank():
+        if (not line or line[0] in BLANK) and lines.last_is_blank():
             continue
         number, line = lines.record_end + lines.n_passed, line.rstrip(BLANK)
         try:
@@ -125,7 +117,8 @@ class _Characters:
 
     def __init__(self, source: Source) -> None:
         self.text, self.at, self.n_read = "", 0, 0
-        self._pieces = source.pieces(universal=False)
+        self._source = Text(source, universal=False)
+        self._pieces = self._source.pieces()
 
     def more(self, n: int) -> bool:
         """Read at least n characters more, if there are so many; False if there are none."""
@@ -133,6 +126,7 @@ class _Characters:
         while n_more < n and (piece := next(self._pieces, "")):
             pieces.append(piece)
             n_more += len(piece)
+            self._source.n_lines += piece.count("\n")
         self.text, self.at, self.n_read = "".join(pieces), 0, self.n_read + n_more
         return n_more > 0
 
@@ -153,9 +147,10 @@ def _element(source: Source, text: _Characters, number: int) -> dict[str, Any]:
             found = _checked(value, text.text[text.at : end])
         except (ValueError, TypeError, RecursionError) as error:
             n_known = len(text.text) - text.at
-            if _is_cut(error, len(text.text)) and n_known <= LINE_CHARACTERS and text.more(n_known):
+            n_left = LINE_CHARACTERS - n_known
+            if _is_cut(error, len(text.text)) and n_left >= 0 and text.more(min(n_known, n_left + 1)):
                 continue
-            if n_known > LINE_CHARACTERS:
+            if n_left < 0 and not isinstance(error, RecursionError):
                 error = ValueError(f"it has more than {LINE_CHARACTERS:,} characters")
             raise _refusal(source, f"element {number}", number, error, text.at) from None
         text.at = end

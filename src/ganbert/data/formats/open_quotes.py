@@ -14,19 +14,20 @@ _NUMBER = re.compile(r"\d+")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
-def swallowed(rows: Sequence[Sequence[str]], suspects: Sequence[int], delimiter: str) -> int | None:
-    """Return which of the suspects, counted from 0, is the first that has swallowed rows; None if none has.
+def swallowed(rows: Sequence[Sequence[str]], long: Sequence[tuple[int, int]], delimiter: str) -> int | None:
+    """Return which of the long records, counted from 0, is the first that has swallowed rows; None if none has.
 
     Args:
         rows: records of one width.
-        suspects: positions of those that go over several lines.
+        long: position and number of lines of those that go over several lines.
         delimiter: between fields.
     """
-    known: list[_Column] = []
-    for which, position in enumerate(suspects):
-        fields = _fields_of_lines(rows[position], delimiter)
-        if fields and not known:
-            others = [row for i, row in enumerate(rows) if i not in set(suspects)]
+    known: list[_Column] | None = None
+    for which, (position, n_lines) in enumerate(long):
+        fields = _fields_of_lines(rows[position], n_lines, delimiter)
+        if fields and known is None:
+            long_ones = {position for position, _ in long}
+            others = [row for i, row in enumerate(rows) if i not in long_ones]
             known = [_Column(cells) for cells in zip(*others, strict=True)]
         if fields and known and _look_like_rows(rows[position], fields, known):
             return which
@@ -38,7 +39,7 @@ class _Column:
 
     def __init__(self, cells: Sequence[str]) -> None:
         values = set(cells)
-        self._is_id = len(values) == len(cells) > 2  # then it is known by its form: any number for a number
+        self._is_id = len(values) == len(cells) > 1  # then it is known by its form: any number for a number
         self._values = set(map(self._form, values))
 
     def _form(self, value: str) -> str:
@@ -48,11 +49,11 @@ class _Column:
         return bool(value) and self._form(value) in self._values
 
 
-def _fields_of_lines(cells: Sequence[str], delimiter: str) -> list[list[str]]:
+def _fields_of_lines(cells: Sequence[str], n_lines: int, delimiter: str) -> list[list[str]]:
     """Return the fields of each line of a record, were there no quotes; nothing if a line has too few or too many."""
+    n_delimiters = len(cells) - 1
     text = delimiter.join(cells)
-    n_lines = len(_LINE_END.findall(text)) + 1
-    if text.count(delimiter) != n_lines * (len(cells) - 1):
+    if not n_delimiters or text.count(delimiter) != n_lines * n_delimiters:
         return []
     lines = [line.split(delimiter) for line in _LINE_END.split(text)]
     return lines if all(len(line) == len(cells) for line in lines) else []
