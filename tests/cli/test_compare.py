@@ -257,7 +257,7 @@ def test_a_method_without_its_baseline_says_how_to_get_the_difference(
 ) -> None:
     outcome = compare(toy_table(labelled=30), "--methods", "tfidf", "--seeds", 2)
     assert "tfidf: measured against nothing. For the difference from bert add it to --methods, or name" in outcome.out
-    assert "ECE: how far confidence is from accuracy" in outcome.out
+    assert "ECE: how far confidence is from accuracy on average" in " ".join(outcome.out.split())
 
 
 def test_names_cannot_steer_the_terminal(compare: Run, toy_table: Callable[..., Path], tmp_path: Path) -> None:
