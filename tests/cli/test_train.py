@@ -93,7 +93,7 @@ def test_without_json_people_get_tables_and_the_next_command(
     )
 
     assert outcome.status == 0, outcome.err
-    assert "24 labelled, 1 unlabelled, 3 classes, 0 skipped empty, 0 skipped blank, 6 test" in outcome.out
+    assert "24 labelled, 1 unlabelled, 3 classes, 6 test" in outcome.out
     assert "[/animal]" in outcome.out
     words = shlex.split(next(line for line in outcome.out.splitlines() if line.startswith("Next:")))[1:]
     monkeypatch.chdir(tmp_path)

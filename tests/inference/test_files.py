@@ -15,13 +15,15 @@ import pytest
 from ganbert.data.rows import TableOptions
 from ganbert.data.tables import read_chunks
 from ganbert.errors import InputError
-from ganbert.inference import files
 from ganbert.inference.files import FileCounts, predict_file
 from ganbert.inference.predictor import Predictions, Predictor
+from ganbert.limits import TextCounts
 
 
 class LengthPredictor(Predictor):
     """Says of each text how long it is, so that a row out of place is seen."""
+
+    max_length = None
 
     def __init__(self) -> None:
         self.label_names = ("even", "odd")
@@ -36,7 +38,7 @@ class LengthPredictor(Predictor):
 
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "read_chunks", partial(read_chunks, chunk_rows=100))
+    monkeypatch.setattr("ganbert.data.rows.read_chunks", partial(read_chunks, chunk_rows=100))
 
 
 def write(path: Path, n: int) -> Path:
@@ -51,7 +53,7 @@ def test_chunks_are_classified_one_by_one_and_joined_in_order(tmp_path: Path) ->
 
     counts = predict_file(predictor, source, tmp_path / "out.csv", TableOptions(), on_rows=told.append)
 
-    assert counts == FileCounts(n=250, n_skipped=0)
+    assert counts == FileCounts(250, 0, 0, TextCounts(250), ())
     assert predictor.calls == told == [100, 100, 50]
     rows = pd.read_csv(tmp_path / "out.csv")
     assert list(rows["id"]) == list(range(250))
@@ -93,7 +95,7 @@ def test_rows_without_text_are_left_out_and_counted_in_every_chunk(tmp_path: Pat
         LengthPredictor(), tmp_path / "in.parquet", tmp_path / "out.parquet", TableOptions(skip_empty=True)
     )
 
-    assert counts == FileCounts(n=246, n_skipped=4)
+    assert counts == FileCounts(246, 4, 0, TextCounts(246), ())
     rows = pd.read_parquet(tmp_path / "out.parquet")
     assert list(rows["id"]) == [i for i in range(250) if i % 60 != 59]
     assert rows["id"].dtype == np.int64

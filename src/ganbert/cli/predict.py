@@ -91,13 +91,19 @@ def command(
             on_rows=advance,
             probabilities=probabilities,
             overwrite=overwrite,
-            format=table_format,
         )
     for note in counts.notes:
         print(printable(note), file=sys.stderr)
     if as_json:
         options.print_json(
-            {"output": str(output), "n": counts.n, "skipped_empty": counts.n_skipped, "skipped_blank": counts.n_blank}
+            {
+                "output": str(output),
+                "n": counts.n,
+                "skipped_empty": counts.n_skipped,
+                "skipped_blank": counts.n_blank,
+                "cut": counts.texts.n_cut,
+                "mostly_unknown": counts.texts.n_unknown,
+            }
         )
         return
     skipped = f"; {counts.n_skipped} without text were left out" if counts.n_skipped else ""

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from ganbert.data.rows import TableOptions, text_columns
 from ganbert.data.table_readers import ReadLog
-from ganbert.data.tables import TableWriter, check_output, format_of, is_text_format, read_chunks
+from ganbert.data.tables import TableWriter, check_output, format_of, is_text_format
 from ganbert.errors import InputError
 from ganbert.inference.predictor import Predictions, Predictor
+from ganbert.limits import TextCounts
 
 PREDICTION_COLUMNS = ("predicted_label", "confidence", "novelty")
 DECIMALS = 4
@@ -31,13 +32,15 @@ class FileCounts:
         n: rows written.
         n_skipped: rows left out because they held no text.
         n_blank: blank lines that were passed over.
-        notes: what a person should know of how the table was read.
+        texts: how many texts were cut, and how many are mostly unknown to the encoder.
+        notes: what a person should know of all that.
     """
 
     n: int
     n_skipped: int
-    n_blank: int = 0
-    notes: tuple[str, ...] = ()
+    n_blank: int
+    texts: TextCounts
+    notes: tuple[str, ...]
 
 
 def predict_file(
@@ -49,7 +52,6 @@ def predict_file(
     *,
     probabilities: bool = False,
     overwrite: bool = False,
-    format: str = "csv",
 ) -> FileCounts:
     """Write `source` with `predicted_label`, `confidence` and `novelty` behind its own columns.
 
@@ -61,20 +63,20 @@ def predict_file(
         source: a table with the text column, perhaps a second one; all other columns are carried along. `-` is standard
             input.
         target: a table, in the format of its ending; it appears when all rows are done. `-` is standard output.
-        options: columns, encoding and delimiter of `source`.
+        options: columns, encoding and delimiter of `source`, and the format of standard input and output.
         on_rows: told the number of rows of each chunk when it is done.
         probabilities: also write a column `probability_<label>` for each class.
         overwrite: replace `target` if it is there.
-        format: of standard input and standard output, an ending without its dot.
 
     Raises:
         InputError: `source` cannot be read, its columns clash with the new ones, or `target` must not be written.
         RunError: `target` cannot be written to its end.
     """
+    format = options.format
     check_output(target, inputs=[source], overwrite=overwrite, format=format)
     names = [*PREDICTION_COLUMNS, *(f"probability_{label}" for label in predictor.label_names if probabilities)]
-    log, first_row, n_written = ReadLog(), 1, 0
-    chunks = read_chunks(source, encoding=options.encoding, delimiter=options.delimiter, format=format, log=log)
+    log, first_row, texts_seen = ReadLog(), 1, TextCounts()
+    chunks = options.chunks(source, log)
     first = next(chunks)  # the log knows the dialect then
     same_format = not source.is_dir() and format_of(source, format) == format_of(target, format)
     decimals = DECIMALS if is_text_format(target, format) else None
@@ -93,10 +95,10 @@ def predict_file(
             for name, column in zip(names, _columns(predictions, probabilities, decimals), strict=True):
                 kept = kept.append_column(name, column)
             out.write(kept)
-            first_row, n_written = first_row + len(chunk), n_written + len(kept)
+            first_row, texts_seen = first_row + len(chunk), texts_seen + predictions.counts
             on_rows(len(chunk))
-    notes = tuple(f"{source}: {note}" for note in log.notes)
-    return FileCounts(n_written, first_row - 1 - n_written, log.n_blank, notes)
+    notes = (*(f"{source}: {note}" for note in log.notes), *texts_seen.notes(predictor.max_length))
+    return FileCounts(texts_seen.n, first_row - 1 - texts_seen.n, log.n_blank, texts_seen, notes)
 
 
 def _columns(predictions: Predictions, probabilities: bool, decimals: int | None) -> Iterator[pa.Array]:

@@ -26,7 +26,7 @@ tags: [ganbert, semi-supervised]
 
 # Text classifier trained with ganbert
 
-{encoder} fine-tuned {method}.
+{encoder} fine-tuned {method}.{fallback}
 
 ```python
 import ganbert
@@ -42,6 +42,8 @@ Classes: {classes}.
 | rows | number |
 |---|---:|
 {counts}
+
+{slips}
 
 ## Figures
 
@@ -72,9 +74,11 @@ def write_model_card(result: TrainingResult) -> None:
     text = TEMPLATE.format(
         encoder=markdown(result.encoder),
         method=method,
+        fallback=f" {result.fallback}" if result.fallback else "",
         folder=json.dumps(printable(result.output.resolve().name), ensure_ascii=False),
         classes=", ".join(map(markdown, result.model.config.label_names)),
-        counts=_table(result.counts),
+        counts=_table(result.counts | {"cut at the maximum length": result.n_cut}),
+        slips="\n".join(f"- {markdown(slip)}" for slip in result.slips) or "Nothing in them looks like a slip.",
         figures=_figures(result.test),
         steps=result.steps,
         seconds=result.seconds,
