@@ -1,36 +1,81 @@
-"""Small files that are there whole or not at all, whenever the process or the machine stops."""
+"""Files that are there whole or not at all, whenever the process or the machine stops."""
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import re
 import secrets
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+_STALE_SECONDS = 60  # between the creation of a file and its lock
 
 _NOT_WRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ESTALE}
 
 
+@contextmanager
+def part_file(target: Path, *, follow_link: bool = False) -> Iterator[IO[bytes]]:
+    """Open a file beside `target`, which takes its place when the block ends without error, synced to disk.
+
+    What a killed process left of the same target is removed first.
+
+    Args:
+        target: what it is to become; an old file stays until then.
+        follow_link: write what a symbolic link leads to, in place of the link itself.
+
+    Raises:
+        OSError: it cannot be opened, written, or moved; `target` is as it was.
+    """
+    target = Path(os.path.realpath(target)) if follow_link else target
+    mark = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]
+    _remove_stale(target.parent, f".{mark}.*.part")
+    part = target.with_name(f".{mark}.{secrets.token_hex(8)}.part")
+    try:
+        with part.open("xb") as file:
+            _lock(file)
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(target)
+    finally:
+        with suppress(OSError):  # the error that brought us here says more
+            part.unlink(missing_ok=True)
+    sync_folder(target.parent)
+
+
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file under a temporary name beside `path`, sync it to disk, and rename it; an old file stays until then.
+    """Write a small file by `part_file`.
 
     Raises:
         OSError: it cannot be written; `path` is as it was.
     """
-    part = path.with_name(f".{secrets.token_hex(8)}.part")
+    with part_file(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+def _remove_stale(folder: Path, pattern: str) -> None:
+    """Remove files whose process is gone: its lock went with it."""
+    for part in folder.glob(pattern):
+        with suppress(OSError), part.open("rb") as file:
+            if time.time() - os.fstat(file.fileno()).st_mtime > _STALE_SECONDS and _lock(file):
+                part.unlink()
+
+
+def _lock(file: IO[bytes]) -> bool:
+    """Take the lock of a file, which ends with this process at the latest; False if that is not possible."""
     try:
-        with part.open("xb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        with suppress(OSError):  # the error that brought us here says more
-            part.unlink(missing_ok=True)
-    sync_folder(path.parent)
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):  # Windows; some network file systems; or another process has it
+        return False
+    return True
 
 
 def sync(path: Path) -> None:

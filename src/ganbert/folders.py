@@ -39,7 +39,7 @@ _NUMBERED = re.compile(r"model-\d{5}-of-\d{5}\.safetensors|rng_state_\d+\.pth")
 _PART_OF_RUN = re.compile(rf"checkpoint-\d+|{TEACHER}")
 FACTS = frozenset({"recipe", "encoder", "seed", "precision", "data"})
 """What a run depends on, and `run.json` holds."""
-_LEFTOVER = re.compile(r"\.ganbert\.lock|\.[0-9a-f]{16}\.part|\.tmp[A-Za-z0-9]{6}|\.export-[a-z0-9_]{8}")
+_LEFTOVER = re.compile(r"\.ganbert\.lock|(?:\.[0-9a-f]{16}){1,2}\.part|\.tmp[A-Za-z0-9]{6}|\.export-[a-z0-9_]{8}")
 """What a killed process leaves: ours, and the temporary names of safetensors."""
 
 

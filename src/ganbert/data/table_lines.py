@@ -65,9 +65,8 @@ class Text:
         with self._source.open() as file:
             block = file.read(_BLOCK_BYTES)
             encoding = self._encoding(block)
-            decoder: codecs.IncrementalDecoder | io.IncrementalNewlineDecoder = codecs.getincrementaldecoder(encoding)()
-            if self._universal:
-                decoder = io.IncrementalNewlineDecoder(decoder, translate=False)
+            plain = codecs.getincrementaldecoder(encoding)()
+            decoder = io.IncrementalNewlineDecoder(plain, translate=False) if self._universal else plain
             n_bytes, started = 0, False
             while True:
                 try:

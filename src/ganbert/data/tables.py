@@ -29,10 +29,10 @@ from ganbert.data.formats.delimited import read_csv, read_tsv, read_unicode_text
 from ganbert.data.formats.delimited_writers import CsvWriter, TsvWriter
 from ganbert.data.formats.excel import ExcelWriter, read_excel
 from ganbert.data.formats.json_tables import JsonArrayWriter, JsonLinesWriter, read_json_array, read_json_lines
-from ganbert.data.part_file import part_file
 from ganbert.data.table_readers import ReadLog, Source
 from ganbert.data.table_text import STANDARD, Dialect, is_gzip, one_line
 from ganbert.data.table_writers import Writer
+from ganbert.disk import part_file
 from ganbert.errors import InputError, RunError
 
 CHUNK_ROWS = 4096
@@ -167,7 +167,9 @@ class TableWriter:
         """Open a file beside the target."""
         self._stack = ExitStack()
         try:
-            file = self._stack.enter_context(_standard_output() if self.path == STANDARD else part_file(self.path))
+            file = self._stack.enter_context(
+                _standard_output() if self.path == STANDARD else part_file(self.path, follow_link=True)
+            )
         except OSError as error:
             raise InputError(f"cannot be written: {one_line(error)}", path=self.path) from error
         if is_gzip(self.path):  # without name and time: the same rows are the same bytes
