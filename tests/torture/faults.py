@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.torture import mounts
+from tests.torture import mounts, prediction_runs
 from tests.torture.bases import Bases
 from tests.torture.cases import Failure
 from tests.torture.forks import Ended, refused_in_one_line
@@ -20,6 +20,8 @@ from tests.torture.runs import USERS, Run, Undisturbed, Variant, undisturbed
 
 def check(rng: random.Random, folder: Path, bases: Bases) -> str:
     """Disturb a run in one way, look at how it ends, and bring it to its end without the fault."""
+    if rng.random() < 0.15:
+        return prediction_runs.check_fault(rng, folder, bases)
     variant = Variant.drawn(rng)
     expected = undisturbed(variant, bases)
     run = Run(variant, folder, bases)

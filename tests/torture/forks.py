@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
@@ -43,7 +44,9 @@ def in_fork(work: Callable[[], int | None], *, seconds: float, new_session: bool
     out, err = os.pipe(), os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
-    pid = os.fork()
+    with warnings.catch_warnings():  # Python warns of any thread, and one of Arrow's allocator is always there
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
     if pid == 0:
         if new_session:
             os.setsid()

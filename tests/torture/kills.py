@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+from tests.torture import prediction_runs
 from tests.torture.bases import Bases
 from tests.torture.cases import Failure
 from tests.torture.injector import Injector, kill, kill_within
@@ -16,6 +17,8 @@ from tests.torture.runs import Run, Variant, undisturbed
 
 def check(rng: random.Random, folder: Path, bases: Bases) -> str:
     """Kill a run at one of its file events, perhaps its resumption as well, and bring it to its end."""
+    if rng.random() < 0.15:
+        return prediction_runs.check_kill(rng, folder, bases)
     variant = Variant.drawn(rng)
     expected = undisturbed(variant, bases)
     run, story = Run(variant, folder, bases), [variant.name]

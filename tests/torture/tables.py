@@ -32,7 +32,12 @@ def check(rng: random.Random, folder: Path, bases: Bases) -> str:
             return check_round_trip(rng, folder)
         if kind < 0.15:
             return labels.check(rng, folder)
-        return check_file(table_file(rng), folder, rng.choice([1, 2, 3, 4096]))
+        file = table_file(rng)
+        try:
+            return check_file(file, folder, rng.choice([1, 2, 3, 4096]))
+        except Failure as failure:
+            told = f"{file.name} encoding={file.encoding} delimiter={file.delimiter!r}: {file.content[:500]!r}"
+            raise Failure(failure.how, f"{told}\n{failure.detail}") from None
 
 
 def check_file(file: TableFile, folder: Path, chunk_rows: int) -> str:
