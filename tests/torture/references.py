@@ -142,7 +142,7 @@ def excel(file: TableFile) -> Table:
             rows = [list(row) for row in sheet.iter_rows(values_only=True)]
     except Exception as error:
         raise Unreadable from error
-    rows = [row for row in rows if any(cell not in (None, "") for cell in row)]
+    rows = [row for row in rows if any(cell is not None and str(cell).strip() for cell in row)]
     if not rows:
         raise Unreadable
     return ["" if name is None else str(name) for name in rows[0]], rows[1:]

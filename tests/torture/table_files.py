@@ -34,6 +34,7 @@ class TableFile:
         encoding: what the reader is told; None says nothing.
         delimiter: what the reader is told; None says nothing.
         rows: header and rows, where the maker knows them; such a table must be read, not refused.
+        sound: the bytes before they were damaged.
     """
 
     name: str
@@ -41,6 +42,7 @@ class TableFile:
     encoding: str | None = None
     delimiter: str | None = None
     rows: list[list[Any]] | None = None
+    sound: bytes | None = None
 
 
 def text_of(rng: random.Random, pieces: list[str] = PIECES) -> str:
@@ -243,7 +245,7 @@ def damaged(rng: random.Random, file: TableFile) -> TableFile:
             content[place:place] = rng.choice([b"\0", b'"', b"\n", b"\xff", b"\xe4", b",", rng.randbytes(4)])
         elif how == 3 and rng.random() < 0.3:
             del content[place:]
-    return replace(file, content=bytes(content), rows=None)
+    return replace(file, content=bytes(content), rows=None, sound=file.content)
 
 
 MAKERS: Iterable[tuple[Callable[[random.Random], TableFile], int]] = (
