@@ -84,14 +84,25 @@ def refused_in_one_line(ended: Ended) -> bool:
     return lines[-1].startswith("ganbert: ") and sum(line.startswith("ganbert: ") for line in lines) == 1
 
 
+def set_stream(name: str, encoding: str | None) -> None:
+    """Give this process the standard output or error that Python would give it; no encoding means that it is closed."""
+    number = {"stdout": 1, "stderr": 2}[name]
+    stream = None
+    if encoding is not None:
+        errors = "strict" if number == 1 else "backslashreplace"
+        stream = open(number, "w", 1 if number == 2 else -1, encoding, errors, closefd=False)  # noqa: SIM115
+    setattr(sys, name, stream)
+    setattr(sys, f"__{name}__", stream)
+
+
 def _be_the_fork(work: Callable[[], int | None], out: int, err: int) -> NoReturn:
     status: object = 1
     try:
         os.dup2(out, 1)
         os.dup2(err, 2)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-        sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False, buffering=1)  # noqa: SIM115
+        for name in ("stdout", "stderr"):
+            set_stream(name, encoding="utf-8")
         status = work() or 0
     except SystemExit as stop:
         status = stop.code or 0

@@ -16,6 +16,7 @@ NUMBERS = [
     "4294967295", "4294967296", "99999999999", "9223372036854775808", "100000000000000000000", "1_000", "0x10", "1e3",
     "١", "", " ", " 1 ", "x", "None", "null", "true", "[1]", "{}", '"1"', "1,5", "9" * 5000,
 ]  # fmt: skip
+SANE = ["0", "1", "2", "3", "5", "0.0", "0.1", "0.5", "1.0", "1e-3"]
 WORDS = ["auto", "cls", "pooler", "mean", "last", "normal", "uniform", "all", "unlabelled", "sum", "ln", "log2", "none"]
 TOO_LONG = ["1e18", "1e300", "1e999", "nan", "inf", "-1", "0", "x", "", "1e-300", "0.01"]
 """Values of `--epochs`: no run, or a short one. A run of a million steps would be legal and never end."""
@@ -59,12 +60,13 @@ def check(rng: random.Random, folder: Path, bases: Bases) -> str:
 def _choice(rng: random.Random) -> list[str]:
     if rng.random() < 0.5:
         name = rng.choice(list(OPTIONS))
-        return [name, rng.choice(OPTIONS[name])]
+        values = OPTIONS[name]
+        return [name, rng.choice(SANE if values is NUMBERS and rng.random() < 0.3 else values)]
     from ganbert.recipe import Recipe
 
     names = [field.name for field in dataclasses.fields(Recipe)]
     name = rng.choice([*names, "unknown", ""])
     if name in ("epochs", "max_steps"):  # by their options, which do not run for ever
         return ["--set", f"{name}={rng.choice(['0', '-1', 'x', 'nan', '1e300', ''])}", "--max-steps", "2"]
-    value = rng.choice(WORDS if rng.random() < 0.2 else NUMBERS)
+    value = rng.choice(rng.choice([WORDS, SANE, SANE, NUMBERS, NUMBERS]))
     return ["--set", rng.choice([f"{name}={value}", f"{name}={value}", f" {name} = {value} ", name])]
