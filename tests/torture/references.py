@@ -47,7 +47,8 @@ def decoded(file: TableFile) -> str:
     content = unpacked(file)
     encoding = file.encoding or _MARKS.get(content[:2], "utf-8")
     try:
-        return content.decode(encoding).removeprefix("\ufeff")
+        text = content.decode(encoding)
+        return text if encoding == "utf-16" else text.removeprefix("\ufeff")  # that codec has taken one already
     except UnicodeError as error:
         raise Unreadable from error
 

@@ -7,9 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.torture.campaign import ENVIRONMENT
-
-COUNTS = {"tables": 500, "configs": 30, "settings": 8, "folders": 30, "kills": 5, "faults": 5}
+COUNTS = {"tables": 400, "configs": 25, "settings": 8, "folders": 25, "kills": 4, "faults": 3}
 
 
 def test_a_minute_of_torture_breaks_no_promise(tmp_path: Path) -> None:
@@ -31,4 +29,3 @@ def test_a_minute_of_torture_breaks_no_promise(tmp_path: Path) -> None:
     # Refusing everything would hold as well, and be worth nothing.
     held = {(verdict["kind"], verdict["how"]) for verdict in verdicts}
     assert held >= {("table", "equal"), ("config", "equal"), ("setting", "trained"), ("kill", "resumed")}
-    assert ENVIRONMENT["OMP_NUM_THREADS"] == "1"
