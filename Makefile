@@ -3,13 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format bench clean
+.PHONY: demo test torture check format bench clean
 
 demo: $(VENV)/.installed  ## Train on the built-in sample and show what comes out
 	$(BIN)/ganbert demo --output demo-model
 
 test: check  ## Every check and every test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term -q  # two workers, so one thread each
+
+torture: $(VENV)/.installed  ## An hour of hostile tables, folders, kills and faults, with fresh seeds (docs/reliability.md)
+	$(BIN)/python -m tests.torture --tables 10000 --configs 1000 --settings 300 --folders 200 --kills 200 --faults 50
 
 check: $(VENV)/.installed  ## Style, types and layers
 	$(BIN)/ruff check .
