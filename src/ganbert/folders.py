@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -19,7 +20,11 @@ from ganbert.errors import InputError
 
 LOCK = ".ganbert.lock"
 MANIFEST = "manifest.json"
-"""Lists the files that ganbert wrote into a folder, with their sizes; written last, when they are on the disk."""
+"""Lists the files that ganbert wrote into a folder, with their sizes and the checksums of weights.
+
+It is written last, when they are on the disk.
+"""
+_WEIGHTS = (".safetensors", ".onnx", ".onnx.data")
 RUN_FILE = "run.json"
 """Stands in the folder of an unfinished run and says what it was begun with."""
 TEACHER = "teacher"
@@ -77,8 +82,13 @@ def claimed(folder: Path) -> Iterator[None]:
         _remove_empty(made)
 
 
-def seal(folder: Path, names: Iterable[str]) -> None:
+def seal(folder: Path, names: Iterable[str], *, checksums: bool = True) -> None:
     """Bring files to the disk, and list them in the manifest.
+
+    Args:
+        folder: where they are.
+        names: of the files.
+        checksums: also list the SHA-256 of weights, which `changed_weights` looks at; it takes a moment.
 
     Raises:
         OSError: a file or the manifest cannot be written.
@@ -87,7 +97,32 @@ def seal(folder: Path, names: Iterable[str]) -> None:
     for name in sorted(names):
         sync(folder / name)
         sizes[name] = (folder / name).stat().st_size
-    write_whole(folder / MANIFEST, json.dumps({"written_by": "ganbert", "files": sizes}, indent=2) + "\n")
+    content: dict[str, object] = {"written_by": "ganbert", "files": sizes}
+    if checksums:
+        content["sha256"] = {name: _sha256(folder / name) for name in sizes if name.endswith(_WEIGHTS)}
+    write_whole(folder / MANIFEST, json.dumps(content, indent=2) + "\n")
+
+
+def changed_weights(folder: Path) -> list[str]:
+    """Return the files of weights that are not what was written, by the manifest, if there is one."""
+    listed = (read_object(folder / MANIFEST) or {}).get("sha256")
+    if not isinstance(listed, dict):
+        return []
+    return [
+        name
+        for name, digest in sorted(listed.items())
+        if name == Path(name).name and (folder / name).is_file() and _sha256(folder / name) != digest
+    ]
+
+
+def forget(folder: Path) -> None:
+    """Take away a manifest that is no longer true."""
+    (folder / MANIFEST).unlink(missing_ok=True)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def share(folder: Path, names: Iterable[str]) -> None:

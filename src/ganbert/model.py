@@ -29,7 +29,7 @@ from ganbert.encoders import (
 )
 from ganbert.errors import InputError
 from ganbert.fields import one_line, read_config
-from ganbert.folders import share
+from ganbert.folders import forget, share
 from ganbert.limits import n_positions
 from ganbert.packing import enable_packing, encode_packed, position_ids
 from ganbert.weights import open_checked
@@ -186,8 +186,8 @@ class GanBertForSequenceClassification(PreTrainedModel):
         hub = {name: kwargs.pop(name) for name in _HUB_OPTIONS & kwargs.keys()}
         kwargs.pop("use_safetensors", None)
         if not isinstance(config, GanBertConfig):
-            if (Path(source) / "config.json").is_file():
-                read_config(Path(source))
+            if (Path(source) / "config.json").is_file() and "pooling" not in read_config(Path(source)):
+                raise InputError("config.json does not state the pooling, without which predictions would be others")
             config, kwargs = GanBertConfig.from_pretrained(config or source, return_unused_kwargs=True, **hub, **kwargs)
         return cast(Self, open_checked(partial(load, *args), cls, str(source), config, hub=hub, **kwargs))
 
@@ -365,6 +365,7 @@ class GanBertForSequenceClassification(PreTrainedModel):
         finally:
             self.generator, self.config.has_generator = generator, had_generator
         folder = Path(save_directory)
+        forget(folder)
         share(folder, [path.name for path in folder.glob("*.safetensors")])
 
     def _init_weights(self, module: nn.Module) -> None:

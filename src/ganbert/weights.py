@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from transformers.utils.hub import cached_file
 
 from ganbert.errors import InputError
 from ganbert.fields import one_line, read_json
+from ganbert.folders import MANIFEST, changed_weights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -45,8 +47,11 @@ def open_checked(
     Raises:
         InputError: weights are missing, are not finite, are pickled, or are not what `config` describes.
     """
-    if files := weight_files(source, hub or {}):
-        _check_size(config, build, _n_elements(files))
+    if Path(source).is_dir():
+        require_unchanged(Path(source))
+    stored = _stored(weight_files(source, hub or {}))
+    if stored:
+        _check_size(config, build, sum(n for n, _ in stored.values()))
     if hasattr(config, "transformers_weights"):  # would name another file
         del config.transformers_weights
     try:
@@ -63,6 +68,7 @@ def open_checked(
     except SafetensorError as error:
         raise InputError(f"its weights cannot be read ({one_line(error)})") from error
     _check_shapes(info)
+    _check_kinds(model, stored)
     _check_keys(model, info, may_lack)
     _check_finite(model)
     return model
@@ -127,20 +133,27 @@ def _check_inside(folder: Path, name: str) -> None:
         raise InputError(f"{INDEX} names weights outside the folder ({one_line(repr(name))})")
 
 
-def _n_elements(files: Iterable[Path]) -> int:
-    """Return how many numbers the files hold, read from their headers."""
-    total = 0
+def require_unchanged(folder: Path) -> None:
+    """Raise `InputError` where weights are not those that ganbert wrote into the folder."""
+    if changed := changed_weights(folder):
+        raise InputError(
+            f"{changed[0]} is not as it was written: its checksum differs from that in {MANIFEST} "
+            f"(remove {MANIFEST} if you changed the weights yourself)"
+        )
+
+
+def _stored(files: Iterable[Path]) -> dict[str, tuple[int, str]]:
+    """Return the numbers that each weight holds and their type, such as "F32", read from the files' headers."""
+    stored: dict[str, tuple[int, str]] = {}
     for path in files:
         try:
             with safe_open(path, framework="pt") as file:
                 for name in file.keys():  # noqa: SIM118 - no dict
-                    size = 1
-                    for length in file.get_slice(name).get_shape():
-                        size *= length
-                    total += size
+                    weight = file.get_slice(name)
+                    stored[name] = (math.prod(weight.get_shape()), weight.get_dtype())
         except (SafetensorError, OSError) as error:
             raise InputError(f"{path.name} is damaged: it is no whole safetensors file ({one_line(error)})") from error
-    return total
+    return stored
 
 
 def _check_size(config: PreTrainedConfig, build: Callable[[PreTrainedConfig], PreTrainedModel], n_stored: int) -> None:
@@ -163,6 +176,16 @@ def _check_shapes(info: dict[str, Any]) -> None:
             f"{_some('weight', len(wrong))} of another shape than config.json describes: {name} is "
             f"{list(stored)} in the file and {list(described)} by config.json"
         )
+
+
+def _check_kinds(model: nn.Module, stored: Mapping[str, tuple[int, str]]) -> None:
+    """Refuse whole numbers where the model has fractions: they would be taken for weights that were never trained."""
+    prefix = f"{getattr(model, 'base_model_prefix', '')}."
+    fractions = {name for name, weight in model.named_parameters() if weight.is_floating_point()}
+    fractions |= {prefix + name for name in fractions} | {name.removeprefix(prefix) for name in fractions}
+    wrong = sorted(name for name, (_, kind) in stored.items() if kind[0] in "IUB" and kind != "BF16")
+    if wrong := [name for name in wrong if name in fractions]:
+        raise InputError(f"{_some('weight', len(wrong))} stored as whole numbers: {_few(wrong)}")
 
 
 def _check_keys(model: nn.Module, info: dict[str, Any], may_lack: str | None) -> None:

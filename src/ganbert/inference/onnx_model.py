@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ganbert.errors import InputError
 from ganbert.fields import EXPORT_KEY, check_fields, class_names, one_line, read_config
+from ganbert.folders import MANIFEST, changed_weights
 from ganbert.inference.tokens import Batch, TokenFormat, Tokens
 
 MODEL_FILE = "model.onnx"
@@ -96,6 +97,10 @@ class OnnxModel:
         self.text_pairs: bool = config["text_pairs"]
         self.adversarial = config["adversarial"]
         self.columns: dict[str, str] | None = config.get("columns")
+        if changed := changed_weights(folder):
+            raise InputError(
+                f"is not as it was written: its checksum differs from that in {MANIFEST}", path=folder / changed[0]
+            )
         self._session = _open(folder / MODEL_FILE)
         self._check_graph(folder / MODEL_FILE, config[EXPORT_KEY]["tokens"].get("type_pad_id") is not None)
         self.description = f"cpu, ONNX {own_precision}, {self.workers} thread{'s' if self.workers > 1 else ''}"

@@ -118,7 +118,7 @@ def begin(output: Path, facts: dict[str, Any], *, resume: bool) -> Path | None:
 
 def keep_checkpoint(checkpoint: Path, best: str | None) -> None:
     """Mark a checkpoint as whole once it is on the disk; the others then go, but for the best one."""
-    folders.seal(checkpoint, folders.written(checkpoint) - {folders.MANIFEST})
+    folders.seal(checkpoint, folders.written(checkpoint) - {folders.MANIFEST}, checksums=False)
     sync_folder(checkpoint.parent)
     kept = {checkpoint.name, Path(best or "").name}
     folders.remove(checkpoint.parent, {other.name for other in checkpoints(checkpoint.parent)} - kept)

@@ -67,10 +67,29 @@ def _table(source: Source, chunk: list[dict[str, Any]], columns: Iterable[str]) 
 
 def _column(values: list[Any]) -> pa.Array:
     kinds = {float if type(value) is int else type(value) for value in values if value is not None}
-    if len(kinds) < 2:
+    if len(kinds) < 2 and not (kinds & {list, dict} and _mixes_truths(values)):
         with suppress(pa.ArrowException, OverflowError):  # kinds mixed inside lists or objects, integers over 64 bits
             return pa.array(values)
     return pa.array([value if isinstance(value, str | None) else to_json(value) for value in values], pa.string())
+
+
+def _mixes_truths(values: list[Any]) -> bool:
+    """Whether truth values stand beside numbers at one place in lists and objects: Arrow would make numbers of them."""
+    kinds: dict[tuple[str, ...], set[bool]] = {}
+
+    def look(value: Any, place: tuple[str, ...]) -> None:
+        if isinstance(value, list):
+            for item in value:
+                look(item, (*place, ""))
+        elif isinstance(value, dict):
+            for key, item in value.items():
+                look(item, (*place, key))
+        elif isinstance(value, bool | int | float):
+            kinds.setdefault(place, set()).add(isinstance(value, bool))
+
+    for value in values:
+        look(value, ())
+    return any(len(found) > 1 for found in kinds.values())
 
 
 def _lines(source: Source) -> Iterator[_Found]:
