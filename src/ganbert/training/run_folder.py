@@ -72,12 +72,15 @@ def in_claimed_folder(run: Train) -> Train:
         with folders.claimed(output):
             _check_content(output, resume=resume, overwrite=overwrite)  # again, now that nobody else writes
             try:
-                return run(recipe, corpus, output, **settings)
+                result = run(recipe, corpus, output, **settings)
             except Exception as error:
                 if isinstance(error, (InputError, RunError)) or (reason := _not_written(error, output)) is None:
                     raise
                 way_on = ". Make room, and the same command with --resume goes on" if is_unfinished(output) else ""
                 raise RunError(f"{output}: cannot be written: {reason}{way_on}") from error
+            if not is_finished(output):
+                raise RunError(f"{output}: the model was removed while the run was going on")
+            return result
 
     return cast(Train, checked)
 
