@@ -126,6 +126,24 @@ def index(shard: Callable[[Path], str]) -> Damage:
     return damage
 
 
+def external(place: str) -> Damage:
+    """Have the weights of a graph in a file of their own, which lies in the folder above, and name them at `place`."""
+
+    def damage(folder: Path) -> None:
+        import onnx
+
+        graph = onnx.load(folder / "model.onnx")
+        onnx.save(graph, folder / "model.onnx", save_as_external_data=True, location="weights.data", size_threshold=0)
+        (folder / "weights.data").rename(folder.parent / "weights.data")
+        graph = onnx.load(folder / "model.onnx", load_external_data=False)
+        for tensor in graph.graph.initializer:
+            for entry in tensor.external_data:
+                entry.value = place if entry.key == "location" else entry.value
+        (folder / "model.onnx").write_bytes(graph.SerializeToString())
+
+    return damage
+
+
 def not_text(folder: Path) -> None:
     (folder / "config.json").write_bytes(b"\xff\xfe{}")
 
@@ -331,6 +349,67 @@ def test_a_damaged_encoder_folder_is_refused(
 
 def forbidden(*args: Any, **kwargs: Any) -> None:
     raise AssertionError("something was computed")
+
+
+OF_EXPORTS: dict[str, tuple[Damage, str]] = {
+    "no graph": (remove("model.onnx"), "no such file: the folder holds no exported model"),
+    "weights lost": (external("weights.data"), "cannot be opened as an ONNX model"),
+    "weights outside": (external("../weights.data"), "cannot be opened as an ONNX model"),
+    "torn graph": (text("model.onnx", "{"), "cannot be opened as an ONNX model"),
+    "empty graph": (text("model.onnx", ""), "cannot be opened as an ONNX model"),
+    "no tokenizer": (remove("tokenizer.json"), "no tokenizer files: tokenizer.json is missing"),
+    "torn tokenizer": (text("tokenizer.json", "{"), "tokenizer.json: cannot be opened as a tokenizer"),
+    "torn config": (text("config.json", "{"), "config.json is not JSON"),
+    "not exported": (edit(onnx=...), r"holds no weights \(model.safetensors\)"),
+    "facts null": (edit(onnx=None), "onnx must be an object with int8"),
+    "facts in a list": (edit(onnx=[1]), "onnx must be an object with int8"),
+    "no precision": (edit(onnx__int8=...), "onnx.int8 must be true or false"),
+    "no kind of tokenizer": (edit(onnx__rust_tokens="yes"), "onnx.rust_tokens must be true or false"),
+    "no tokens": (edit(onnx__tokens=...), "onnx.tokens: must be an object with max_length"),
+    "no length": (edit(onnx__tokens__max_length=...), "onnx.tokens: must be an object with max_length"),
+    "length of text": (edit(onnx__tokens__max_length="64"), "max_length='64': must be a whole number from 1"),
+    "length 0": (edit(onnx__tokens__max_length=0), "max_length=0: must be a whole number from 1"),
+    "length 2": (edit(onnx__tokens__max_length=2), "max_length is 2, which leaves no room"),
+    "side": (edit(onnx__tokens__pad_side="up"), "pad_side='up': must be left or right"),
+    "padding null": (edit(onnx__tokens__pad_id=None), "pad_id=None: must be a whole number from 0"),
+    "padding -1": (edit(onnx__tokens__pad_id=-1), "pad_id=-1: must be a whole number from 0"),
+    "token types": (edit(onnx__tokens__type_pad_id=0), "takes or gives something else than config.json says"),
+    "an unknown fact": (edit(onnx__tokens__colour=1), "onnx.tokens: must be an object"),
+    "no names": (edit(id2label=...), "id2label is not stated"),
+    "too few names": (edit(id2label={"0": "a", "1": "b"}, label2id=...), "gives 3 classes, and config.json names 2"),
+    "a name twice": (edit(id2label={"0": "a", "1": "a", "2": "b"}, label2id=...), "two classes are named 'a'"),
+    "no pairs": (edit(text_pairs=...), "text_pairs is not stated"),
+    "pairs of text": (edit(text_pairs="no"), "text_pairs='no': must be true or false"),
+    "no fake class": (edit(adversarial=False, has_generator=False), "something else than config.json says"),
+}
+
+
+@pytest.fixture(scope="module")
+def exported(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    from ganbert.inference.export import export_onnx
+
+    return export_onnx(model, tmp_path_factory.mktemp("exported") / "onnx")
+
+
+@pytest.mark.parametrize("damage", OF_EXPORTS)
+def test_a_damaged_export_is_refused(damage: str, exported: Path, tmp_path: Path) -> None:
+    harm, reason = OF_EXPORTS[damage]
+    folder = tmp_path / "model"
+    shutil.copytree(exported, folder)
+    # One whose tokenizer is read by the library `tokenizers` alone, as those of all common encoders are.
+    edit(onnx__rust_tokens=True)(folder)
+    harm(folder)
+
+    message = refusal(folder, Predictor.load)
+
+    assert re.search(reason, message), message
+
+
+def test_an_export_cannot_be_trained(exported: Path) -> None:
+    message = refusal(exported, lambda folder: build_model(str(folder), CORPUS, DEFAULT))
+    assert "it is an exported model, which cannot learn" in message
 
 
 @pytest.mark.parametrize("damage", OF_MODELS)

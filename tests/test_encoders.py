@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from ganbert import InputError
-from ganbert.encoders import _hub_options, load_encoder_config
+from ganbert import GanBertForSequenceClassification, InputError
+from ganbert.compute import choose_compute
+from ganbert.encoders import _hub_options, load_encoder_config, load_tokenizer
+from ganbert.inference.vectors import Encoder
 
 
 @pytest.fixture
@@ -86,3 +89,51 @@ def test_an_encoder_that_cannot_be_loaded_is_refused_with_the_reason_and_its_cod
     for name in ("somebody/encoder", str(snapshot)):
         with pytest.raises(InputError, match=f"transformers can.*load.*{why}"):
             load_encoder_config(name)
+
+
+def in_the_cache(encoder: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put the files of an encoder where the Hub's client would, as `somebody/encoder`; return the snapshot."""
+    repository = cache / "models--somebody--encoder"
+    snapshot, blobs = repository / "snapshots" / "abc", repository / "blobs"
+    for folder in (snapshot, blobs, repository / "refs"):
+        folder.mkdir(parents=True)
+    (repository / "refs" / "main").write_text("abc")
+    for file in Path(encoder).iterdir():
+        (blobs / f"blob-{file.name}").write_bytes(file.read_bytes())
+        (snapshot / file.name).symlink_to(f"../../blobs/blob-{file.name}")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    return snapshot
+
+
+def test_an_encoder_in_the_cache_is_loaded_by_its_name(
+    tiny_encoder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_the_cache(tiny_encoder, tmp_path, monkeypatch)
+
+    model = GanBertForSequenceClassification.from_encoder("somebody/encoder", num_labels=2)
+
+    expected = GanBertForSequenceClassification.from_encoder(tiny_encoder, num_labels=2).encoder.state_dict()
+    assert all(torch.equal(weight, expected[name]) for name, weight in model.encoder.state_dict().items())
+    assert load_tokenizer("somebody/encoder", model.encoder).get_vocab() == load_tokenizer(tiny_encoder).get_vocab()
+
+
+@pytest.mark.parametrize(
+    ("lost", "pickled", "reason"),
+    [
+        (["tokenizer.json", "tokenizer_config.json"], False, "no tokenizer files: tokenizer.json or vocab.txt is mis"),
+        (["model.safetensors"], False, r"encoder 'somebody/encoder': it holds no weights \(model.safetensors\)"),
+        (["model.safetensors"], True, "its weights are pickled .*convert it to safetensors where you trust it"),
+    ],
+)
+def test_what_an_encoder_in_the_cache_lacks_is_told(
+    tiny_encoder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: list[str], pickled: bool, reason: str
+) -> None:
+    snapshot = in_the_cache(tiny_encoder, tmp_path, monkeypatch)
+    for name in lost:
+        (snapshot / name).unlink()
+    if pickled:
+        (snapshot / "pytorch_model.bin").write_bytes(b"")
+
+    with pytest.raises(InputError, match=reason):
+        Encoder("somebody/encoder", 64, choose_compute())

@@ -38,10 +38,10 @@ def check_tokenizer(
     ids = tokenizer.get_vocab()
     if len(ids) <= sum(token in ids for token in set(tokenizer.all_special_tokens)):
         raise InputError("its tokenizer knows no words: its files hold nothing but special tokens")
-    check_makes_tokens(lambda: tokenizer(["a b"], ["c"]))
     longest = tokenizer.model_max_length
     if not isinstance(longest, (int, float)) or isinstance(longest, bool) or not longest >= 1:
         raise InputError(f"tokenizer_config.json: model_max_length={longest!r} is no number of tokens")
+    check_makes_tokens(lambda: tokenizer(["a b"], ["c"]))
     if n_embeddings is not None and max(ids.values()) >= n_embeddings:
         raise InputError(
             f"its tokenizer does not belong to its weights: it gives ids up to {max(ids.values()):,}, "

@@ -67,6 +67,10 @@ def open_checked(
         )
     except SafetensorError as error:
         raise InputError(f"its weights cannot be read ({one_line(error)})") from error
+    except OSError as error:
+        if files or SAFE not in str(error):
+            raise
+        raise _no_weights(source, hub or {}) from error
     _check_shapes(info)
     _check_kinds(model, stored)
     _check_keys(model, info, may_lack)
@@ -93,17 +97,20 @@ def weight_files(source: str, hub: dict[str, Any]) -> list[Path]:
         if Path(source).is_dir() and (lost := [path.name for path in found if not path.is_file()]):
             raise InputError(f"{len(lost)} of {len(found)} files that {INDEX} names are missing ({lost[0]})")
         return [path for path in found if path.is_file()]
-    local = Path(source).is_dir()
+    if Path(source).is_dir():
+        raise _no_weights(source, hub)
+    return []
+
+
+def _no_weights(source: str, hub: dict[str, Any]) -> InputError:
+    """Return the error that says what is there in place of safetensors files, looking only at what is on disk."""
     for name in _PICKLED:
-        # A pickled file of a Hub name may have a safetensors twin that the Hub's client finds, if it may ask.
-        if (local or hub.get("local_files_only")) and find_file(source, name, hub) is not None:
-            raise InputError(
+        if find_file(source, name, {**hub, "local_files_only": True}) is not None:
+            return InputError(
                 f"its weights are pickled ({name}), and to unpickle a file is to run the code in it: "
                 "convert it to safetensors where you trust it"
             )
-    if local:
-        raise InputError(f"it holds no weights ({SAFE})")
-    return []
+    return InputError(f"it holds no weights ({SAFE})")
 
 
 def find_file(source: str, name: str, hub: dict[str, Any]) -> Path | None:

@@ -16,12 +16,14 @@ import pytest
 import torch
 from transformers import BertTokenizer, PreTrainedTokenizerBase
 
+from ganbert.encoders import load_tokenizer
 from ganbert.errors import InputError, RunError
 from ganbert.folders import seal
 from ganbert.inference.export import _check_output, export_onnx
 from ganbert.inference.predictor import Predictor
 from ganbert.inference.tokens import Batch
 from ganbert.inference.torch_model import TorchModel
+from ganbert.limits import TextCounts
 from ganbert.model import GanBertForSequenceClassification
 from tests.conftest import FILLER, TOOLS, VOCABULARY, tiny_tokenizer
 from tests.test_model import FAMILIES, build
@@ -261,3 +263,16 @@ def test_what_a_killed_export_left_is_not_in_the_way(tmp_path: Path) -> None:
     (output / "config.json").write_text("{}")
     with pytest.raises(InputError, match="is not empty"):
         _check_output(output)
+
+
+def test_names_of_columns_and_the_unknown_token_stand_in_the_exported_folder(tiny_encoder: str, tmp_path: Path) -> None:
+    model = GanBertForSequenceClassification.from_encoder(
+        tiny_encoder, num_labels=2, columns={"text": "message", "label": "intent"}
+    )
+    model.save_pretrained(tmp_path / "model")
+    load_tokenizer(tiny_encoder).save_pretrained(tmp_path / "model")
+
+    predictor = Predictor.load(str(export_onnx(tmp_path / "model", tmp_path / "onnx")))
+
+    assert predictor.columns == {"text": "message", "label": "intent"}
+    assert predictor.predict(["qwertz", "the cat", "cat " * 100]).counts == TextCounts(3, 1, 1)

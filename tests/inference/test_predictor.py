@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import threading
 from pathlib import Path
@@ -14,11 +15,12 @@ from datasets import Dataset
 
 from ganbert.compute import Compute
 from ganbert.encoders import load_tokenizer
-from ganbert.errors import InputError
+from ganbert.errors import InputError, RunError
 from ganbert.inference import predictor as predictor_module
 from ganbert.inference.predictor import Predictor
 from ganbert.inference.tokens import Batch
 from ganbert.inference.torch_model import TorchModel
+from ganbert.limits import TextCounts
 from ganbert.metrics import classification_metrics
 from ganbert.model import GanBertForSequenceClassification
 from tests.conftest import FILLER, TOOLS, toy_rows
@@ -287,3 +289,77 @@ def test_what_the_machine_cannot_do_is_refused(
 
     with pytest.raises(InputError, match=reason):
         Predictor.load(tmp_path, **choice)
+
+
+def test_texts_that_are_cut_or_unknown_are_counted(tiny_encoder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predictor_module, "WINDOW", 4)
+    tokenizer = load_tokenizer(tiny_encoder)
+    tokenizer.model_max_length = 5
+    predictor = Predictor(build(tiny_encoder), tokenizer)
+    texts = ["the saw is", "the saw is here", "saw", "qwertz", "the qwertz", "qwertz uiop the", "the saw is here now"]
+
+    predictions = predictor.predict(texts)
+
+    assert (predictions.n_cut, predictions.n_unknown) == (2, 2)
+    assert predictions.counts == TextCounts(7, 2, 2)
+    rows = Dataset.from_dict({"text": texts, "label": [0] * 7})
+    again = predictor.predict_rows(rows)
+    assert again.counts == predictions.counts
+    np.testing.assert_array_equal(again.probabilities, predictions.probabilities)
+    np.testing.assert_array_equal(again.novelty, predictions.novelty)
+    assert predictor.measure(rows) == predictions.metrics([0] * 7)
+
+
+def test_pairs_are_cut_and_counted_together(tiny_encoder: str) -> None:
+    tokenizer = load_tokenizer(tiny_encoder)
+    tokenizer.model_max_length = 6
+    predictor = Predictor(build(tiny_encoder, text_pairs=True), tokenizer)
+
+    predictions = predictor.predict(["the saw", "the saw", "xyz"], ["cat", "big cat", "dog"])
+
+    assert (predictions.n_cut, predictions.n_unknown) == (1, 0)
+
+
+def test_one_string_is_refused_and_no_texts_are_no_predictions_of_pairs_either(tiny_encoder: str) -> None:
+    single = make(tiny_encoder)
+    pairs = Predictor(build(tiny_encoder, text_pairs=True), load_tokenizer(tiny_encoder))
+
+    with pytest.raises(InputError, match="give a list of texts: one string"):
+        single.predict("the saw")
+    with pytest.raises(InputError, match="give a list of texts: one string"):
+        pairs.predict(["a"], "b")
+    with pytest.raises(InputError, match="2 texts and 1 second texts are no pairs"):
+        pairs.predict(["a", "b"], ["c"])
+    assert pairs.predict([]).probabilities.shape == (0, 3)
+    assert pairs.predict([], []).labels == []
+    assert pairs.predict_rows(Dataset.from_dict({"text": [], "text_pair": []})).counts == TextCounts()
+
+
+def test_a_model_that_gives_no_numbers_is_no_model(tiny_encoder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(self: TorchModel, batch: Batch) -> Any:
+        n = len(batch["input_ids"])
+        return np.full((n, 3), np.nan, dtype=np.float32), np.zeros(n, dtype=np.float32)
+
+    monkeypatch.setattr(TorchModel, "__call__", nothing)
+    with pytest.raises(RunError, match="probabilities that are no numbers"):
+        make(tiny_encoder).predict(["the saw"])
+
+
+def test_names_of_columns_are_kept_with_the_model(tiny_encoder: str, tmp_path: Path) -> None:
+    model = build(tiny_encoder)
+    assert make(tiny_encoder).columns is None
+    model.config.columns = {"text": "message", "label": "intent"}
+    model.save_pretrained(tmp_path)
+    load_tokenizer(tiny_encoder).save_pretrained(tmp_path)
+
+    assert Predictor.load(str(tmp_path), precision="float32").columns == {"text": "message", "label": "intent"}
+
+
+def test_texts_are_cut_where_the_encoder_ends_whatever_the_folder_says(tiny_encoder: str, tmp_path: Path) -> None:
+    save(tiny_encoder, tmp_path)
+    settings = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings | {"model_max_length": 10**6}))
+
+    predictions = Predictor.load(tmp_path, precision="float32").predict(["the saw " * 100])
+
+    assert predictions.n_cut == 1
