@@ -176,7 +176,12 @@ def test_an_open_quote_does_not_take_the_file_into_memory(file: Make) -> None:
     ("encoding", "content", "place", "likely"),
     [
         ("utf-8", b"a\nx\n\xffy\n", "byte 0xff at offset 4 (line 3) is not utf-8", "latin-1"),
-        ("utf-8", b"a\n" + b"0123456\n" * 10_000 + b"x\xe4y\n", "byte 0xe4 at offset 80003 (line 10002) is not utf-8", "latin-1"),
+        (
+            "utf-8",
+            b"a\n" + b"0123456\n" * 10_000 + b"x\xe4y\n",
+            "byte 0xe4 at offset 80003 (line 10002) is not utf-8",
+            "latin-1",
+        ),
         ("utf-8", b"a\n" + b"x" * 65533 + b"\xe2\x82y", "byte 0xe2 at offset 65535 (line 2) is not utf-8", "cp1252"),
         ("utf-8", b"a\n\xe2\x82", "byte 0xe2 at offset 2 (line 2) is not utf-8", "cp1252"),
         ("ascii", b"a\n\xc3\xa4", "byte 0xc3 at offset 2 (line 2) is not ascii", "utf-8"),
