@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import json
@@ -18,11 +19,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ganbert.data.table_readers import ReadLog
+from ganbert.data.table_text import Dialect
 from ganbert.data.tables import TableWriter, read_chunks
-from ganbert.errors import InputError
+from ganbert.errors import InputError, RunError
 
-DELIMITERS = {".csv": ",", ".tsv": "\t"}
-ENDINGS = [".csv", ".tsv", ".jsonl", ".parquet"]
+DELIMITED = [".csv", ".tsv"]
+ENDINGS = [".csv", ".tsv", ".txt", ".jsonl", ".json", ".parquet", ".xlsx"]
 # after a blank line that ends in a lone \r, pandas takes the delimiter that begins the next line for nothing
 PANDAS_LOSES_A_CELL = re.compile(rb"(^|[\r\n])[ \t]*\r[,\t]")
 check = settings(
@@ -65,13 +68,13 @@ def typed_tables(draw: st.DrawFn) -> pa.Table:
     return pa.table({name: pa.array(column) for name, column in zip(names, columns, strict=True)})
 
 
-def read(ending: str, content: bytes, chunk_rows: int = 3) -> list[pa.Table] | None:
+def read(ending: str, content: bytes, chunk_rows: int = 3, log: ReadLog | None = None) -> list[pa.Table] | None:
     """The chunks, all of them sound, or None for InputError; any other exception fails the test."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"a{ending}"
         path.write_bytes(content)
         try:
-            chunks = list(read_chunks(path, chunk_rows=chunk_rows))
+            chunks = list(read_chunks(path, chunk_rows=chunk_rows, log=log))
         except InputError as error:
             assert "\n" not in str(error).removeprefix(str(path))  # noqa: PT017
             return None
@@ -91,33 +94,46 @@ def written(ending: str, table: pa.Table, chunk_rows: int) -> bytes:
         return path.read_bytes()
 
 
-def by_pandas(content: bytes, delimiter: str) -> tuple[list[str], list[list[str]]]:
-    frame = pd.read_csv(io.BytesIO(content), sep=delimiter, dtype=str, keep_default_na=False, index_col=False)
+def by_pandas(content: bytes, dialect: Dialect, quoting: int) -> tuple[list[str], list[list[str]]]:
+    frame = pd.read_csv(
+        io.BytesIO(content),
+        sep=dialect.delimiter,
+        encoding=dialect.encoding,
+        quoting=quoting,
+        dtype=str,
+        keep_default_na=False,
+        index_col=False,
+    )
     columns = ["" if name == f"Unnamed: {i}" else name for i, name in enumerate(frame.columns)]
     return columns, frame.to_numpy().tolist()
 
 
 def assert_as_pandas_or_refused(ending: str, content: bytes, chunk_rows: int) -> None:
-    chunks = read(ending, content, chunk_rows)
+    log = ReadLog()
+    chunks = read(ending, content, chunk_rows, log)
     if chunks is None or PANDAS_LOSES_A_CELL.search(content):
         return
-    columns, rows = by_pandas(content, DELIMITERS[ending])
+    columns, rows = by_pandas(content, log.dialect, csv.QUOTE_NONE if ending == ".tsv" else csv.QUOTE_MINIMAL)
     ours = pa.concat_tables(chunks)
-    assert ["" if name == f"Unnamed: {i}" else name for i, name in enumerate(ours.column_names)] == columns
-    assert [list(row.values()) for row in ours.to_pylist()] == rows
+    n = ours.num_columns
+    assert ["" if name == f"Unnamed: {i}" else name for i, name in enumerate(ours.column_names)] == columns[:n]
+    assert [list(row.values()) for row in ours.to_pylist()] == [row[:n] for row in rows]
+    # columns without a name (pandas numbers blank ones) are left out, and that is said
+    assert all(re.fullmatch(r"\s*(\.\d+)?", name) for name in columns[n:])
+    assert bool(any(cell.strip() for row in rows for cell in row[n:])) == ("without a name" in str(log.notes))
 
 
 # The reader
 
 
-@pytest.mark.parametrize("ending", DELIMITERS)
+@pytest.mark.parametrize("ending", DELIMITED)
 @check
 @given(MESS, CHUNK_ROWS)
 def test_any_text_reads_as_pandas_reads_it_or_is_refused(ending: str, text: str, chunk_rows: int) -> None:
     assert_as_pandas_or_refused(ending, text.encode(), chunk_rows)
 
 
-@pytest.mark.parametrize("ending", DELIMITERS)
+@pytest.mark.parametrize("ending", DELIMITED)
 @check
 @given(
     st.lists(st.lists(st.sampled_from(['"a"', '"b\n"', "a", " ", '" "', '""', "", 'x"y']), max_size=3), max_size=6),
@@ -127,18 +143,18 @@ def test_any_text_reads_as_pandas_reads_it_or_is_refused(ending: str, text: str,
 def test_nearly_right_tables_read_as_pandas_reads_them_or_are_refused(
     ending: str, rows: list[list[str]], newline: str, chunk_rows: int
 ) -> None:
-    content = newline.join(DELIMITERS[ending].join(row) for row in rows).encode()
+    content = newline.join(("," if ending == ".csv" else "\t").join(row) for row in rows).encode()
     assert_as_pandas_or_refused(ending, content, chunk_rows)
 
 
-@pytest.mark.parametrize("ending", DELIMITERS)
+@pytest.mark.parametrize("ending", DELIMITED)
 @check
 @given(string_tables(), CHUNK_ROWS)
 def test_what_pandas_writes_is_read(ending: str, table: pa.Table, chunk_rows: int) -> None:
-    text = table.to_pandas().to_csv(sep=DELIMITERS[ending], index=False)
+    text = table.to_pandas().to_csv(sep="," if ending == ".csv" else "\t", index=False)
     assert_as_pandas_or_refused(ending, text.encode(), chunk_rows)
-    if table.num_columns > 1 and "\r" not in text and not text.startswith("\ufeff"):  # pandas leaves these bare
-        assert read(ending, text.encode()) is not None
+    if table.num_columns > 1 and "\r" not in text and not text.startswith("\ufeff") and ending == ".csv":
+        assert read(ending, text.encode()) is not None  # pandas leaves these bare
 
 
 @pytest.mark.parametrize("ending", [*ENDINGS, *[f"{ending}.gz" for ending in ENDINGS]])
@@ -148,7 +164,7 @@ def test_any_bytes_are_read_or_refused(ending: str, content: bytes) -> None:
     read(ending, content)
     if ending.endswith(".gz"):
         read(ending, gzip.compress(content, 1))
-    elif ending in DELIMITERS:
+    elif ending in DELIMITED:
         assert_as_pandas_or_refused(ending, content, 3)
 
 
@@ -208,19 +224,29 @@ def test_damaged_parquet_is_read_or_refused(table: pa.Table, place: int, damage:
 # There and back
 
 
-@pytest.mark.parametrize("ending", [".csv", ".tsv", ".csv.gz", ".parquet"])
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".txt", ".csv.gz", ".parquet"])
 @check
 @given(string_tables(), CHUNK_ROWS)
 def test_strings_read_back_equal(ending: str, table: pa.Table, chunk_rows: int) -> None:
-    content = written(ending, table, chunk_rows)
+    try:
+        content = written(ending, table, chunk_rows)
+    except RunError as error:
+        assert ending == ".tsv"
+        assert re.search("holds no tab and no line break|with nothing in it", str(error))  # noqa: PT017
+        return
     chunks = read(ending, content)
     assert chunks is not None
+    if ending != ".parquet":
+        names = list(table.column_names)
+        while len(names) > 1 and not names[-1].strip() and any(map(str.strip, names)):
+            names.pop()
+        table = table.select(range(len(names)))
     assert pa.concat_tables(chunks).equals(table)
-    if ending in DELIMITERS:
+    if ending in DELIMITED:
         assert_as_pandas_or_refused(ending, content, chunk_rows)
 
 
-@pytest.mark.parametrize("ending", [".jsonl", ".jsonl.gz", ".parquet", ".parquet.gz"])
+@pytest.mark.parametrize("ending", [".jsonl", ".jsonl.gz", ".json", ".parquet", ".parquet.gz"])
 @check
 @given(typed_tables(), CHUNK_ROWS)
 def test_types_read_back_equal(ending: str, table: pa.Table, chunk_rows: int) -> None:

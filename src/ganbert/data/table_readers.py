@@ -16,7 +16,7 @@ import pyarrow as pa
 from ganbert.data.table_text import STANDARD, Dialect, is_gzip
 from ganbert.errors import InputError
 
-COLUMNS = 2**14  # those of Excel; more are refused
+COLUMNS = 2**12  # more are refused: no table of texts has them
 _NESTED = b"ganbert.nested_rows"  # in the metadata of a field
 
 

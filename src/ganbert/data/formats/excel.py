@@ -33,7 +33,9 @@ _SHEET = re.compile(r"xl/worksheets/[^/]*\.xml", re.IGNORECASE)
 _PLACE = re.compile(rb"""<(?:\w+:)?(?:c|row)\s[^<]*?\br\s*=\s*["']([A-Z]{0,3})([0-9]{1,7})["']""")
 _NO_PLACE = re.compile(rb"""<(?:\w+:)?(?:c|row)\s[^<]*?\br\s*=\s*["'](?![A-Z]{0,3}[0-9]{1,7}["'])""")
 # What XML cannot hold or changes, and what would be taken for such an escape
-_TO_ESCAPE = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
+_TO_ESCAPE = re.compile("[\x00-\x08\x0b-\x1f]|_(?=x[0-9A-Fa-f]{4}_)")
+_ANY = re.compile("(?s).")
+_NO_CHARACTER = re.compile("[\ufffe\uffff]")
 
 
 def read_excel(source: Source) -> Iterator[pa.Table]:
@@ -96,7 +98,6 @@ def _check_size(source: Source, content: bytes) -> None:
     if not sheets:
         raise source.error("does not open as a workbook of Excel: there is no sheet in it")
     for n_rows, n_columns in extents:
-        source.check_width(n_columns)
         if n_rows * n_columns > _SHEET_CELLS:
             raise source.error(
                 f"a sheet reaches to row {n_rows:,} and column {n_columns:,}: delete stray cells, or write it as .csv"
@@ -165,13 +166,17 @@ class ExcelWriter:
         if isinstance(value, bool | float | int) and abs(value) < 1e15:  # Excel keeps 15 digits
             return value
         text = value if isinstance(value, str) else to_json(value) if isinstance(value, list | dict) else str(value)
+        place = f"row {self._n_rows}, column {column!r}: "
         if len(text) > _MOST_CHARACTERS // 2 and len(text.encode("utf-16-le")) > 2 * _MOST_CHARACTERS:
             raise RunError(
-                f"row {self._n_rows}, column {column!r}: a cell of Excel holds {_MOST_CHARACTERS:,} characters, this "
-                f"text has {len(text):,} (a .csv or .jsonl file can take it)"
+                f"{place}a cell of Excel holds {_MOST_CHARACTERS:,} characters, this text has {len(text):,} "
+                "(a .csv or .jsonl file can take it)"
             )
+        if found := _NO_CHARACTER.search(text):
+            raise RunError(f"{place}no cell of Excel holds the character {found[0]!r} (a .csv or .jsonl file can)")
         cell = WriteOnlyCell(self._sheet)
-        cell._value = _TO_ESCAPE.sub(lambda found: f"_x{ord(found[0]):04X}_", text)
+        to_escape = _TO_ESCAPE if text.strip() else _ANY  # readers may drop text of blanks
+        cell._value = to_escape.sub(lambda found: f"_x{ord(found[0]):04X}_", text)
         cell.data_type = "s"
         return cell
 

@@ -113,20 +113,17 @@ def _elements(source: Source) -> Iterator[_Found]:
     if text.next() != "[":
         raise source.error('not a JSON array such as [{"text": "..."}] (one object a line is .jsonl)')
     text.at += 1
-    while (mark := text.next()) != "]" or number:
+    mark = "]" if text.next() == "]" else ","
+    text.at += mark == "]"
+    while mark == "," and text.next():
         number += 1
-        if not mark:
-            break
         yield _element(source, text, number), text.n_read
         mark = text.next()
-        if mark not in ("]", ",", ""):
-            raise source.error(f"element {number} is followed by {mark!r}, not by a comma", row=number)
-        if mark != ",":
-            break
         text.at += 1
-    if not mark:
+    if mark in (",", ""):
         raise source.error(f"the array is not closed; the file ends behind element {number}", row=number or None)
-    text.at += 1
+    if mark != "]":
+        raise source.error(f"element {number} is followed by {mark!r}, not by a comma", row=number)
     if text.next():
         raise source.error("something follows behind the array")
 
@@ -161,17 +158,18 @@ class _Characters:
 
 def _element(source: Source, text: _Characters, number: int) -> dict[str, Any]:
     while True:
+        begin, end_of_text = text.at, len(text.text)
         try:
-            value, end = _DECODER.raw_decode(text.text, text.at)
-            found = _checked(value, text.text[text.at : end])
+            value, end = _DECODER.raw_decode(text.text, begin)
+            found = _checked(value, text.text[begin:end])
         except (ValueError, TypeError, RecursionError) as error:
-            n_known = len(text.text) - text.at
-            n_left = LINE_CHARACTERS - n_known
-            if _is_cut(error, len(text.text)) and n_left >= 0 and text.more(min(n_known, n_left + 1)):
+            n_left = LINE_CHARACTERS - (end_of_text - begin)
+            is_cut = _is_cut(error, end_of_text)
+            if is_cut and n_left >= 0 and text.more(min(end_of_text - begin, n_left + 1)):
                 continue
-            if n_left < 0 and not isinstance(error, RecursionError):
+            if is_cut and n_left < 0:
                 error = ValueError(f"it has more than {LINE_CHARACTERS:,} characters")
-            raise _refusal(source, f"element {number}", number, error, text.at) from None
+            raise _refusal(source, f"element {number}", number, error, begin) from None
         text.at = end
         return found
 
@@ -199,7 +197,7 @@ def _checked(value: Any, text: str) -> dict[str, Any]:
 def _refusal(source: Source, place: str, number: int, error: Exception, start: int = 0) -> InputError:
     match error:
         case json.JSONDecodeError():
-            message = f"is not JSON: {error.msg} at character {error.pos - start + 1}"
+            message = f"is not JSON: {error.msg.removesuffix(' at')} at character {error.pos - start + 1}"
         case UnicodeEncodeError():
             message = "has half of a surrogate pair, which is no text"
         case TypeError():
