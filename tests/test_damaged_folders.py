@@ -19,6 +19,7 @@ from transformers import AutoModelForSequenceClassification
 from ganbert import GanBertForSequenceClassification, InputError
 from ganbert.data.corpus import corpus_of_texts
 from ganbert.encoders import load_tokenizer
+from ganbert.folders import seal
 from ganbert.inference.predictor import Predictor
 from ganbert.recipe import DEFAULT
 from ganbert.training.parts import build_model
@@ -173,6 +174,10 @@ OF_BOTH: dict[str, tuple[Damage, str]] = {
         weights(lambda s: s.update({name_of(s): torch.zeros(32, 31)})),
         r"another shape than config.json describes: .* is \[32, 31\] in the file and \[32, 32\] by config.json",
     ),
+    "whole numbers": (
+        weights(lambda s: s.update({name_of(s): s[name_of(s)].to(torch.int32)})),
+        rf"1 weight is stored as whole numbers: .*{QUERY}",
+    ),
     "no weights": (remove("model.safetensors"), r"holds no weights \(model.safetensors\)"),
     "pickled": (pickled, r"pickled \(pytorch_model.bin\), .* convert it to safetensors where you trust it"),
     "empty": (cut(0), "model.safetensors is damaged"),
@@ -253,6 +258,7 @@ OF_MODELS: dict[str, tuple[Damage, str]] = {
         weights(lambda s: s.pop("discriminator.output.bias")),
         "1 weight is missing: discriminator.output.bias",
     ),
+    "no pooling": (edit(pooling=...), "does not state the pooling"),
     "layers -1": (edit(encoder__num_hidden_layers=-1), "num_hidden_layers=-1: must be 1 or above"),
     "layers 10^9": (edit(encoder__num_hidden_layers=10**9), "more than 1,000 is not meant"),
     "layers too few": (edit(encoder__num_hidden_layers=1), "the files hold more layers"),
@@ -398,6 +404,7 @@ def test_a_damaged_export_is_refused(damage: str, exported: Path, tmp_path: Path
     harm, reason = OF_EXPORTS[damage]
     folder = tmp_path / "model"
     shutil.copytree(exported, folder)
+    (folder / "manifest.json").unlink()  # it would tell of a changed graph before anything else does
     # One whose tokenizer is read by the library `tokenizers` alone, as those of all common encoders are.
     edit(onnx__rust_tokens=True)(folder)
     harm(folder)
@@ -405,6 +412,35 @@ def test_a_damaged_export_is_refused(damage: str, exported: Path, tmp_path: Path
     message = refusal(folder, Predictor.load)
 
     assert re.search(reason, message), message
+
+
+def test_a_graph_of_another_checksum_is_refused(exported: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(exported, folder)
+    content = bytearray((folder / "model.onnx").read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / "model.onnx").write_bytes(content)
+
+    assert "model.onnx: is not as it was written" in refusal(folder, Predictor.load)
+
+
+def test_a_flipped_bit_in_weights_is_refused_unless_they_were_saved_anew(model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(model, folder)
+    seal(folder, ["config.json", "model.safetensors"])
+    content = bytearray((folder / "model.safetensors").read_bytes())
+    content[-1] ^= 1
+    (folder / "model.safetensors").write_bytes(content)
+    assert "model.safetensors is not as it was written" in refusal(folder, Predictor.load)
+
+    (folder / "manifest.json").unlink()
+    opened = GanBertForSequenceClassification.from_pretrained(folder)
+    seal(folder, ["config.json", "model.safetensors"])
+    with torch.no_grad():
+        opened.discriminator.output.bias += 1
+    opened.save_pretrained(folder)
+
+    assert Predictor.load(folder).predict(["the cat"]).labels
 
 
 def test_an_export_cannot_be_trained(exported: Path) -> None:

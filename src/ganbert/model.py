@@ -185,9 +185,9 @@ class GanBertForSequenceClassification(PreTrainedModel):
             return load(source, *args, config=config, **kwargs)
         hub = {name: kwargs.pop(name) for name in _HUB_OPTIONS & kwargs.keys()}
         kwargs.pop("use_safetensors", None)
+        if (Path(source) / "config.json").is_file() and "pooling" not in read_config(Path(source)):
+            raise InputError("config.json does not state the pooling, without which predictions would be others")
         if not isinstance(config, GanBertConfig):
-            if (Path(source) / "config.json").is_file() and "pooling" not in read_config(Path(source)):
-                raise InputError("config.json does not state the pooling, without which predictions would be others")
             config, kwargs = GanBertConfig.from_pretrained(config or source, return_unused_kwargs=True, **hub, **kwargs)
         return cast(Self, open_checked(partial(load, *args), cls, str(source), config, hub=hub, **kwargs))
 

@@ -49,8 +49,9 @@ def open_checked(
     """
     if Path(source).is_dir():
         require_unchanged(Path(source))
-    stored = _stored(weight_files(source, hub or {}))
-    if stored:
+    files = weight_files(source, hub or {})
+    stored = _stored(files)
+    if files:
         _check_size(config, build, sum(n for n, _ in stored.values()))
     if hasattr(config, "transformers_weights"):  # would name another file
         del config.transformers_weights

@@ -28,7 +28,9 @@ def test_predict_and_evaluate_open_an_exported_folder(run: Run, trained: Path, t
     }
     rows = []
     for model, precision in ((trained, "float32"), (folder, "auto")):
-        outcome = run("predict", model, table, "--output", tmp_path / "out.parquet", "--precision", precision)
+        outcome = run(
+            "predict", model, table, "--output", tmp_path / "out.parquet", "--precision", precision, "--overwrite"
+        )
         assert outcome.status == 0, outcome.err
         rows.append(pd.read_parquet(tmp_path / "out.parquet"))
     assert outcome.err == "Computing on cpu, ONNX float32, 1 thread.\n"

@@ -95,3 +95,21 @@ def test_it_is_known_which_strings_stand_for_lists_and_objects(tmp_path: Path) -
     assert chunk["a"].to_pylist() == ["x", '["x"]', '{"k": 1}', '["x"]']
     assert nested_rows(chunk.schema.field("a")) == [1, 2]
     assert nested_rows(chunk.schema.field("b")) == []
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[[0.5, False]], [[1], [True]], [{"a": 1}, {"a": True}], [[{"a": 0}, {"a": False}]]],
+    ids=lambda values: json.dumps(values),
+)
+def test_truths_beside_numbers_are_not_turned_into_numbers(tmp_path: Path, values: list[Any]) -> None:
+    content = json.dumps([{"x": value} for value in values])
+
+    assert [json.loads(row["x"]) for row in rows_of(tmp_path / "a.json", content)] == values
+    assert [str(json.loads(row["x"])) for row in rows_of(tmp_path / "a.json", content)] == list(map(str, values))
+
+
+def test_truths_and_numbers_at_different_places_keep_their_types(tmp_path: Path) -> None:
+    rows = [{"x": {"a": True, "b": [1, 2]}}, {"x": {"a": False, "b": [3]}}]
+
+    assert rows_of(tmp_path / "a.json", json.dumps(rows)) == rows
