@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 import tracemalloc
 from collections.abc import Sequence
 from functools import partial
@@ -59,7 +61,7 @@ def test_chunks_are_classified_one_by_one_and_joined_in_order(tmp_path: Path) ->
     assert list(rows["id"]) == list(range(250))
     lengths = rows["text"].str.len()
     assert list(rows["predicted_label"]) == ["odd" if n % 2 else "even" for n in lengths]
-    np.testing.assert_allclose(rows["novelty"], lengths / 1000, rtol=1e-6)
+    np.testing.assert_array_equal(rows["novelty"], lengths / 1000)
 
 
 @pytest.mark.usefixtures("small_chunks")
@@ -125,3 +127,110 @@ def test_a_fault_of_the_predictor_leaves_nothing_behind(tmp_path: Path, monkeypa
         predict_file(LengthPredictor(), source, tmp_path / "out.csv", TableOptions())
 
     assert list(tmp_path.iterdir()) == [source]
+
+
+def lines(path: Path, encoding: str = "utf-8") -> list[str]:
+    return path.read_bytes().decode(encoding).splitlines()
+
+
+def test_the_output_looks_like_the_input(tmp_path: Path) -> None:
+    given = {
+        "semicolon.csv": ("\ufefftext;id\nä, b;1\n", "utf-8"),
+        "unicode.txt": ("\ufefftext\tid\nä, b\t1\n", "utf-16-le"),
+        "unicode.csv": ("\ufefftext\tid\nä, b\t1\n", "utf-16-be"),
+        "plain.tsv": ("text\tid\nä, b\t1\n", "utf-8"),
+    }
+    for name, (content, encoding) in given.items():
+        (tmp_path / name).write_bytes(content.encode(encoding))
+        predict_file(LengthPredictor(), tmp_path / name, tmp_path / f"out-{name}", TableOptions())
+        header, row = lines(tmp_path / f"out-{name}", encoding)
+        delimiter = ";" if name == "semicolon.csv" else "\t"
+        assert header == content.splitlines()[0] + f"{delimiter}predicted_label{delimiter}confidence{delimiter}novelty"
+        assert row == content.splitlines()[1] + f"{delimiter}even{delimiter}1.0{delimiter}0.004"
+    predict_file(LengthPredictor(), tmp_path / "unicode.csv", tmp_path / "out.tsv", TableOptions())
+    assert lines(tmp_path / "out.tsv") == [
+        "text\tid\tpredicted_label\tconfidence\tnovelty",
+        "ä, b\t1\teven\t1.0\t0.004",
+    ]
+
+
+class ThirdPredictor(LengthPredictor):
+    """Is sure of nothing."""
+
+    def predict(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> Predictions:
+        third = np.full(len(texts), 1 / 3, dtype=np.float32)
+        return Predictions(np.stack([third, 1 - third], axis=1), third, self.label_names)
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "json", "xlsx", "parquet"])
+def test_probabilities_of_all_classes(tmp_path: Path, ending: str) -> None:
+    (tmp_path / "in.csv").write_text("text\nx\n")
+
+    predict_file(ThirdPredictor(), tmp_path / "in.csv", tmp_path / f"out.{ending}", TableOptions(), probabilities=True)
+
+    (row,) = [row for chunk in read_chunks(tmp_path / f"out.{ending}") for row in chunk.to_pylist()]
+    assert list(row) == ["text", "predicted_label", "confidence", "novelty", "probability_even", "probability_odd"]
+    third, rest = (np.float32(1 / 3), np.float32(2 / 3)) if ending == "parquet" else (0.3333, 0.6667)
+    found = [float(row[name]) for name in ("confidence", "novelty", "probability_even", "probability_odd")]
+    assert found == [rest, third, third, rest]
+
+
+def test_a_column_of_that_name_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("text,probability_odd\nx,1\n")
+    source, target, predictor = tmp_path / "in.csv", tmp_path / "out.csv", LengthPredictor()
+
+    with pytest.raises(InputError, match=r"in\.csv, column 'probability_odd': is a column of predictions already"):
+        predict_file(predictor, source, target, TableOptions(), probabilities=True)
+
+    assert predictor.calls == []
+    assert predict_file(predictor, source, target, TableOptions()).n == 1
+
+
+def test_neither_the_input_nor_another_file_is_lost(tmp_path: Path) -> None:
+    source, target = write(tmp_path / "in.csv", 3), tmp_path / "out.csv"
+    (tmp_path / "link.csv").symlink_to(source)
+    before, predictor = source.read_bytes(), LengthPredictor()
+
+    for same in (source, tmp_path / "link.csv"):
+        with pytest.raises(InputError, match="is the input too"):
+            predict_file(predictor, source, same, TableOptions(), overwrite=True)
+    target.write_text("precious")
+    with pytest.raises(InputError, match="exists already"):
+        predict_file(predictor, source, target, TableOptions())
+
+    assert predictor.calls == []
+    assert (source.read_bytes(), target.read_text()) == (before, "precious")
+    predict_file(predictor, source, target, TableOptions(), overwrite=True)
+    assert len(lines(target)) == 4
+
+
+def test_what_was_left_out_is_counted_and_said(tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text('text;id;\nx;1;\n\n"";2;\n \nxx;3;more\n')
+
+    counts = predict_file(LengthPredictor(), source, tmp_path / "out.csv", TableOptions(skip_empty=True))
+
+    assert (counts.n, counts.n_skipped, counts.n_blank) == (2, 1, 2)
+    assert counts.notes == (
+        f"{source}: fields are separated by ';' (--delimiter names another)",
+        f"{source}: 1 row has text in columns without a name (the first is row 3): it is left out; "
+        "name these columns in the header to keep it",
+    )
+    assert (
+        predict_file(LengthPredictor(), source, tmp_path / "b.csv", TableOptions(delimiter=";", skip_empty=True)).notes
+        == counts.notes[1:]
+    )
+
+
+def test_from_standard_input_to_standard_output(
+    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'{"text": "x"}\n{"text": "xx"}\n')))
+
+    counts = predict_file(LengthPredictor(), Path("-"), Path("-"), TableOptions(), format="jsonl")
+
+    assert counts == FileCounts(n=2, n_skipped=0)
+    assert capfdbinary.readouterr().out == (
+        b'{"text": "x", "predicted_label": "odd", "confidence": 1.0, "novelty": 0.001}\n'
+        b'{"text": "xx", "predicted_label": "even", "confidence": 1.0, "novelty": 0.002}\n'
+    )

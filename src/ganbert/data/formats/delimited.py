@@ -32,7 +32,7 @@ _NAMED_DELIMITER = re.compile(r"sep=([^\"\r\n])[ \t]*(?:\r\n|\r|\n|\Z)", re.IGNO
 
 def read_csv(source: Source) -> Iterator[pa.Table]:
     """Yield a CSV file in chunks, every cell a string."""
-    yield from _read_csv(source, Lines(source, universal=True))
+    yield from _read_csv(source, Lines(source, universal=True), ",")
 
 
 def read_unicode_text(source: Source) -> Iterator[pa.Table]:
@@ -45,7 +45,7 @@ def read_unicode_text(source: Source) -> Iterator[pa.Table]:
             "a .txt file is a table only where Excel wrote it as Unicode text (UTF-16 with a byte order mark): "
             "let the name end in .csv or .tsv"
         )
-    yield from _read_csv(source, lines)
+    yield from _read_csv(source, lines, "\t")
 
 
 def read_tsv(source: Source) -> Iterator[pa.Table]:
@@ -64,9 +64,9 @@ def read_tsv(source: Source) -> Iterator[pa.Table]:
         )
 
 
-def _read_csv(source: Source, lines: Lines) -> Iterator[pa.Table]:
+def _read_csv(source: Source, lines: Lines, usual: str) -> Iterator[pa.Table]:
     csv.field_size_limit(max(csv.field_size_limit(), CELL_CHARACTERS))  # the default is too little for a long text
-    delimiter = _delimiter(source, lines)
+    delimiter = _delimiter(source, lines, usual)
     lines.blank = BLANK.replace(delimiter, "")
     reader = csv.reader(chain.from_iterable(lines.lists(_RECORD_LINES)), delimiter=delimiter, strict=True)
     source.note_delimiter(delimiter)
@@ -180,10 +180,10 @@ def _malformed(error: Exception, line: int, last: int) -> str:
     return f"{error}: is a quote left open? (line {line})"
 
 
-def _delimiter(source: Source, lines: Lines) -> str:
-    """Return what separates cells: as said, as a line `sep=;` says, or else a comma, unless the header shows another.
+def _delimiter(source: Source, lines: Lines, usual: str) -> str:
+    """Return what separates cells: as said, as a line `sep=;` says, or the usual, unless the header shows another.
 
-    It does if it has one field between commas and more between others, as many as the first row.
+    It does if it has one field between the usual ones and more between others, as many as the first row.
     """
     beginning = lines.peek()
     if named := _NAMED_DELIMITER.match(beginning):
@@ -195,12 +195,12 @@ def _delimiter(source: Source, lines: Lines) -> str:
         return delimiter
     if named:
         return named[1]
-    if len(next(iter(_first_records(beginning, ",")), ())) > 1:
-        return ","
-    heads = {other: [len(cells) for cells in _first_records(beginning, other)] for other in ";\t|"}
+    if len(next(iter(_first_records(beginning, usual)), ())) > 1:
+        return usual
+    heads = {other: [len(cells) for cells in _first_records(beginning, other)] for other in ",;\t|"}
     fitting = [other for other, widths in heads.items() if len(set(widths)) == 1 and widths[0] > 1]
     if not fitting:
-        return ","
+        return usual
     found = max(fitting, key=lambda other: heads[other][0])
     source.log.notes.append(f"fields are separated by {found!r} (--delimiter names another)")
     return found
