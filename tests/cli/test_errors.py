@@ -58,7 +58,7 @@ BAD_TABLES: list[Any] = [
         "a.csv", "words,label\na cat,animal\n", ["column 'text'", "no such column", "'words'"], id="no text column"
     ),
     pytest.param("a.csv", "text,class\na cat,animal\n", ["column 'label'", "--label-column"], id="no label column"),
-    pytest.param("a.xlsx", GOOD, [".csv", ".parquet"], id="unknown ending"),
+    pytest.param("a.doc", GOOD, [".csv", ".parquet"], id="unknown ending"),
     pytest.param(
         "a.csv",
         GOOD.replace("cat", "k\u00e4t").encode("latin-1"),

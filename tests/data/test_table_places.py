@@ -31,9 +31,14 @@ with TableWriter(Path("-"), format=sys.argv[1]) as out:
 """
 
 
-def table_bytes(path: Path) -> bytes:
+def write_all(path: Path, chunks: list[pa.Table]) -> None:
     with TableWriter(path) as out:
-        out.write(TABLE)
+        for chunk in chunks:
+            out.write(chunk)
+
+
+def table_bytes(path: Path) -> bytes:
+    write_all(path, [TABLE])
     return path.read_bytes()
 
 
@@ -79,9 +84,9 @@ def test_whoever_reads_standard_output_may_stop(monkeypatch: pytest.MonkeyPatch)
     os.close(reader)
     pipe = open(writer, "w")  # noqa: SIM115
     monkeypatch.setattr(sys, "stdout", pipe)
-    with pytest.raises(BrokenPipeError), TableWriter(Path("-")) as out:
-        for _ in range(100):
-            out.write(pa.table({"text": ["a text"] * 10_000}))
+    chunks = [pa.table({"text": ["a text"] * 10_000})] * 100
+    with pytest.raises(BrokenPipeError):
+        write_all(Path("-"), chunks)
     with suppress(BrokenPipeError):
         pipe.close()
     monkeypatch.setattr(sys, "stdout", None)

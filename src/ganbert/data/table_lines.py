@@ -60,13 +60,12 @@ class Text:
         with self._source.open() as file:
             block = file.read(_BLOCK_BYTES)
             encoding = self._encoding(block)
-            decoder: codecs.IncrementalDecoder | io.IncrementalNewlineDecoder = codecs.getincrementaldecoder(encoding)()
-            if self._universal:
-                decoder = io.IncrementalNewlineDecoder(decoder, translate=False)
+            decoder = codecs.getincrementaldecoder(encoding)()
+            decode = io.IncrementalNewlineDecoder(decoder, False).decode if self._universal else decoder.decode
             n_bytes, started = 0, False
             while True:
                 try:
-                    text = decoder.decode(block, final=not block)
+                    text = decode(block, final=not block)
                 except UnicodeError as error:
                     raise self._undecodable(error, encoding, block, n_bytes) from None
                 if text and not started:
