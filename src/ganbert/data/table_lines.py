@@ -148,7 +148,7 @@ class Lines:
             EndlessRecordError: a record has more lines, or more characters than a line may have.
         """
         record_begin, last = 0, "x"
-        for block in chain([self._peeked], self._blocks):
+        for block in filter(None, chain([self._peeked], self._blocks)):
             if self._n_taken == self.record_end:  # between two records
                 block = self._without_blank(block)
                 record_begin, last = self.n_characters, block and last
