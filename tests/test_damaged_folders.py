@@ -437,7 +437,7 @@ def test_a_flipped_bit_in_weights_is_refused_unless_they_were_saved_anew(model: 
     opened = GanBertForSequenceClassification.from_pretrained(folder)
     seal(folder, ["config.json", "model.safetensors"])
     with torch.no_grad():
-        opened.discriminator.output.bias += 1
+        opened.discriminator.output.bias.add_(1)
     opened.save_pretrained(folder)
 
     assert Predictor.load(folder).predict(["the cat"]).labels

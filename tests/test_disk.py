@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,17 @@ def test_the_cause_of_a_failed_write_is_found_in_errors_of_all_libraries() -> No
     )
     assert why_not_written(FileNotFoundError(errno.ENOENT, "No such file", "a.csv")) is None
     assert why_not_written(ValueError("(os error two)")) is None
+
+
+def test_many_writers_of_one_file_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+
+    def write(i: int) -> None:
+        for _ in range(20):
+            write_whole(path, f"{i}" * 1000)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))
+
+    assert len(set(path.read_text(encoding="utf-8"))) == 1
+    assert [left.name for left in tmp_path.iterdir()] == ["a.txt"]

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import importlib.util
 import json
 import os
 import re
 import secrets
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-_STALE_SECONDS = 60  # between the creation of a file and its lock
-
+_CAN_LOCK = importlib.util.find_spec("fcntl") is not None
 _NOT_WRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ESTALE}
 
 
@@ -35,14 +34,16 @@ def part_file(target: Path, *, follow_link: bool = False) -> Iterator[IO[bytes]]
     target = Path(os.path.realpath(target)) if follow_link else target
     mark = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]
     _remove_stale(target.parent, f".{mark}.*.part")
-    part = target.with_name(f".{mark}.{secrets.token_hex(8)}.part")
+    part, file = _open_locked(target.parent, mark)
     try:
-        with part.open("xb") as file:
-            _lock(file)
+        with file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        part.replace(target)
+            if _CAN_LOCK:
+                part.replace(target)  # while it is locked, or another process may take it for a stale one
+        if not _CAN_LOCK:  # Windows moves no file that is open
+            part.replace(target)
     finally:
         with suppress(OSError):  # the error that brought us here says more
             part.unlink(missing_ok=True)
@@ -59,20 +60,31 @@ def write_whole(path: Path, content: str | bytes) -> None:
         file.write(content.encode() if isinstance(content, str) else content)
 
 
+def _open_locked(folder: Path, mark: str) -> tuple[Path, IO[bytes]]:
+    """Open a new file and lock it; the lock ends with this process at the latest."""
+    while True:
+        part = folder / f".{mark}.{secrets.token_hex(8)}.part"
+        file = part.open("xb")
+        _lock(file, wait=True)
+        if part.exists():  # else another process took it for a stale one before it was locked
+            return part, file
+        file.close()
+
+
 def _remove_stale(folder: Path, pattern: str) -> None:
     """Remove files whose process is gone: its lock went with it."""
     for part in folder.glob(pattern):
         with suppress(OSError), part.open("rb") as file:
-            if time.time() - os.fstat(file.fileno()).st_mtime > _STALE_SECONDS and _lock(file):
+            if _lock(file, wait=False):
                 part.unlink()
 
 
-def _lock(file: IO[bytes]) -> bool:
-    """Take the lock of a file, which ends with this process at the latest; False if that is not possible."""
+def _lock(file: IO[bytes], *, wait: bool) -> bool:
+    """Take the lock of a file; False if another process has it, or nobody can."""
     try:
         import fcntl
 
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (ImportError, OSError):  # Windows; some network file systems; or another process has it
         return False
     return True

@@ -93,12 +93,12 @@ def written(ending: str, table: pa.Table, chunk_rows: int) -> bytes:
         return path.read_bytes()
 
 
-def by_pandas(content: bytes, dialect: Dialect, quoting: Literal[0, 1, 2, 3]) -> tuple[list[str], list[list[str]]]:
+def by_pandas(content: bytes, dialect: Dialect, quoting: Literal[0, 3]) -> tuple[list[str], list[list[str]]]:
     frame = pd.read_csv(
         io.BytesIO(content),
         sep=dialect.delimiter,
         encoding=dialect.encoding,
-        quoting=quoting,
+        quoting=quoting,  # 0: in quotes where needed; 3: no quoting
         dtype=str,
         keep_default_na=False,
         index_col=False,
@@ -112,7 +112,7 @@ def assert_as_pandas_or_refused(ending: str, content: bytes, chunk_rows: int) ->
     chunks = read(ending, content, chunk_rows, log)
     if chunks is None or PANDAS_LOSES_A_CELL.search(content):
         return
-    columns, rows = by_pandas(content, log.dialect, 3 if ending == ".tsv" else 0)  # QUOTE_NONE, QUOTE_MINIMAL
+    columns, rows = by_pandas(content, log.dialect, 3 if ending == ".tsv" else 0)
     ours = pa.concat_tables(chunks)
     n = ours.num_columns
     assert ["" if name == f"Unnamed: {i}" else name for i, name in enumerate(ours.column_names)] == columns[:n]

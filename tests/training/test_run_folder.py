@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import signal
@@ -105,6 +106,7 @@ def test_a_finished_folder_lists_what_was_written(tmp_path: Path) -> None:
     assert read_object(output / "manifest.json") == {
         "written_by": "ganbert",
         "files": {name: len(content) for name, content in sorted(MODEL.items())},
+        "sha256": {"model.safetensors": hashlib.sha256(MODEL["model.safetensors"].encode()).hexdigest()},
     }
     assert run_folder.is_finished(output)
 

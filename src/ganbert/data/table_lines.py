@@ -60,12 +60,12 @@ class Text:
         with self._source.open() as file:
             block = file.read(_BLOCK_BYTES)
             encoding = self._encoding(block)
-            plain = codecs.getincrementaldecoder(encoding)()
-            decoder = io.IncrementalNewlineDecoder(plain, translate=False) if self._universal else plain
+            decoder = codecs.getincrementaldecoder(encoding)()
+            decode = io.IncrementalNewlineDecoder(decoder, False).decode if self._universal else decoder.decode
             n_bytes, started = 0, False
             while True:
                 try:
-                    text = decoder.decode(block, final=not block)
+                    text = decode(block, final=not block)
                 except UnicodeError as error:
                     raise self._undecodable(error, encoding, block, n_bytes) from None
                 if text and not started:
@@ -148,7 +148,7 @@ class Lines:
             EndlessRecordError: a record has more lines, or more characters than a line may have.
         """
         record_begin, last = 0, "x"
-        for block in chain([self._peeked], self._blocks):
+        for block in filter(None, chain([self._peeked], self._blocks)):
             if self._n_taken == self.record_end:  # between two records
                 block = self._without_blank(block)
                 record_begin, last = self.n_characters, block and last

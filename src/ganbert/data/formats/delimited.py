@@ -211,7 +211,8 @@ def _first_records(text: str, delimiter: str) -> list[list[str]]:
     lines = text[: 2**20].splitlines(keepends=True)
     with suppress(csv.Error):
         records = csv.reader(lines, delimiter=delimiter, strict=True)
-        return list(islice((cells for cells in records if any(map(str.strip, cells))), 2))
+        rows = (cells for cells in records if any(map(str.strip, cells)))
+        return [*islice(records, 1), *islice(rows, 1)]
     return []
 
 

@@ -182,7 +182,7 @@ def _is_cut(error: Exception, length: int) -> bool:
 
 
 def _checked(value: Any, text: str) -> dict[str, Any]:
-    """Return the value of a line or an element; raise `ValueError` if it is none of a table."""
+    """Return the value of a line or an element; raise `TypeError` or `ValueError` if it is none of a table."""
     if not isinstance(value, dict):
         raise TypeError
     if "\\u" in text:
