@@ -26,7 +26,9 @@ from ganbert.errors import InputError, RunError
 DELIMITED = [".csv", ".tsv"]
 ENDINGS = [".csv", ".tsv", ".txt", ".jsonl", ".json", ".parquet", ".xlsx"]
 # after a blank line that ends in a lone \r, pandas takes the delimiter that begins the next line for nothing
-PANDAS_LOSES_A_CELL = re.compile(rb"(^|[\r\n])[ \t]*\r[,\t]")
+PANDAS_LOSES_A_CELL = re.compile(rb"(^|\xef\xbb\xbf|[\r\n])[ \t]*\r[,;|\t]")
+# as long as the delimiter is not known a line of tabs is blank, and afterwards it may turn out to be a tab
+TABS_FIRST = re.compile(rb"(\xef\xbb\xbf)?[ \r\n]*\t[ \t]*[\r\n]")
 check = settings(
     deadline=None, max_examples=200, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -110,7 +112,7 @@ def by_pandas(content: bytes, dialect: Dialect, quoting: Literal[0, 3]) -> tuple
 def assert_as_pandas_or_refused(ending: str, content: bytes, chunk_rows: int) -> None:
     log = ReadLog()
     chunks = read(ending, content, chunk_rows, log)
-    if chunks is None or PANDAS_LOSES_A_CELL.search(content):
+    if chunks is None or PANDAS_LOSES_A_CELL.search(content) or (ending == ".csv" and TABS_FIRST.match(content)):
         return
     columns, rows = by_pandas(content, log.dialect, 3 if ending == ".tsv" else 0)
     ours = pa.concat_tables(chunks)
