@@ -321,7 +321,9 @@ def _words_of_python(message: str) -> str:
     """Return a message with parameters in place of options: `max_steps` for `--max-steps`."""
     message = re.sub(r" \([^()]*--(normalize-labels|[a-z-]*-column)[^()]*\)", "", message)  # hints on tables
     names = {"set": "settings", "overwrite": "overwrite=True", "none-label": "None in place of"}
-    return re.sub(r"--([a-z]+(?:-[a-z]+)*)", lambda option: names.get(option[1], option[1].replace("-", "_")), message)
+    return re.sub(
+        r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)", lambda option: names.get(option[1], option[1].replace("-", "_")), message
+    )
 
 
 def _say(message: str) -> None:

@@ -19,6 +19,8 @@ from ganbert.disk import read_object, sync, write_whole
 from ganbert.errors import InputError
 
 LOCK = ".ganbert.lock"
+_SCRATCH_LOCK = ".ganbert-scratch.lock"  # never in a folder that somebody named
+_SCRATCH = re.compile(r"ganbert-[a-z0-9_]{8}")
 MANIFEST = "manifest.json"
 """Lists the files that ganbert wrote into a folder, with their sizes and the checksums of weights.
 
@@ -135,9 +137,15 @@ def share(folder: Path, names: Iterable[str]) -> None:
 
 
 def is_unfinished(folder: Path) -> bool:
-    """Whether a folder holds a run that has not come to its end; a mark that cannot be read is one, too."""
+    """Whether a folder holds a run that has not come to its end; a mark of ours that is torn is one, too."""
     begun = read_object(folder / RUN_FILE)
-    return (folder / RUN_FILE).is_file() and (begun is None or begun.keys() <= FACTS)  # else it is somebody else's
+    if begun is not None:
+        return begun.keys() <= FACTS  # else it is somebody else's
+    try:
+        start = (folder / RUN_FILE).read_bytes()[:64].lstrip(b"\0 \r\n")
+    except OSError:
+        return (folder / RUN_FILE).is_file()
+    return start[:1] in (b"", b"{")  # what a stopped machine leaves of an object
 
 
 def is_finished(folder: Path) -> bool:
@@ -189,14 +197,25 @@ def in_the_way(folder: Path) -> set[str]:
 
 def leftovers(folder: Path) -> set[str]:
     """Return the names in a folder that a killed process left behind."""
-    return {path.name for path in folder.iterdir() if _LEFTOVER.fullmatch(path.name)}
+    return {path.name for path in folder.iterdir() if _LEFTOVER.fullmatch(path.name) and _is_left(path)}
+
+
+def _is_left(path: Path) -> bool:
+    """Whether what has the name of a leftover is one: an export leaves a folder of its files, others leave files."""
+    if path.is_symlink() or not path.is_dir():
+        return not path.name.startswith(".export-")
+    return path.name.startswith(".export-") and all(
+        _is_well_known(inside.name) or inside.name == MANIFEST or inside.name.startswith("model.onnx")
+        for inside in path.iterdir()
+    )
 
 
 def remove(folder: Path, names: Iterable[str]) -> None:
     """Remove what ganbert wrote; follow no link, and leave what somebody else put into a folder of ours."""
+    left = leftovers(folder)
     for name in sorted(names, key=lambda name: (name == MANIFEST, name)):  # it says until the end what is whose
         path = folder / name
-        if _LEFTOVER.fullmatch(name) and path.is_dir() and not path.is_symlink():
+        if name in left and path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         elif path.is_dir() and not path.is_symlink():
             remove(path, written(path))
@@ -219,7 +238,7 @@ def scratch(parent: Path | None = None) -> Iterator[Path]:
     place = Path(tempfile.gettempdir()) if parent is None else parent
     _remove_abandoned(place)
     new = Path(tempfile.mkdtemp(prefix="new-ganbert-", dir=place))
-    lock = FileLock(new / LOCK)
+    lock = FileLock(new / _SCRATCH_LOCK)
     lock.acquire(blocking=False)
     folder = new.rename(new.with_name(new.name.removeprefix("new-")))  # others look at it only once it is locked
     try:
@@ -234,9 +253,10 @@ def _remove_abandoned(place: Path) -> None:
     for folder in place.glob("ganbert-*"):
         with suppress(OSError, Timeout):
             facts = folder.lstat()
-            if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != _user() or not (folder / LOCK).is_file():
+            ours = stat.S_ISDIR(facts.st_mode) and facts.st_uid == _user() and _SCRATCH.fullmatch(folder.name)
+            if not ours or not (folder / _SCRATCH_LOCK).is_file():
                 continue
-            with FileLock(folder / LOCK, blocking=False):
+            with FileLock(folder / _SCRATCH_LOCK, blocking=False):
                 shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -90,7 +90,7 @@ def test_what_was_skipped_is_counted(compare: Run, toy_table: Callable[..., Path
     arguments = (table, "--methods", "tfidf", "--seeds", 1, "--skip-empty", "--json")
     first, again = compare(*arguments), compare(*arguments)
     assert "left out: 1 row without text" in first.err
-    assert (first.result["skipped_empty"], first.result["blank"]) == (1, 0)
+    assert (first.result["skipped_empty"], first.result["skipped_blank"]) == (1, 0)
     assert again.result["skipped_empty"] == 1  # also where nothing is run
 
 
@@ -388,3 +388,11 @@ def test_the_environment_names_the_data_root(
     )  # fmt: skip
     assert outcome.status == 0, outcome.err
     assert outcome.result["runs"][0]["n_labelled"] == 20
+
+
+def test_standard_input_is_no_table_of_a_comparison(run: Run, toy_table: Callable[..., Path], tmp_path: Path) -> None:
+    outcome = run("compare", toy_table(), "--test", "-", "--output", tmp_path / "out")
+
+    assert outcome.status == 2
+    assert "reads its tables more than once" in outcome.err
+    assert not (tmp_path / "out").exists()

@@ -25,3 +25,10 @@ def test_a_stopped_demo_does_not_speak_of_a_way_to_resume_it(
     assert stopped.status == 128 + signal.SIGTERM
     assert "stopped; the same command begins anew" in stopped.err
     assert "--resume" not in stopped.err
+
+
+def test_a_demo_replaces_no_other_model_unasked(run: Run, trained: Path) -> None:
+    outcome = run("demo", "--output", trained)
+
+    assert outcome.status == 2
+    assert "holds a finished model: choose another folder, or --overwrite" in outcome.err

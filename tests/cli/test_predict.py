@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from datasets import Dataset
 
 from ganbert.inference.predictor import Predictor
 from tests.cli.conftest import of_pairs, write_toy
@@ -289,3 +291,35 @@ def test_texts_of_unknown_words_are_warned_of(run: Run, trained: Path, tmp_path:
     outcome = run("predict", trained, table, "--output", tmp_path / "a.csv")
 
     assert "1 of 2 texts are mostly tokens that the encoder does not know" in outcome.err
+
+
+def test_one_standard_output_is_not_for_two(run: Run, trained: Path, tmp_path: Path) -> None:
+    outcome = run("predict", trained, write_toy(tmp_path / "in.csv", 6, 0), "--output", "-", "--json")
+
+    assert (outcome.status, outcome.out) == (2, "")
+    assert "both want standard output" in outcome.err
+
+
+def test_a_file_within_the_input_is_not_written(run: Run, trained: Path, tmp_path: Path) -> None:
+    Dataset.from_dict({"text": ["a cat"]}).save_to_disk(tmp_path / "rows")
+    before = (tmp_path / "rows" / "state.json").read_bytes()
+    (tmp_path / "rows" / "p.jsonl").touch()
+
+    outcome = run("predict", trained, tmp_path / "rows", "--output", tmp_path / "rows" / "p.jsonl", "--overwrite")
+
+    assert (outcome.status, outcome.out) == (2, "")
+    assert "lies in it" in outcome.err
+    assert (tmp_path / "rows" / "state.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("columns", [["text"], "text", 3, {"text": 5}])
+def test_odd_names_of_columns_in_a_model_are_one_line(run: Run, trained: Path, tmp_path: Path, columns: object) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(trained, model)
+    config = json.loads((model / "config.json").read_text(encoding="utf-8"))
+    (model / "config.json").write_text(json.dumps(config | {"columns": columns}), encoding="utf-8")
+
+    outcome = run("predict", model, write_toy(tmp_path / "in.csv", 6, 0), "--output", tmp_path / "out.csv")
+
+    assert (outcome.status, outcome.out) == (2, "")
+    assert "columns=" in outcome.err

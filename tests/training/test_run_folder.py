@@ -432,3 +432,59 @@ def test_temporary_folders_of_dead_processes_are_removed(tmp_path: Path) -> None
     with folders.scratch(tmp_path) as folder:
         assert set(tmp_path.iterdir()) == {folder, tmp_path / "ganbert-mine"}
     assert set(tmp_path.iterdir()) == {tmp_path / "ganbert-mine"}
+
+
+def test_a_folder_of_scratch_is_told_from_one_that_somebody_named(tmp_path: Path) -> None:
+    named = fill(
+        tmp_path / "ganbert-v1abcdef", {"run.json": json.dumps(FACTS), "mine.csv": "mine", ".ganbert.lock": ""}
+    )
+    left = fill(tmp_path / "ganbert-abcd1234", {".ganbert-scratch.lock": "", "rows.arrow": "left"})
+
+    with folders.scratch(tmp_path):
+        pass
+
+    assert (named / "mine.csv").exists()
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("name", [".tmpbackup", ".tmpAb3dE9", ".export-settings", ".export-a1b2c3d4"])
+def test_a_folder_that_only_looks_like_a_leftover_stays(tmp_path: Path, name: str) -> None:
+    output = tmp_path / "model"
+    fill(output / name, {"thesis.csv": "years of work"})
+
+    with pytest.raises(InputError, match="holds something else"):
+        run_folder.check_output(output, resume=False, overwrite=False)
+    folders.remove(output, folders.leftovers(output))
+
+    assert (output / name / "thesis.csv").exists()
+
+
+@pytest.mark.parametrize("content", ["[1, 2]", "text", '"run"', '{"name": "my-npm-package"}'])
+def test_a_mark_of_somebody_else_makes_nothing_ours(tmp_path: Path, content: str) -> None:
+    output = fill(tmp_path / "model", {"run.json": content, "README.md": "mine"})
+
+    for resume in (False, True):
+        with pytest.raises(InputError, match="holds something else"):
+            run_folder.check_output(output, resume=resume, overwrite=True)
+
+
+def test_a_checkpoint_lists_files_that_nobody_knows_by_name(tmp_path: Path) -> None:
+    output = unfinished(tmp_path / "model")
+    new = fill(output / "checkpoint-5", {"trainer_state.json": "{}", "entity_vocab.json": "{}"})
+
+    run_folder.keep_checkpoint(new, None)
+    folders.remove(output, {"checkpoint-5"})
+
+    assert not new.exists()
+
+
+def test_a_teacher_that_is_no_whole_run_is_trained_anew(tmp_path: Path) -> None:
+    output = unfinished(tmp_path / "model")
+    fill(
+        output / "teacher",
+        {"model.safetensors": "x", "manifest.json": '{"written_by": "ganbert", "files": {"model.safetensors": 1}}'},
+    )
+
+    run_folder.begin(output, FACTS, resume=True)
+
+    assert not (output / "teacher").exists()

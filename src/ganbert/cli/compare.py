@@ -100,6 +100,9 @@ def command(
         tuple(none_label or ()),
         normalize_labels,
     )
+    for path in (*paths, *(labelled or []), *(unlabelled or []), *([test] if test else [])):
+        if str(path) == "-" or (path.exists() and not (path.is_file() or path.is_dir())):
+            raise InputError("a comparison reads its tables more than once: write this one to a file", path=path)
     check_tables(paths, table_options, labelled or [], unlabelled or [], test=test)
 
     # From here on libraries that take seconds to import.

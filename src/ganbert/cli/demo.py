@@ -12,10 +12,13 @@ from ganbert.folders import scratch
 from ganbert.terminal import rich_text
 
 N_SHOWN = 10
+DEMO_FOLDER = Path("demo-model")
+"""Where a demo replaces the one before; elsewhere it asks for --overwrite, as training does."""
 
 
 def command(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the model.")] = Path("demo-model"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the model.")] = DEMO_FOLDER,
+    overwrite: options.Overwrite = False,
     encoder: options.Encoder = "minilm",
     max_steps: Annotated[int, typer.Option(min=1, help="Optimiser steps of each of the two runs.")] = 150,
     seed: options.Seed = 0,
@@ -39,7 +42,8 @@ def command(
     from ganbert.training.run_folder import check_output
     from ganbert.training.train import InterruptedRunError, train
 
-    check_output(output, resume=False, overwrite=True)
+    overwrite = overwrite or output == DEMO_FOLDER
+    check_output(output, resume=False, overwrite=overwrite)
     console = Console(stderr=True)
     recipe, baseline = (dataclasses.replace(r, max_steps=max_steps) for r in (DEFAULT, BERT_TUNED))
     with scratch() as workspace:
@@ -51,7 +55,7 @@ def command(
         )
         try:
             console.print(f"1/2  GAN-BERT, recipe default, {max_steps} steps")
-            gan = train(recipe, corpus, output, encoder=encoder, seed=seed, overwrite=True)
+            gan = train(recipe, corpus, output, encoder=encoder, seed=seed, overwrite=overwrite)
             console.print(f"2/2  plain fine-tune of the labelled messages, {max_steps} steps")
             plain = train(baseline, corpus, workspace / "plain", encoder=encoder, seed=seed, review=False)
         except InterruptedRunError as error:  # nothing here resumes a run

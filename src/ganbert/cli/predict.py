@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ganbert.cli import options
+from ganbert.errors import InputError
 from ganbert.terminal import printable
 
 
@@ -63,6 +64,8 @@ def command(
         skip_empty=skip_empty,
         format=table_format,
     )
+    if as_json and str(output) == "-":
+        raise InputError("--json and --output - both want standard output: name an output file")
     check_output(output, inputs=[file], overwrite=overwrite, format=table_format)
     check_tables([], table_options, unlabelled=[file])
     predictor = Predictor.load(model, batch_size, device=device, precision=precision, threads=threads)

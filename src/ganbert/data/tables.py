@@ -129,12 +129,14 @@ def check_output(path: Path, *, inputs: Sequence[Path] = (), overwrite: bool = F
     if path == STANDARD:
         return
     if any(_is_same(path, other) for other in inputs if other != STANDARD):
-        raise InputError("is the input too: name another output", path=path)
+        raise InputError("is the input too, or lies in it: name another output", path=path)
     if not overwrite and (path.exists() or path.is_symlink()):
         raise InputError("exists already (--overwrite replaces it)", path=path)
 
 
 def _is_same(path: Path, other: Path) -> bool:
+    if other.is_dir() and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(other)):
+        return True
     with suppress(OSError):
         return path.samefile(other)
     return os.path.realpath(path) == os.path.realpath(other)

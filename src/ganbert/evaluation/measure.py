@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from ganbert.compute import choose_compute
 from ganbert.errors import InputError, RunError
@@ -44,19 +45,20 @@ def runs_of(
         options: further fields of `Run`.
     """
     precision = choose_compute(device, precision, threads).precision
+
+    @functools.cache
+    def is_same_for_all_seeds(source: Hashable, budget: str) -> bool:
+        return cast(Source, source).is_same_for_all_seeds(budget)
+
     runs = (
         Run(source, method, budget, seed, precision=precision, device=device, threads=threads, **options)
         for seed in range(seeds)
         for source in sources
         for budget in budgets or [f"{percent:g}%" for percent in task_named(source.name).budgets]
         for method in methods
-        if seed == 0 or not _uses_no_seed(method, source, budget)
+        if seed == 0 or not (method_named(method).deterministic and is_same_for_all_seeds(source, budget))
     )
     return list({run.key: run for run in runs}.values())
-
-
-def _uses_no_seed(method: str, source: Source, budget: str) -> bool:
-    return method_named(method).deterministic and source.is_same_for_all_seeds(budget)
 
 
 def check(runs: Iterable[Run]) -> list[str]:
@@ -81,7 +83,7 @@ def check(runs: Iterable[Run]) -> list[str]:
 def skipped_by(runs: Iterable[Run]) -> dict[str, int]:
     """Return how many rows without text and blank lines reading the sources left out."""
     sources = dict.fromkeys(run.source for run in runs)
-    return {name: sum(source.skipped.get(name, 0) for source in sources) for name in ("skipped_empty", "blank")}
+    return {name: sum(source.skipped.get(name, 0) for source in sources) for name in ("skipped_empty", "skipped_blank")}
 
 
 @dataclass(frozen=True)

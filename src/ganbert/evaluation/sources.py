@@ -37,7 +37,7 @@ class Source(Protocol):
         part: "test", "dev" or "cross-validation": what is measured on.
         version: changes with the rows, where they can.
         remarks: what a person should know of the rows.
-        skipped: rows and lines that reading left out, `skipped_empty` and `blank`.
+        skipped: rows and lines that reading left out, `skipped_empty` and `skipped_blank`.
     """
 
     @property
@@ -232,7 +232,7 @@ def _read(source: TableSource, version: str) -> _Tables:
             unlabelled=source.unlabelled,
             test=source.test,
         )
-        skipped = {"skipped_empty": corpus.n_skipped, "blank": corpus.n_blank}
+        skipped = {"skipped_empty": corpus.n_skipped, "skipped_blank": corpus.n_blank}
         train, test = (_named(part, corpus) for part in (corpus.train, corpus.test))
         assert train is not None
         return _Tables(train, test, _remarks(corpus), skipped)

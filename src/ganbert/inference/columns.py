@@ -24,4 +24,6 @@ def columns_of(folder: Path) -> dict[str, str]:
         columns = json.loads(path.read_text(encoding="utf-8")).get("columns")
     except (OSError, ValueError, AttributeError, RecursionError):  # told in full where the model is opened
         return {}
-    return {str(name): column for name, column in columns.items() if isinstance(column, str)} if columns else {}
+    if not isinstance(columns, dict):
+        return {}
+    return {name: column for name, column in columns.items() if isinstance(column, str)}

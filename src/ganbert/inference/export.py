@@ -100,8 +100,10 @@ def _check_output(output: Path) -> None:
 
 def _of_killed_export(output: Path) -> set[str]:
     """Return the names in a folder that an export left which did not come to its end."""
-    is_model = (output / "config.json").exists() or not (output / folders.MANIFEST).exists()
-    return folders.leftovers(output) if is_model else folders.written(output)
+    names = {path.name for path in output.iterdir()} - folders.leftovers(output)
+    begun = names == {folders.MANIFEST} or {folders.MANIFEST, MODEL_FILE} <= names
+    is_model = {"config.json", "model.safetensors"} & names
+    return folders.written(output) if begun and not is_model else folders.leftovers(output)
 
 
 def _write(

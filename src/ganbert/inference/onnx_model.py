@@ -87,12 +87,14 @@ class OnnxModel:
         precision: str = "auto",
         threads: int | None = None,
     ) -> None:
+        if threads is not None and threads < 1:
+            raise InputError(f"--threads {threads}: at least 1")
         own_precision = "int8" if config[EXPORT_KEY]["int8"] else "float32"
         if device not in ("auto", "cpu"):
             raise InputError(f"--device {device!r}: exported models are computed on the cpu", path=folder)
         if precision not in ("auto", own_precision):
             raise InputError(f"--precision {precision!r}: this model was exported in {own_precision}", path=folder)
-        self.workers = threads or int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
+        self.workers = threads or int(os.environ.get("OMP_NUM_THREADS", "").split(",")[0] or os.cpu_count() or 1)
         self.label_names = class_names(config["id2label"])
         self.text_pairs: bool = config["text_pairs"]
         self.adversarial = config["adversarial"]

@@ -74,7 +74,10 @@ def build_trainer(
     rows, counts = encode(corpus.train, tokenizer, tokenizer.model_max_length, progress=progress)
     validation = None
     if corpus.validation is not None:
-        validation = encode(corpus.validation, tokenizer, tokenizer.model_max_length)[0].remove_columns("length")
+        validation, seen = encode(corpus.validation, tokenizer, tokenizer.model_max_length)
+        for note in seen.notes(tokenizer.model_max_length, "validation texts"):
+            say(note)
+        validation = validation.remove_columns("length")
         validation = validation.map(partial(_hide_unseen, k=len(corpus.label_names)), batched=True)
     lengths = np.asarray(rows.with_format("numpy")["length"][:])
     plan = plan_batches(recipe, corpus, lengths, arguments.max_steps, arguments.seed)

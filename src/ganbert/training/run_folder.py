@@ -104,8 +104,9 @@ def begin(output: Path, facts: dict[str, Any], *, resume: bool) -> Path | None:
         checkpoint = last_whole_checkpoint(output)
         if is_main_process():
             keep = {RUN_FILE, TEACHER, *_needed(checkpoint)}
-            if (output / TEACHER).is_symlink():
-                keep.remove(TEACHER)
+            teacher = output / TEACHER
+            if teacher.is_symlink() or not (is_finished(teacher) or is_unfinished(teacher)):
+                keep.discard(TEACHER)
             folders.remove(output, folders.written(output) - keep)
         return checkpoint
     if is_main_process():
@@ -121,7 +122,8 @@ def begin(output: Path, facts: dict[str, Any], *, resume: bool) -> Path | None:
 
 def keep_checkpoint(checkpoint: Path, best: str | None) -> None:
     """Mark a checkpoint as whole once it is on the disk; the others then go, but for the best one."""
-    folders.seal(checkpoint, folders.written(checkpoint) - {folders.MANIFEST}, checksums=False)
+    files = {path.name for path in checkpoint.iterdir() if path.is_file() and not path.is_symlink()}  # all are ours
+    folders.seal(checkpoint, files - folders.leftovers(checkpoint) - {folders.MANIFEST}, checksums=False)
     sync_folder(checkpoint.parent)
     kept = {checkpoint.name, Path(best or "").name}
     folders.remove(checkpoint.parent, {other.name for other in checkpoints(checkpoint.parent)} - kept)

@@ -21,6 +21,7 @@ from ganbert.distributed import is_main_process
 from ganbert.dropout import use_fast_dropout
 from ganbert.errors import InputError, RunError
 from ganbert.inference.predictor import Predictor
+from ganbert.limits import TextCounts
 from ganbert.metrics import Metrics
 from ganbert.model import GanBertForSequenceClassification
 from ganbert.recipe import Recipe
@@ -197,7 +198,9 @@ def train(
     seconds += _run(trainer, checkpoint, arguments.max_steps, stop, bar)
 
     model = _saved(trainer, tokenizer, output)
-    test, n_shared = _test(corpus, Predictor(model, tokenizer, compute=compute), progress)
+    test, n_shared, tested = _test(corpus, Predictor(model, tokenizer, compute=compute), progress)
+    for text_note in tested.notes(tokenizer.model_max_length, "test texts"):
+        say(text_note)
     if n_shared:
         say(f"{n_shared} of {len(corpus.test or ())} test rows have a text that also stands in the training rows.")
     shown = plan.times_shown(trainer.state.global_step)
@@ -308,8 +311,10 @@ def _plot(trainer: GanBertTrainer, output: Path, say: Callable[[str], None]) -> 
         say(f"The plots could not be drawn: {printable(error)}.")
 
 
-def _test(corpus: Corpus, predictor: Predictor, progress: bool) -> tuple[Metrics | None, int]:
+def _test(corpus: Corpus, predictor: Predictor, progress: bool) -> tuple[Metrics | None, int, TextCounts]:
     """Measure the finished model on the test rows, which nothing has looked at before."""
     if corpus.test is None:
-        return None, 0
-    return predictor.measure(corpus.test, progress=progress), n_shared_texts(corpus.train, corpus.test)
+        return None, 0, TextCounts()
+    predictions = predictor.predict_rows(corpus.test, progress=progress)
+    metrics = predictions.metrics(corpus.test.with_format("numpy")["label"][:])
+    return metrics, n_shared_texts(corpus.train, corpus.test), predictions.counts

@@ -50,6 +50,8 @@ def read_unicode_text(source: Source) -> Iterator[pa.Table]:
 
 def read_tsv(source: Source) -> Iterator[pa.Table]:
     """Yield a TSV file in chunks, every cell a string: what stands between two tabs, as it stands there."""
+    if source.delimiter not in (None, "\t", "\\t", "tab"):
+        raise source.error("--delimiter is for CSV: what ends in .tsv has tabs between its fields")
     lines = Lines(source, universal=True, blank=BLANK.replace("\t", ""))
     first_row, quoted = 1, ""
     for chunk in _Records(source, lines, _TabReader(source, lines), "\t").chunks():
