@@ -306,7 +306,7 @@ def test_a_model_without_weights_is_not_finished(tmp_path: Path) -> None:
         run_folder.check_output(output, resume=False, overwrite=True)
 
 
-@pytest.mark.parametrize("content", ["", '{"seed": ', "[]", "\x00" * 200])
+@pytest.mark.parametrize("content", ["", '{"seed": ', "\x00" * 200])
 def test_a_mark_that_cannot_be_read_is_of_a_run_that_did_not_begin(tmp_path: Path, content: str) -> None:
     output = fill(tmp_path / "model", {"run.json": content})
     checkpoint(output, 5)

@@ -56,7 +56,8 @@ def runs_of(
         for source in sources
         for budget in budgets or [f"{percent:g}%" for percent in task_named(source.name).budgets]
         for method in methods
-        if seed == 0 or not (method_named(method).deterministic and is_same_for_all_seeds(source, budget))
+        if seed == 0
+        or not (method_named(method).deterministic and is_same_for_all_seeds(cast(Hashable, source), budget))
     )
     return list({run.key: run for run in runs}.values())
 
