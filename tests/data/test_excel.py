@@ -183,3 +183,25 @@ def test_strings_read_back_equal(rows: list[tuple[str, str]], chunk_rows: int) -
     chunks = read(".xlsx", written(".xlsx", table, chunk_rows))
     assert chunks is not None
     assert pa.concat_tables(chunks).equals(table)
+
+
+def test_blanks_of_every_kind_read_back_equal(tmp_path: Path) -> None:
+    texts = [
+        "\u2028",
+        "\u2028  ",
+        "   ",
+        "\t",
+        "\n",
+        "\u3000",
+        "\x85",
+        "\xa0",
+        " \u2029\t",
+        "a\u2028b",
+        "_x0020_",
+        "\x1c",
+    ]
+    table = pa.table({"text": texts, "n": [str(i) for i in range(len(texts))]})
+    with TableWriter(tmp_path / "a.xlsx") as out:
+        out.write(table)
+
+    assert [text for chunk in read_chunks(tmp_path / "a.xlsx") for text in chunk["text"].to_pylist()] == texts

@@ -34,7 +34,7 @@ _PLACE = re.compile(rb"""<(?:\w+:)?(?:c|row)\s[^<]*?\br\s*=\s*["']([A-Z]{0,3})([
 _NO_PLACE = re.compile(rb"""<(?:\w+:)?(?:c|row)\s[^<]*?\br\s*=\s*["'](?![A-Z]{0,3}[0-9]{1,7}["'])""")
 # What XML cannot hold or changes, and what would be taken for such an escape
 _TO_ESCAPE = re.compile("[\x00-\x08\x0b-\x1f]|_(?=x[0-9A-Fa-f]{4}_)")
-_ANY = re.compile("(?s).")
+_BLANKS = re.compile("[\x00-\x20]")
 _NO_CHARACTER = re.compile("[\ufffe\uffff]")
 
 
@@ -175,7 +175,7 @@ class ExcelWriter:
         if found := _NO_CHARACTER.search(text):
             raise RunError(f"{place}no cell of Excel holds the character {found[0]!r} (a .csv or .jsonl file can)")
         cell = WriteOnlyCell(self._sheet)
-        to_escape = _TO_ESCAPE if text.strip() else _ANY  # readers may drop text of blanks
+        to_escape = _TO_ESCAPE if text.strip() else _BLANKS  # readers may drop text of these
         cell._value = to_escape.sub(lambda found: f"_x{ord(found[0]):04X}_", text)
         cell.data_type = "s"
         return cell
