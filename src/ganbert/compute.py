@@ -8,11 +8,9 @@ from typing import Literal, get_args
 import torch
 
 from ganbert.errors import InputError
+from ganbert.threads import check_threads
 
 Precision = Literal["auto", "float32", "bfloat16"]
-
-MOST_THREADS = 1024
-"""More than any machine's processors can use; tens of thousands make the system refuse to start another."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +57,8 @@ def choose_compute(device: str = "auto", precision: str = "auto", threads: int |
         device = accelerator.type if accelerator else "cpu"
     elif device not in available:
         raise InputError(f"--device {device!r}: there is none here; choose auto or {' or '.join(sorted(available))}")
+    check_threads(threads)
     if threads is not None:
-        if not 1 <= threads <= MOST_THREADS:
-            raise InputError(f"--threads {threads}: at least 1 and at most {MOST_THREADS}")
         torch.set_num_threads(threads)
     bfloat16 = computes_bfloat16_natively(device) if precision == "auto" else precision == "bfloat16"
     return Compute(device, bfloat16, torch.get_num_threads())

@@ -80,9 +80,7 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_p
 Precision = Annotated[
     str, typer.Option(help="auto (bfloat16 where it is native), float32 or bfloat16.", rich_help_panel="Machine")
 ]
-Threads = Annotated[
-    int | None, typer.Option(min=1, max=1024, help="Threads of the processor.", rich_help_panel="Machine")
-]
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads of the processor.", rich_help_panel="Machine")]
 BatchSize = Annotated[
     int | None, typer.Option(min=1, help="Rows computed at once; else chosen by their length.", show_default=False)
 ]

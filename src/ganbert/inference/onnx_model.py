@@ -15,6 +15,7 @@ from ganbert.errors import InputError
 from ganbert.fields import EXPORT_KEY, check_fields, class_names, one_line, read_config
 from ganbert.folders import MANIFEST, changed_weights
 from ganbert.inference.tokens import Batch, TokenFormat, Tokens
+from ganbert.threads import check_threads
 
 MODEL_FILE = "model.onnx"
 
@@ -87,8 +88,7 @@ class OnnxModel:
         precision: str = "auto",
         threads: int | None = None,
     ) -> None:
-        if threads is not None and threads < 1:
-            raise InputError(f"--threads {threads}: at least 1")
+        check_threads(threads)
         own_precision = "int8" if config[EXPORT_KEY]["int8"] else "float32"
         if device not in ("auto", "cpu"):
             raise InputError(f"--device {device!r}: exported models are computed on the cpu", path=folder)
