@@ -66,7 +66,7 @@ def _open_locked(folder: Path, mark: str) -> tuple[Path, IO[bytes]]:
         part = folder / f".{mark}.{secrets.token_hex(8)}.part"
         file = part.open("xb")
         _lock(file, wait=True)
-        if part.exists():  # else another process took it for a stale one before it was locked
+        if os.fstat(file.fileno()).st_nlink:  # else another process removed it as a stale one before it was locked
             return part, file
         file.close()
 
