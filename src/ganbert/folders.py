@@ -210,18 +210,24 @@ def _is_left(path: Path) -> bool:
     )
 
 
-def remove(folder: Path, names: Iterable[str]) -> None:
-    """Remove what ganbert wrote; follow no link, and leave what somebody else put into a folder of ours."""
+def remove(folder: Path, names: Iterable[str], *, claimed: bool = True) -> None:
+    """Remove what ganbert wrote; follow no link, and leave what somebody else put into a folder of ours.
+
+    Args:
+        folder: where the names stand.
+        names: of files and folders.
+        claimed: whether this process holds the lock of this very folder, and so keeps its file.
+    """
     left = leftovers(folder)
     for name in sorted(names, key=lambda name: (name == MANIFEST, name)):  # it says until the end what is whose
         path = folder / name
         if name in left and path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         elif path.is_dir() and not path.is_symlink():
-            remove(path, written(path))
+            remove(path, written(path), claimed=False)
             with suppress(OSError):  # somebody else's file is in it
                 path.rmdir()
-        elif name != LOCK:  # which this process holds
+        elif not (claimed and name == LOCK):
             path.unlink(missing_ok=True)
 
 

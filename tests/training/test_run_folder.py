@@ -488,3 +488,13 @@ def test_a_teacher_that_is_no_whole_run_is_trained_anew(tmp_path: Path) -> None:
     run_folder.begin(output, FACTS, resume=True)
 
     assert not (output / "teacher").exists()
+
+
+def test_the_lock_of_a_killed_teacher_goes_with_its_folder(tmp_path: Path) -> None:
+    output = unfinished(tmp_path / "model")
+    finished(output / "teacher")
+    (output / "teacher" / ".ganbert.lock").touch()
+
+    finished(output)
+
+    assert not (output / "teacher").exists()
