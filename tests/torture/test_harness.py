@@ -17,7 +17,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from ganbert.data.tables import read_chunks
-from ganbert.errors import InputError
+from ganbert.errors import InputError, RunError
 from tests.torture import folders, tables
 from tests.torture.campaign import cases_of
 from tests.torture.cases import Case, Failure, or_refused
@@ -55,17 +55,18 @@ def test_kinds_are_mixed_evenly() -> None:
 
 
 def test_a_refusal_is_one_line_and_anything_else_a_failure() -> None:
-    def refuse(message: str) -> Callable[[], None]:
+    def refuse(error: Exception) -> Callable[[], None]:
         def work() -> None:
-            raise InputError(message)
+            raise error
 
         return work
 
     def crash() -> None:
         raise KeyError("text")
 
-    assert or_refused(refuse("no")) is None
-    assert failure_of(lambda: or_refused(refuse("no\nreally"))) == "refusal of several lines"
+    assert or_refused(refuse(InputError("no"))) is None
+    assert or_refused(refuse(InputError("no\nreally"))) is None  # one line by itself
+    assert failure_of(lambda: or_refused(refuse(RunError("no\nreally")))) == "refusal of several lines"
     assert failure_of(lambda: or_refused(crash)) == "KeyError instead of a refusal"
 
 
