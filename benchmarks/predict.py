@@ -155,7 +155,7 @@ def cold_starts(models: dict[str, str], turns: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as scratch:
         table = Path(scratch) / "one.csv"
         table.write_text("text\nWhere is it ?\n", encoding="utf-8")
-        target = ["--output", str(Path(scratch) / "out.csv")]
+        target = ["--output", str(Path(scratch) / "out.csv"), "--overwrite"]
         once = "import ganbert, sys, transformers as t; t.pipeline('text-classification', sys.argv[1])('Why ?')"
         commands = {
             "ganbert --help": ["-m", "ganbert", "--help"],

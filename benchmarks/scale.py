@@ -126,7 +126,8 @@ def measure(what: str, encoder: str, table: Path, scratch: Path) -> tuple[float,
         model = scratch / encoder
         if not model.exists():
             child("-m", "benchmarks.scale", "--make-model", str(model), *(["--one-layer"] * (encoder == FIRST_LAYER)))
-        return child("-m", "ganbert", "predict", str(model), str(table), "--output", str(scratch / "out.csv"))
+        target = ("--output", str(scratch / "out.csv"), "--overwrite")
+        return child("-m", "ganbert", "predict", str(model), str(table), *target)
     cache = scratch / f"cache-{table.stem}"  # kept for "again"
     arguments = ("-m", "benchmarks.scale", "--set-up", str(table), str(scratch / "run"))
     if what == "set-up again" and not cache.exists():
