@@ -259,6 +259,7 @@ OF_MODELS: dict[str, tuple[Damage, str]] = {
         "1 weight is missing: discriminator.output.bias",
     ),
     "no pooling": (edit(pooling=...), "does not state the pooling"),
+    "chunks of true": (edit(encoder__chunk_size_feed_forward=True), "chunk_size_feed_forward=True: must be 0"),
     "layers -1": (edit(encoder__num_hidden_layers=-1), "num_hidden_layers=-1: must be 1 or above"),
     "layers 10^9": (edit(encoder__num_hidden_layers=10**9), "more than 1,000 is not meant"),
     "layers too few": (edit(encoder__num_hidden_layers=1), "the files hold more layers"),

@@ -180,6 +180,8 @@ def check_plausible(value: Any, name: str = "", level: int = 0) -> None:
     """Raise `ValueError` if a configuration holds a number that no model has, or is nested too deeply."""
     if level > _MOST_LEVELS:
         raise ValueError("is nested too deeply to be meant")
+    if name == "chunk_size_feed_forward" and value is True:  # which counts as 1
+        raise ValueError(f"{name}={value}: must be 0, as it is for all encoders that can be had")
     if isinstance(value, dict):
         for key, inner in value.items():
             if key not in ("id2label", "label2id"):  # their keys are the user's words
