@@ -1,6 +1,6 @@
 """What methods do over many tasks and budgets: each cell, and the means over all, from the rows of `ganbert curve`.
 
-    python -m benchmarks.across_tasks docs/results/final/*/results.jsonl --methods bert-tuned,default
+    python -m benchmarks.across_tasks results/final/*.jsonl.gz --methods bert-tuned,default
 
 All methods are measured against the first, in the cells that it has. Accuracy on the same rows, seed by seed. The
 interval of a mean over cells is Student's t over seeds, each seed's value being its mean over the cells that all seeds
