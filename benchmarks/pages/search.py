@@ -14,11 +14,12 @@ RARE = ("DESC", "ENTY", "HUM", "LOC", "NUM")
 
 PLAIN = "default-plain:contrastive_weight=0"
 """A fine-tune with the settings of `bert-tuned`, in rows that are older than that name."""
+PROBED_CONTRAST = "stage1"
 UNSUPERVISED = "average=0.99+contrastive_weight=1+consistency_weight=1"
 RAMP = "default:adversarial=false+average=0.95+contrastive_weight=1+consistency_weight=1+alignment=labelled"
 
 Place = tuple[str, str]
-"""A folder of `results/` and a method."""
+"""A folder of `results/` and a method, or the word `probes` and what the probe called it."""
 
 TUNED: tuple[Place, ...] = (("dev/final", "bert-tuned"), ("dev/300", PLAIN))
 
@@ -26,7 +27,11 @@ TUNED: tuple[Place, ...] = (("dev/final", "bert-tuned"), ("dev/300", PLAIN))
 def found(task: str, places: Sequence[Place], budget: str | None = None) -> list[Row]:
     """Return the runs at a task's budget in the first of several places that has any."""
     for folder, method in places:
-        if of_place := runs(comparison(f"{folder}/{task}"), method, budget=budget or BUDGETS[task]):
+        if folder == "probes":
+            of_place = runs(probes(), method, task=task)
+        else:
+            of_place = runs(comparison(f"{folder}/{task}"), method, budget=budget or BUDGETS[task])
+        if of_place:
             return of_place
     return []
 
@@ -75,9 +80,10 @@ def heads() -> str:
 def contrast() -> str:
     """Contrast among the labelled rows."""
     plain = "default-plain:contrastive_weight"
+    first = [("dev/150", f"{plain}=1"), ("probes", PROBED_CONTRAST), ("search", f"{plain}=1")]
     lines: dict[str, Sequence[Place]] = {
         "plain": [("dev/150", "default-plain")],
-        "plain + contrast": [("dev/150", f"{plain}=1"), ("search", f"{plain}=1")],
+        "plain + contrast (20n: probe)": first,
         "weight 3 instead of 1": [("search", f"{plain}=3")],
         "temperature 0.3 instead of 0.1": [("search", f"{plain}=1+contrastive_temperature=0.3")],
         "regression of cosines": [("search", f"{plain}=1+contrastive_temperature=0")],
@@ -95,7 +101,10 @@ def moving_teacher() -> str:
     prototypes = average.replace("contrastive", "prototype_scale=10+contrastive")
     dirty = f"default:adversarial=false+{UNSUPERVISED}+alignment=labelled"
     lines: dict[str, Sequence[Place]] = {
-        "plain + contrast": [("dev/150", "default-plain:contrastive_weight=1")],
+        "plain + contrast (20n: probe)": [
+            ("dev/150", "default-plain:contrastive_weight=1"),
+            ("probes", PROBED_CONTRAST),
+        ],
         "average, temperature 0.5, not aligned": [("dev/150", f"{average}+temperature=0.5")],
         "average, hard labels, not aligned": [("dev/150", f"{average}+temperature=0")],
         "average, hard labels, aligned": [("dev/150", f"{average}+alignment=labelled+temperature=0")],
@@ -303,9 +312,11 @@ def taken_out() -> str:
     plain = "default-plain:contrastive_weight=1"
     lines: dict[str, Sequence[Place]] = {
         "plain, 150 steps": [("dev/150", "default-plain")],
-        "+ prototypes": [("dev/150", "default-plain:prototype_scale=10")],
-        "plain + contrast": [("dev/150", plain), ("search", plain)],
-        "+ prototypes": [("dev/150", "default-plain:prototype_scale=10")],
+        "plain + prototypes (20n: probe)": [
+            ("probes", "10.0 0.0 stage1"),
+            ("dev/150", "default-plain:prototype_scale=10"),
+        ],
+        "plain + contrast (20n: probe)": [("dev/150", plain), ("probes", PROBED_CONTRAST), ("search", plain)],
         "contrast + prototypes": [("dev/150", "default-plain:prototype_scale=10+contrastive_weight=1")],
         "contrast + 15% of the labelled rows' tokens cut": [("dev/150", f"{plain}+labelled_cutoff=0.15")],
         "contrast + layer-wise rates, factor 0.8": [("dev/150", f"{plain}+layer_decay=0.8")],
