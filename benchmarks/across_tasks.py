@@ -15,15 +15,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks import rows as files
 from ganbert.compare.intervals import Estimate
-from ganbert.compare.store import Results
 
 CELL = ["task", "budget"]
 
 
 def read(paths: list[Path], methods: list[str]) -> pd.DataFrame:
-    """Return the records of these methods in the cells that the first has; of runs found twice the first."""
-    rows = pd.DataFrame([record for path in paths for record in Results(path).read()])
+    """Return the records of these methods in the cells that the first has; of runs found twice the first.
+
+    Args:
+        paths: of JSON Lines files, which may be compressed.
+        methods: by name.
+    """
+    rows = pd.DataFrame([record for path in paths for record in files.read(path)])
     rows = rows[rows["method"].isin(methods)].drop_duplicates([*CELL, "method", "seed"])
     return rows.merge(rows.loc[rows["method"] == methods[0], CELL].drop_duplicates())
 
@@ -73,7 +78,7 @@ def over_cells(rows: pd.DataFrame, against: str) -> pd.DataFrame:
                 "seeds": len(complete),
                 f"less {against}": Estimate.of(complete).percent("+") if complete else "",
                 "mean of cells": f"{of_cells.mean() * 100:+.1f}",
-                "worst cell": f"{of_cells.min() * 100:+.1f} {of_cells.idxmin()}",
+                "worst cell": f"{of_cells.min() * 100:+.1f} on {', '.join(of_cells.idxmin())}",
                 "deviation": "" if np.isnan(deviation) else f"{deviation:.2f}x",  # of a single seed there is none
                 "ECE": f"{means['ece'].mean() / means['ece_against'].mean():.2f}x",
                 "seconds": f"{(means['seconds_in_all'] / means['seconds_in_all_against']).mean():.2f}x",

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
-
 import pandas as pd
 
 from benchmarks.across_tasks import by_cell, over_cells
-from benchmarks.pages.rows import Row, benchmark, comparison, mean, read, RESULTS, runs, table
-from ganbert.evaluation.intervals import Estimate
-from ganbert.evaluation.statistics import Summary, summarise
+from benchmarks.across_tasks import read as read_methods
+from benchmarks.rows import Row, benchmark, comparison, mean, read, RESULTS, runs, table
+from ganbert.compare.intervals import Estimate
+from ganbert.compare.statistics import Summary, summarise
 
 RATES = "encoder_lr=1e-4+discriminator_lr=1e-4"
 GAN_RATES = f"gan-bert:{RATES}+generator_lr=1e-4"
 HEADS = "encoder_lr=1e-4+discriminator_lr=1e-3"
 
-FINAL = [f"final/{task}" for task in ("20n-stripped", "mnli-m", "qc-coarse", "qc-fine", "sst5")] + ["curves/qc"]
+FINAL = [*sorted(RESULTS.glob("final/*.jsonl.gz")), RESULTS / "curves" / "qc.jsonl.gz"]
 """Rows of the default on the test sets; those of SetFit on QC stand with the other curves of QC."""
 
 Cells = dict[tuple[str, str, str], Summary]
@@ -134,23 +133,15 @@ def ablation() -> str:
     return table(["", *columns], lines)
 
 
-def across(methods: Sequence[str]) -> pd.DataFrame:
-    """Return the rows of some methods on the test sets, in the cells that the first of them has."""
-    rows = [row for name in FINAL for row in comparison(name) if row["method"] in methods]
-    frame = pd.DataFrame(rows).drop_duplicates(["task", "budget", "method", "seed"])
-    cells = frame.loc[frame["method"] == methods[0], ["task", "budget"]].drop_duplicates()
-    return frame.merge(cells)
-
-
 def cells_of(*methods: str) -> str:
     """Return the table of each cell; all are measured against the first method."""
-    frame = by_cell(across(methods), methods[0])
+    frame = by_cell(read_methods(FINAL, list(methods)), methods[0])
     return table(list(frame.columns), frame.to_numpy().tolist(), left=2)
 
 
 def means_of(*methods: str) -> str:
     """Return the table of means over all cells; all are measured against the first method."""
-    frame = over_cells(across(methods), methods[0])
+    frame = over_cells(read_methods(FINAL, list(methods)), methods[0])
     return table(list(frame.columns), frame.to_numpy().tolist())
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from benchmarks.pages.rows import Row, benchmark, comparison, mean, probes, runs, table
+from benchmarks.rows import Row, benchmark, comparison, mean, probes, runs, table
 
 BUDGETS = {"qc-coarse": "1%", "qc-fine": "2%", "sst5": "1%", "mnli-m": "0.1%", "20n-stripped": "1%"}
 """The budget that each task was searched at."""
@@ -110,9 +110,6 @@ def moving_teacher() -> str:
         "average, hard labels, aligned": [("dev/150", f"{average}+alignment=labelled+temperature=0")],
         "average, temperature 0.5, aligned, prototypes (section 7)": [
             ("dev/150", f"{prototypes}+alignment=labelled+temperature=0.5")
-        ],
-        "the same with average 0.95": [
-            ("dev/150", f"{prototypes.replace('0.99', '0.95')}+alignment=labelled+temperature=0.5")
         ],
         "SoftMatch's weights (uncommitted)": [("search", f"{dirty}+confidence=soft")],
         "15% of the student's tokens cut (uncommitted)": [("search", f"{dirty}+token_cutoff=0.15")],
