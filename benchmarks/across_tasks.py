@@ -68,6 +68,7 @@ def over_cells(rows: pd.DataFrame, against: str) -> pd.DataFrame:
         gains = pairs.pivot(index="seed", columns=CELL, values="gain")
         complete = gains.dropna().mean(axis="columns").to_list()
         of_cells = gains.mean()
+        worst = pd.MultiIndex.from_tuples([of_cells.idxmin()])[0]
         deviations = cells[["accuracy", "accuracy_against"]].std().mean()
         deviation = deviations["accuracy"] / deviations["accuracy_against"]
         means = cells[["ece", "ece_against", "seconds_in_all", "seconds_in_all_against"]].mean()
@@ -78,7 +79,7 @@ def over_cells(rows: pd.DataFrame, against: str) -> pd.DataFrame:
                 "seeds": len(complete),
                 f"less {against}": Estimate.of(complete).percent("+") if complete else "",
                 "mean of cells": f"{of_cells.mean() * 100:+.1f}",
-                "worst cell": f"{of_cells.min() * 100:+.1f} on {', '.join(of_cells.idxmin())}",
+                "worst cell": f"{of_cells.min() * 100:+.1f} on {', '.join(map(str, worst))}",
                 "deviation": "" if np.isnan(deviation) else f"{deviation:.2f}x",  # of a single seed there is none
                 "ECE": f"{means['ece'].mean() / means['ece_against'].mean():.2f}x",
                 "seconds": f"{(means['seconds_in_all'] / means['seconds_in_all_against']).mean():.2f}x",

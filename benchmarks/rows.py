@@ -17,7 +17,9 @@ RESULTS = REPOSITORY / "results"
 
 Row = dict[str, Any]
 
-PROBE = re.compile(r"(?P<task>\S+) (?P<seed>\d) (?P<method>.*?) (?P<accuracy>\d+\.\d)(?: ens \S+| ece (?P<ece>\d+))? \d+s")
+PROBE = re.compile(
+    r"(?P<task>\S+) (?P<seed>\d) (?P<method>.*?) (?P<accuracy>\d+\.\d)(?: ens \S+| ece (?P<ece>\d+))? \d+s"
+)
 """A line of `results/search/probes.txt` with one figure; percentages."""
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import functools
+
 import pandas as pd
 
 from benchmarks.across_tasks import by_cell, over_cells
 from benchmarks.across_tasks import read as read_methods
-from benchmarks.rows import Row, benchmark, comparison, mean, read, RESULTS, runs, table
-from ganbert.compare.intervals import Estimate
+from benchmarks.rows import RESULTS, comparison, mean, read, runs, table
 from ganbert.compare.statistics import Summary, summarise
 
 RATES = "encoder_lr=1e-4+discriminator_lr=1e-4"
 GAN_RATES = f"gan-bert:{RATES}+generator_lr=1e-4"
+WITHOUT = "default:adversarial=false"
 HEADS = "encoder_lr=1e-4+discriminator_lr=1e-3"
 
 FINAL = [*sorted(RESULTS.glob("final/*.jsonl.gz")), RESULTS / "curves" / "qc.jsonl.gz"]
@@ -50,12 +51,20 @@ def paper() -> str:
                 else ""
                 for method in ("bert-epochs", "bert", "gan-bert", "embed", "setfit")
             }
-            gains = [
-                gain(summaries(name, against)[task, budget, "gan-bert"]) for against in ("bert-epochs", "bert")
-            ]
+            gains = [gain(summaries(name, against)[task, budget, "gan-bert"]) for against in ("bert-epochs", "bert")]
             first, others = list(means.values())[:3], list(means.values())[3:]
             lines.append([task, f"{budget} ({n_labelled})", *first, *gains, *others])
-    header = ["task", "labels", "bert-epochs", "bert", "gan-bert", "*less bert-epochs*", "*less bert*", "embed", "setfit"]
+    header = [
+        "task",
+        "labels",
+        "bert-epochs",
+        "bert",
+        "gan-bert",
+        "*less bert-epochs*",
+        "*less bert*",
+        "embed",
+        "setfit",
+    ]
     return table(header, lines, left=2)
 
 
@@ -154,7 +163,9 @@ def everything(name: str) -> str:
         accuracy, macro_f1, ece = (s.figures[figure].percent() for figure in ("accuracy", "macro_f1", "ece"))
         counts = [f"{figure:.0f}" for figure in (s.steps, s.labelled_shown, s.seconds)]
         method = f"`{s.method}`"
-        lines.append([s.task, f"{s.budget} ({s.n_labelled})", method, accuracy, macro_f1, ece, *counts, s.figures["accuracy"].n])
+        lines.append(
+            [s.task, f"{s.budget} ({s.n_labelled})", method, accuracy, macro_f1, ece, *counts, s.figures["accuracy"].n]
+        )
     header = ["task", "labels", "method", "accuracy", "macro F1", "ECE", "steps", "looks", "seconds", "seeds"]
     return table(header, lines, left=3)
 
@@ -172,7 +183,15 @@ def files() -> str:
         named = ", ".join(f"`{method}`" for method in methods) if len(methods) < 9 else f"{len(methods)} methods"
         if "curves/qc-rates" in str(path):
             named = "`bert` and `gan-bert`, all rates 1e-4"
-        seeds = sorted({len(runs(rows, method, task=task, budget=b)) for method in methods for task, of in budgets.items() for b in of} - {0})
+        seeds = sorted(
+            {
+                len(runs(rows, method, task=task, budget=b))
+                for method in methods
+                for task, of in budgets.items()
+                for b in of
+            }
+            - {0}
+        )
         shown = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
         part = {"test": "test", "dev": "development"}[rows[0]["split"]]
         commits = ", ".join(dict.fromkeys(row["commit"] for row in rows))
@@ -208,5 +227,7 @@ def first_development() -> str:
     lines = []
     for method in dict.fromkeys(row["method"] for row in rows):
         of = runs(rows, method)
-        lines.append([method, *(f"{row['accuracy']:.3f}" for row in of), f"{mean(of, 'accuracy'):.3f}", f"{mean(of, 'ece'):.3f}"])
+        lines.append(
+            [method, *(f"{row['accuracy']:.3f}" for row in of), f"{mean(of, 'accuracy'):.3f}", f"{mean(of, 'ece'):.3f}"]
+        )
     return table(["recipe, 266 steps", "seed 0", "seed 1", "mean", "ECE"], lines)

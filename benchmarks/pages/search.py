@@ -131,7 +131,10 @@ def finished_teacher() -> str:
         "hard labels, aligned": ("soft2 labelled 0.0 0.5", ""),
         "hard labels, all rows alike, contrast among all": ("stage2 raw contrast 1.0", "stage 2 prototypes 0.0"),
         "the same, a third generation": ("", "stage 3 prototypes 0.0"),
-        "the teacher follows the student (average 0.97), temperature 0.5, aligned": ("follow labelled 0.5 0.5 0.97", ""),
+        "the teacher follows the student (average 0.97), temperature 0.5, aligned": (
+            "follow labelled 0.5 0.5 0.97",
+            "",
+        ),
         "the same, temperature 0.7, not aligned": ("follow none 0.7 0.5 0.97", ""),
     }
     tasks = ("qc-coarse", "qc-fine", "20n-stripped")
@@ -183,6 +186,19 @@ def looks() -> str:
             ]
         )  # fmt: skip
     return table(["", "labels", "looks at each", "`bert-tuned`", "`default`"], lines)
+
+
+def elsewhere() -> str:
+    """Equally many labels of each class, and a rare class beside everything else, while contrast was equation 2."""
+    lines = []
+    for name, place, figure in (
+        ("qc-coarse, 8 labels of each class, accuracy", "balanced", "accuracy"),
+        ("a minority of 5%, macro F1", "minority", "macro_f1"),
+        ("a minority of 5%, accuracy", "minority", "accuracy"),
+    ):
+        rows = comparison(f"dev/300/{place}")
+        lines.append([name, *(cell(runs(rows, method), figure) for method in (PLAIN, "default"))])
+    return table(["300 steps", "`bert-tuned`", "`default`"], lines)
 
 
 def rare_parts() -> str:
