@@ -35,7 +35,7 @@ def read(paths: list[Path], methods: list[str]) -> pd.DataFrame:
 
 def paired(rows: pd.DataFrame, method: str, against: str) -> pd.DataFrame:
     """Return the runs of two methods that have cell, seed and rows in common, side by side."""
-    columns = [*CELL, "seed", "split_hash", "accuracy", "ece", "seconds_in_all"]
+    columns = [*CELL, "seed", "split_hash", "accuracy", "macro_f1", "ece", "seconds_in_all"]
     one, other = (rows.loc[rows["method"] == name, columns] for name in (method, against))
     return one.merge(other, on=[*CELL, "seed", "split_hash"], suffixes=("", "_against"))
 
@@ -68,7 +68,7 @@ def over_cells(rows: pd.DataFrame, against: str) -> pd.DataFrame:
         gains = pairs.pivot(index="seed", columns=CELL, values="gain")
         complete = gains.dropna().mean(axis="columns").to_list()
         of_cells = gains.mean()
-        worst = pd.MultiIndex.from_tuples([of_cells.idxmin()])[0]
+        worst = of_cells.index[of_cells.argmin()]
         deviations = cells[["accuracy", "accuracy_against"]].std().mean()
         deviation = deviations["accuracy"] / deviations["accuracy_against"]
         means = cells[["ece", "ece_against", "seconds_in_all", "seconds_in_all_against"]].mean()
@@ -79,7 +79,7 @@ def over_cells(rows: pd.DataFrame, against: str) -> pd.DataFrame:
                 "seeds": len(complete),
                 f"less {against}": Estimate.of(complete).percent("+") if complete else "",
                 "mean of cells": f"{of_cells.mean() * 100:+.1f}",
-                "worst cell": f"{of_cells.min() * 100:+.1f} on {', '.join(map(str, worst))}",
+                "worst cell": f"{of_cells.min() * 100:+.1f} on {', '.join(worst)}",
                 "deviation": "" if np.isnan(deviation) else f"{deviation:.2f}x",  # of a single seed there is none
                 "ECE": f"{means['ece'].mean() / means['ece_against'].mean():.2f}x",
                 "seconds": f"{(means['seconds_in_all'] / means['seconds_in_all_against']).mean():.2f}x",

@@ -31,7 +31,8 @@ AIMS = (
     ("cost", "a GAN-BERT step against a plain step of the same batch", "1.05x", "1.02x", "adversary_cost"),
     (
         "fast",
-        "accuracy of the fast path minus that of float32, padded, in no order (QC coarse, 55 labels, 5 seeds, 50 steps)",
+        "accuracy of the fast path minus that of float32, padded, in no order "
+        "(QC coarse, 55 labels, 5 seeds, 50 steps)",
         "no difference beyond its interval", "", "fast_path",
     ),
     ("forward", "forward pass against `BertForSequenceClassification`, same batches", "1.00 ± 0.03", "", "predict"),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.across_tasks import CELL, over_cells
+from benchmarks.across_tasks import CELL, over_cells, paired
 from benchmarks.across_tasks import read as read_methods
 from benchmarks.pages import search
 from benchmarks.pages.comparisons import FINAL, GAN_RATES, HEADS, RATES, WITHOUT, summaries
@@ -22,20 +22,22 @@ PLUS_MINUS = re.compile(r"\d+\.\d+ ± \d+\.\d+")
 
 @functools.cache
 def gains(method: str, against: str, figure: str = "accuracy") -> pd.DataFrame:
-    """Return a line for each pair of runs on the same rows: cell, seed, and the difference in points."""
-    rows = read_methods(FINAL, [against, method])
-    columns = [*CELL, "seed", "split_hash", figure]
-    one, other = (rows.loc[rows["method"] == name, columns] for name in (method, against))
-    pairs = one.merge(other, on=columns[:4], suffixes=("", "_against"))
+    """Return a line for each pair of runs on the same rows, with the difference of a figure in points as `gain`."""
+    pairs = paired(read_methods(FINAL, [against, method]), method, against)
     return pairs.assign(gain=100 * (pairs[figure] - pairs[f"{figure}_against"]))
+
+
+def with_interval(values: Sequence[float], digits: int = 1) -> str:
+    """Return the mean without its sign, and half the width of its interval."""
+    estimate = Estimate.of(values)
+    assert estimate.low is not None
+    assert estimate.high is not None
+    return f"{abs(estimate.mean):.{digits}f} ± {(estimate.high - estimate.low) / 2:.{digits}f}"
 
 
 def over_seeds(pairs: pd.DataFrame, digits: int = 1) -> str:
     """Return the mean over cells without its sign, with its interval over seeds."""
-    estimate = Estimate.of(pairs.groupby("seed")["gain"].mean().to_list())
-    assert estimate.low is not None
-    assert estimate.high is not None
-    return f"{abs(estimate.mean):.{digits}f} ± {(estimate.high - estimate.low) / 2:.{digits}f}"
+    return with_interval(pairs.groupby("seed")["gain"].mean().to_list(), digits)
 
 
 def by_seed(pairs: pd.DataFrame, sign: str = "") -> str:
@@ -79,9 +81,8 @@ def of_ablation() -> Iterator[str]:
         found = (cells.get((task, budget, method)) for task, budget in (("qc-coarse", "1%"), ("qc-fine", "2%")))
         return [s.gain.percent("+") for s in found if s is not None and s.gain is not None]
 
-    for term, name in (("feature_matching", "feature matching"), ("fooling", "L_G_unsup"), ("real", "E_real")):
-        moved = " and ".join(less(f"{GAN_RATES}+{term}_weight=0", GAN_RATES))
-        yield f"feature matching moves accuracy by {moved}" if term == "feature_matching" else f"{name} by {moved}"
+    for term in ("feature_matching", "fooling", "real"):
+        yield f"by {' and '.join(less(f'{GAN_RATES}+{term}_weight=0', GAN_RATES))}"
     yield "{} on QC coarse and {} on QC fine".format(*less(GAN_RATES, f"bert:{RATES}"))
     heads = less(f"gan-bert:{HEADS}+generator_lr=1e-3+pooling=mean", f"bert:{HEADS}+pooling=mean")
     yield f"behind, by {' and '.join(heads)}".replace("-", "")
@@ -99,10 +100,8 @@ def of_search() -> Iterator[str]:
     }
     fake = scores["adversarial", "fake class"]
     for recipe, phrase in (("adversarial", "largest probability by {}"), ("plain", "plain model's by {}")):
-        estimate = Estimate.of([fake[label] - auroc for label, auroc in scores[recipe, "largest probability"].items()])
-        assert estimate.low is not None
-        assert estimate.high is not None
-        yield phrase.format(f"{estimate.mean:.3f} ± {(estimate.high - estimate.low) / 2:.3f}")
+        others = scores[recipe, "largest probability"]
+        yield phrase.format(with_interval([fake[label] - auroc for label, auroc in others.items()], digits=3))
     places = ([("dev/300", search.PLAIN)], [("dev/300", "default")])
     tasks = ("qc-coarse", "qc-fine", "sst5", "mnli-m")
     tuned, default = (np.mean([mean(search.found(task, place), "accuracy") for task in tasks]) for place in places)
