@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -62,6 +63,16 @@ TABLES: Mapping[str, Callable[[], str]] = {
 """By the name that a page gives in its marker."""
 
 
+@functools.cache
+def made(name: str) -> str:
+    """Return a table, made once.
+
+    Raises:
+        KeyError: there is no such table.
+    """
+    return TABLES[name]()
+
+
 def pages() -> list[Path]:
     """Return the pages that may hold marked places."""
     return [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
@@ -78,4 +89,4 @@ def filled(text: str) -> str:
     Raises:
         KeyError: a marker names no table.
     """
-    return BLOCK.sub(lambda match: f"{match['begin']}\n{TABLES[match['name']]()}\n\n{match['end']}", text)
+    return BLOCK.sub(lambda match: f"{match['begin']}\n{made(match['name'])}\n\n{match['end']}", text)

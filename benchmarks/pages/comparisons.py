@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 
 import pandas as pd
 
-from benchmarks.across_tasks import by_cell, over_cells
+from benchmarks.across_tasks import CELL, by_cell, over_cells
 from benchmarks.across_tasks import read as read_methods
 from benchmarks.rows import RESULTS, comparison, mean, read, runs, table
 from ganbert.compare.statistics import Summary, summarise
@@ -143,15 +144,25 @@ def ablation() -> str:
 
 
 def cells_of(*methods: str) -> str:
-    """Return the table of each cell; all are measured against the first method."""
-    frame = by_cell(read_methods(FINAL, list(methods)), methods[0])
+    """Return the table of each cell, small budgets first; all are measured against the first method."""
+    rows = read_methods(FINAL, list(methods))
+    frame = by_cell(rows, methods[0]).merge(rows[[*CELL, "n_labelled"]].drop_duplicates(CELL))
+    frame = frame.sort_values(["task", "n_labelled"]).drop(columns="n_labelled")
     return table(list(frame.columns), frame.to_numpy().tolist(), left=2)
 
 
-def means_of(*methods: str) -> str:
-    """Return the table of means over all cells; all are measured against the first method."""
-    frame = over_cells(read_methods(FINAL, list(methods)), methods[0])
-    return table(list(frame.columns), frame.to_numpy().tolist())
+def means_of(against: str, method: str) -> str:
+    """Return what a method gains against another over all cells, and at what cost: a line for each figure."""
+    (line,) = over_cells(read_methods(FINAL, [against, method]), against).to_dict("records")
+    names = {
+        f"less {against}": "points of accuracy, on average",
+        "worst cell": "points of accuracy, worst cell",
+        "deviation": "standard deviation over seeds",
+        "ECE": "calibration error",
+        "seconds": "seconds",
+    }
+    title = f"`{method}` against `{against}`, {line['cells']} cells, {line['seeds']} seeds"
+    return table([title, ""], [[name, line[key]] for key, name in names.items()])
 
 
 def everything(name: str) -> str:
@@ -173,29 +184,26 @@ def everything(name: str) -> str:
 def files() -> str:
     """Return what each file of rows on the test sets, and that of the ablation, holds."""
     lines = []
-    for path in sorted([*RESULTS.glob("final/*.gz"), *RESULTS.glob("curves/*.gz")]):
+    for path in [*FINAL[:-1], *sorted((RESULTS / "curves").glob("*.jsonl.gz"))]:
         rows = read(path)
-        budgets: dict[str, dict[str, None]] = {}
-        for row in sorted(rows, key=lambda row: (row["task"], row["n_labelled"])):
-            budgets.setdefault(row["task"], {})[row["budget"]] = None
+        by_size = sorted(rows, key=lambda row: float(row["n_labelled"]))
+        budgets = {
+            task: ", ".join(dict.fromkeys(row["budget"] for row in by_size if row["task"] == task))
+            for task in dict.fromkeys(row["task"] for row in rows)
+        }
+        same = len(set(budgets.values())) == 1
+        what = f"{', '.join(budgets)} at {next(iter(budgets.values()))}"
+        if not same:
+            what = "; ".join(f"{task} at {of_task}" for task, of_task in budgets.items())
         methods = list(dict.fromkeys(row["method"] for row in rows))
-        what = "; ".join(f"{task} at {', '.join(of_task)}" for task, of_task in budgets.items())
-        named = ", ".join(f"`{method}`" for method in methods) if len(methods) < 9 else f"{len(methods)} methods"
-        if "curves/qc-rates" in str(path):
-            named = "`bert` and `gan-bert`, all rates 1e-4"
-        seeds = sorted(
-            {
-                len(runs(rows, method, task=task, budget=b))
-                for method in methods
-                for task, of in budgets.items()
-                for b in of
-            }
-            - {0}
-        )
+        short = [method if len(method) < 40 else f"{method.partition(':')[0]}:..." for method in methods]
+        named = ", ".join(f"`{method}`" for method in short) if len(methods) < 9 else f"{len(methods)} methods"
+        seeds = sorted(set(Counter((row["task"], row["budget"], row["method"]) for row in rows).values()))
         shown = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
         part = {"test": "test", "dev": "development"}[rows[0]["split"]]
         commits = ", ".join(dict.fromkeys(row["commit"] for row in rows))
-        lines.append([f"`{path.relative_to(RESULTS.parent)}`", what, named, shown, part, commits])
+        name = path.relative_to(RESULTS).as_posix().removesuffix(".jsonl.gz")
+        lines.append([f"`{name}`", what, named, shown, part, commits])
     return table(["file", "tasks and budgets", "methods", "seeds", "rows", "commits"], lines, left=6)
 
 

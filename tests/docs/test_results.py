@@ -50,7 +50,7 @@ def test_a_page_quotes_what_the_rows_give(page: str) -> None:
 
 
 def test_every_figure_with_an_interval_is_of_a_table_or_a_checked_statement() -> None:
-    known = {found for table in blocks.TABLES.values() for found in PLUS_MINUS.findall(table())}
+    known = {found for name in blocks.TABLES for found in PLUS_MINUS.findall(blocks.made(name))}
     known |= {found for phrases in STATEMENTS.values() for phrase in phrases() for found in PLUS_MINUS.findall(phrase)}
     quoted = {
         (name_of(page), found)
