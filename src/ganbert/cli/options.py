@@ -206,7 +206,7 @@ def table_options_of(
 ) -> TableOptions:
     """Return how to read a table for a trained model: columns that are not named are those it was trained on."""
     from ganbert.data.rows import TableOptions
-    from ganbert.predict.columns import columns_of
+    from ganbert.predict.backends import columns_of
 
     trained = columns_of(model)
     return TableOptions(
