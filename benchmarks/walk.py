@@ -61,7 +61,7 @@ def main() -> None:
     package = Path(ganbert.__file__).parent
     os.environ["HF_DATASETS_CACHE"] = tempfile.mkdtemp(prefix="walk-")  # texts are tokenised, not found in a cache
     walk = _Walk(package)
-    backward = torch.Tensor.backward
+    backward: Any = torch.Tensor.backward
 
     def first_backward(*args: Any, **kwargs: Any) -> None:
         walk.stop()

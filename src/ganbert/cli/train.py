@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -63,6 +64,12 @@ def command(
         bool, typer.Option("--overwrite", help="Replace the model or run in the output folder.")
     ] = False,
     report_to: Annotated[str, typer.Option(help="Tracker: tensorboard, trackio, wandb, mlflow, ...")] = "none",
+    push_to_hub: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Upload the model to this repository of the Hugging Face Hub.", show_default=False
+        ),
+    ] = None,
     tables: TableGroup,
     table_format: options.TableFormat = "csv",
     as_json: options.Json = False,
@@ -96,6 +103,7 @@ def command(
 
     from ganbert.data.corpus import read_corpus
     from ganbert.runtime import choose_compute, is_main_process
+    from ganbert.storage.hub import check_repo_id, push_folder
     from ganbert.training.run_folder import check_output
     from ganbert.training.train import train
 
@@ -106,8 +114,10 @@ def command(
             f"--report-to {report_to!r}: not installed, or no tracker that transformers knows (tensorboard, trackio, "
             f"wandb, mlflow, ...); installed: {', '.join(trackers) or 'none'}"
         )
-    inputs = [*(files or []), *(labelled or []), *(unlabelled or []), *filter(None, (validation, test)), encoder]
-    check_output(output, resume=resume, overwrite=overwrite, inputs=inputs)
+    inputs = [*(files or []), *(labelled or []), *(unlabelled or []), *filter(None, (validation, test))]
+    check_output(output, resume=resume, overwrite=overwrite, inputs=[*map(str, inputs), encoder])
+    if push_to_hub is not None:  # not after an hour of training
+        check_repo_id(push_to_hub)
     chosen = recipe.chosen()
     with scratch() as workspace:
         corpus = read_corpus(
@@ -142,6 +152,9 @@ def command(
             options.print_json(_summary(result, recipe.recipe))
         else:
             _print_summary(result, table_options, [*([test] if test else []), *(files or []), *(labelled or [])])
+    if push_to_hub is not None:  # the model is finished and named above, whatever becomes of the upload
+        address = push_folder(output, push_to_hub)
+        print(f"Uploaded to {printable(address)}", file=sys.stderr)
 
 
 def _summary(result: TrainingResult, name: str) -> dict[str, object]:
