@@ -1,6 +1,6 @@
 """How fast a trained model answers: `ganbert predict`'s engine and exported models against what people use otherwise.
 
-    python -m benchmarks.predict --models /tmp/models --output docs/results/predict.json
+    python -m benchmarks.predict --models /tmp/models --output results/benchmarks/predict.json
 
 Texts are the questions of QC over and over. Things compared take turns in one run, and a figure is the median of the
 turns. Measured are rows a second and memory of every engine at its own batches (`engines`); the forward pass alone on
@@ -230,7 +230,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--models", type=Path, default=Path("/tmp/ganbert-benchmark-models"))
-    parser.add_argument("--output", type=Path, default=Path("docs/results/predict.json"))
+    parser.add_argument("--output", type=Path, default=Path("results/benchmarks/predict.json"))
     parser.add_argument(
         "--rows", type=int, default=100_000, help="rows each of our engines classifies, over all rounds"
     )
