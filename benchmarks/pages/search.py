@@ -1,4 +1,4 @@
-"""Tables of the search for a default (docs/results/search.md): development rows, a few seeds, every figure shown."""
+"""Tables of the search for a default (docs/results/experiments.md): development rows, every seed shown."""
 
 from __future__ import annotations
 
