@@ -12,7 +12,7 @@ import pandas as pd
 from benchmarks.across_tasks import CELL, over_cells, paired
 from benchmarks.across_tasks import read as read_methods
 from benchmarks.pages import search
-from benchmarks.pages.comparisons import FINAL, GAN_RATES, HEADS, RATES, WITHOUT, summaries
+from benchmarks.pages.comparisons import FINAL, GAN_RATES, HEADS, RATES, WITHOUT, gain, summaries
 from benchmarks.rows import benchmark, mean
 from ganbert.compare.intervals import Estimate
 
@@ -73,6 +73,18 @@ def of_default() -> Iterator[str]:
     yield f"in {(calibration['gain'] > 0).sum()} of {len(calibration)} runs"
 
 
+def of_paper() -> Iterator[str]:
+    """Yield how often docs/results/paper.md says that seeds show something."""
+    names = ("curves/qc", "curves/sst5", "curves/mnli")
+    for against, phrase in (("bert-epochs", "at {} of them"), ("bert", "at {} of 18")):
+        cells = [s for name in names for s in summaries(name, against).values() if s.method == "gan-bert"]
+        yield phrase.format(sum(gain(s).startswith("**") for s in cells)) + " by more than seeds vary"
+    qc = {(s.task, s.budget, s.method): s.figures["accuracy"].mean for s in summaries("curves/qc").values()}
+    places = {place[:2] for place in qc}
+    ahead = sum(qc[*place, "embed"] > qc[*place, "gan-bert"] for place in places)
+    yield f"at {ahead} of the {len(places)} budgets of QC"
+
+
 def of_ablation() -> Iterator[str]:
     """Yield the differences that docs/results/ablation.md gives beside its table."""
 
@@ -127,6 +139,7 @@ def plain(text: str) -> str:
 STATEMENTS = {
     "docs/results/README.md": of_overview,
     "docs/results/default.md": of_default,
+    "docs/results/paper.md": of_paper,
     "docs/results/ablation.md": of_ablation,
     "docs/results/experiments.md": of_search,
 }
