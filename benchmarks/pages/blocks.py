@@ -52,6 +52,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "search-ladder": search.ladder,
     "search-novelty": search.novelty,
     "search-taken-out": search.taken_out,
+    "speed-aims": speed.aims,
     "speed-engines": speed.engines,
     "speed-precisions": speed.precisions,
     "speed-scale": speed.scale,

@@ -114,7 +114,9 @@ class Predictor:
         Args:
             folder: the model folder.
             batch_size: rows computed at once; None is as many as are computed well, by their length.
-            device, precision, threads: as for `ganbert.runtime.choose_compute`.
+            device: as for `ganbert.runtime.choose_compute`.
+            precision: as for `ganbert.runtime.choose_compute`.
+            threads: as for `ganbert.runtime.choose_compute`.
 
         Raises:
             InputError: the folder holds no model that ganbert has trained, or it cannot be computed like that.
