@@ -102,18 +102,18 @@ def of_ablation() -> Iterator[str]:
     yield f"each seed ({less('gan-bert', 'bert:max_steps=11')[0]})"
 
 
+def novelty(recipe: str, score: str) -> list[float]:
+    """Return the AUROC of a score of unknown classes, one for each class left out."""
+    rows = (row for row in benchmark("novelty") if row["recipe"] == recipe)
+    return [row["auroc"][score] for row in sorted(rows, key=lambda row: str(row["left_out"]))]
+
+
 def of_search() -> Iterator[str]:
     """Yield figures of docs/results/experiments.md beside its tables."""
-    rows = benchmark("novelty")
-    scores = {
-        (row["recipe"], name): {r["left_out"]: r["auroc"][name] for r in rows if r["recipe"] == row["recipe"]}
-        for row in rows
-        for name in row["auroc"]
-    }
-    fake = scores["adversarial", "fake class"]
+    fake = novelty("adversarial", "fake class")
     for recipe, phrase in (("adversarial", "largest probability by {}"), ("plain", "plain model's by {}")):
-        others = scores[recipe, "largest probability"]
-        yield phrase.format(with_interval([fake[label] - auroc for label, auroc in others.items()], digits=3))
+        others = novelty(recipe, "largest probability")
+        yield phrase.format(with_interval([one - other for one, other in zip(fake, others, strict=True)], digits=3))
     places = ([("dev/300", search.PLAIN)], [("dev/300", "default")])
     tasks = ("qc-coarse", "qc-fine", "sst5", "mnli-m")
     tuned, default = (np.mean([mean(search.found(task, place), "accuracy") for task in tasks]) for place in places)
@@ -131,12 +131,29 @@ def of_overview() -> Iterator[str]:
     yield f"takes {over_seeds(gains(WITHOUT, 'default', 'ece'))} points off"
 
 
+def of_readme() -> Iterator[str]:
+    """Yield the figures of the README that have no interval."""
+    cells = gains("default", "bert-tuned").groupby(CELL)["gain"].mean()
+    (line,) = over_cells(read_methods(FINAL, ["bert-tuned", "default"]), "bert-tuned").to_dict("records")
+    yield f"{cells.min():.1f} points on MNLI"
+    yield f"{cells.max():.1f} on 50 classes"
+    yield f"{line['seconds'].removesuffix('x')} times the seconds"
+
+
+def of_confidence() -> Iterator[str]:
+    """Yield the figures of docs/confidence.md that have no interval."""
+    fake, largest = (np.mean(novelty("adversarial", score)) for score in ("fake class", "largest probability"))
+    yield f"{fake:.2f} against {largest:.2f}"
+
+
 def plain(text: str) -> str:
     """Return Markdown on one line and without emphasis, in which phrases can be found."""
     return " ".join(text.replace("*", "").split())
 
 
 STATEMENTS = {
+    "README.md": of_readme,
+    "docs/confidence.md": of_confidence,
     "docs/results/README.md": of_overview,
     "docs/results/default.md": of_default,
     "docs/results/paper.md": of_paper,
