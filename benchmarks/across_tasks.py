@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ganbert.evaluation.intervals import Estimate
-from ganbert.evaluation.results import Results
+from ganbert.compare.intervals import Estimate
+from ganbert.compare.store import Results
 
 CELL = ["task", "budget"]
 

@@ -20,11 +20,11 @@ from transformers import DataCollatorWithPadding
 
 from ganbert import GanBertForSequenceClassification
 from ganbert.cli.options import quiet_libraries
-from ganbert.compute import computes_bfloat16_natively
-from ganbert.dropout import use_fast_dropout
-from ganbert.encoders import load_tokenizer
-from ganbert.evaluation.provenance import provenance
-from ganbert.evaluation.tasks import task_named
+from ganbert.compare.provenance import provenance
+from ganbert.compare.tasks import task_named
+from ganbert.fast.dropout import use_fast_dropout
+from ganbert.model.encoders import load_tokenizer
+from ganbert.runtime import computes_bfloat16_natively
 
 
 class Step:

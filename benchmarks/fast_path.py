@@ -26,11 +26,11 @@ from transformers import DataCollatorWithPadding
 
 from ganbert import DEFAULT, GanBertForSequenceClassification, train
 from ganbert.cli.options import quiet_libraries
-from ganbert.compute import choose_compute
+from ganbert.compare.provenance import provenance
+from ganbert.compare.sources import TaskSource
 from ganbert.data.corpus import Corpus
-from ganbert.encoders import load_tokenizer
-from ganbert.evaluation.provenance import provenance
-from ganbert.evaluation.sources import TaskSource
+from ganbert.model.encoders import load_tokenizer
+from ganbert.runtime import choose_compute
 
 N_LABELLED = 55
 
@@ -45,7 +45,7 @@ def slow(corpus: Corpus) -> Iterator[None]:
         mock.patch("ganbert.training.parts.train_occurring_rows_only"),
         mock.patch.object(GanBertForSequenceClassification, "enable_packing", return_value=False),
         mock.patch("ganbert.training.parts.DataCollatorWithPadding", padded),
-        mock.patch("ganbert.data.batches.WINDOW", 1),
+        mock.patch("ganbert.training.batches.WINDOW", 1),
     ):
         yield
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ganbert.evaluation.tasks import task_named
+from ganbert.compare.tasks import task_named
 
 CLASSES = ("DESC", "ENTY", "HUM", "LOC", "NUM")
 """ABBR has too few rows."""

@@ -24,12 +24,12 @@ from sklearn.metrics import roc_auc_score
 
 from ganbert import DEFAULT, train
 from ganbert.cli.options import quiet_libraries
-from ganbert.evaluation.provenance import provenance
-from ganbert.evaluation.setting import texts_of
-from ganbert.evaluation.splits import Split, few_label_split, set_development_rows_aside
-from ganbert.evaluation.tasks import task_named
-from ganbert.inference.predictor import Predictions, Predictor
-from ganbert.recipe import Recipe
+from ganbert.compare.provenance import provenance
+from ganbert.compare.setting import texts_of
+from ganbert.compare.splits import Split, few_label_split, set_development_rows_aside
+from ganbert.compare.tasks import task_named
+from ganbert.predict.predictor import Predictions, Predictor
+from ganbert.training.recipe import Recipe
 
 N_LABELLED = 55
 CLASSES = ("DESC", "ENTY", "HUM", "LOC", "NUM")

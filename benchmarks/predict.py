@@ -31,17 +31,17 @@ from transformers import BertConfig, BertForSequenceClassification
 from benchmarks.predict_engines import Worker
 from ganbert import DEFAULT, Predictor, train
 from ganbert.cli.options import quiet_libraries
-from ganbert.compute import choose_compute
+from ganbert.compare.provenance import provenance
+from ganbert.compare.tasks import task_named
 from ganbert.data.corpus import read_corpus, read_labelled
 from ganbert.data.rows import TableOptions
-from ganbert.encoders import load_pretrained_encoder, load_tokenizer
-from ganbert.evaluation.provenance import provenance
-from ganbert.evaluation.tasks import task_named
-from ganbert.inference.export import export_onnx
-from ganbert.inference.onnx_model import OnnxModel, read_export
-from ganbert.inference.predictor import Backend
-from ganbert.inference.tokens import Batch, Tokens, length_batches
-from ganbert.inference.torch_model import TorchModel, load_model
+from ganbert.data.tokens import Batch, Tokens, length_batches
+from ganbert.model.encoders import load_pretrained_encoder, load_tokenizer
+from ganbert.predict.export import export_onnx
+from ganbert.predict.onnx_backend import OnnxModel, read_export
+from ganbert.predict.predictor import Backend
+from ganbert.predict.torch_backend import TorchModel, load_model
+from ganbert.runtime import choose_compute
 
 PIPELINES = ("pipeline", *(f"pipeline {n}" for n in (8, 32, 64, 128)))
 OURS = ("ganbert bfloat16", "ganbert float32", "onnx float32", "onnx int8")

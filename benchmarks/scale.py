@@ -55,7 +55,7 @@ def make_model(folder: Path, n_layers: int | None) -> None:
     from transformers import AutoModel
 
     from ganbert import DEFAULT, GanBertForSequenceClassification
-    from ganbert.encoders import load_tokenizer, resolve_encoder
+    from ganbert.model.encoders import load_tokenizer, resolve_encoder
 
     shape = {"num_hidden_layers": n_layers} if n_layers else {}
     encoder = AutoModel.from_pretrained(resolve_encoder(MINILM), **shape)
@@ -104,7 +104,7 @@ def child(*arguments: str, **environment: str) -> tuple[float, float]:
 
 def description() -> dict[str, Any]:
     """Return the machine and versions, asked in another process because it imports torch."""
-    code = "import json; from ganbert.evaluation.provenance import provenance; print(json.dumps(provenance()))"
+    code = "import json; from ganbert.compare.provenance import provenance; print(json.dumps(provenance()))"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     described: dict[str, Any] = json.loads(answer.stdout)
     return described

@@ -46,10 +46,10 @@ from transformers import (
 
 from ganbert import DEFAULT, train
 from ganbert.cli.options import quiet_libraries
+from ganbert.compare.provenance import provenance
+from ganbert.compare.tasks import task_named
 from ganbert.data.corpus import corpus_of_texts
-from ganbert.encoders import load_tokenizer, resolve_encoder
-from ganbert.evaluation.provenance import provenance
-from ganbert.evaluation.tasks import task_named
+from ganbert.model.encoders import load_tokenizer, resolve_encoder
 
 BATCH = 64
 N_LABELLED = 64

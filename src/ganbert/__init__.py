@@ -13,17 +13,17 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from ganbert.registration import register_when_needed
+from ganbert.model.registration import register_when_needed
 from ganbert.version import __version__
 
 if TYPE_CHECKING:  # the same as in _HOMES, for type checkers and editors
-    from ganbert.config import GanBertConfig
     from ganbert.errors import InputError, RunError
-    from ganbert.estimator import GanBertClassifier
-    from ganbert.inference.predictor import Predictor
-    from ganbert.labelled_folds import LabelledFolds
-    from ganbert.model import GanBertForSequenceClassification
-    from ganbert.recipe import BERT, CODE, DEFAULT, PAPER, Recipe
+    from ganbert.model.config import GanBertConfig
+    from ganbert.model.modeling import GanBertForSequenceClassification
+    from ganbert.predict.predictor import Predictor
+    from ganbert.sklearn.estimator import GanBertClassifier
+    from ganbert.sklearn.folds import LabelledFolds
+    from ganbert.training.recipe import BERT, CODE, DEFAULT, PAPER, Recipe
     from ganbert.training.train import train
     from ganbert.training.trainer import GanBertTrainer
 
@@ -46,18 +46,18 @@ __all__ = [
 ]
 
 _HOMES = {
-    "BERT": "ganbert.recipe",
-    "CODE": "ganbert.recipe",
-    "DEFAULT": "ganbert.recipe",
-    "PAPER": "ganbert.recipe",
-    "GanBertClassifier": "ganbert.estimator",
-    "GanBertConfig": "ganbert.config",
-    "GanBertForSequenceClassification": "ganbert.model",
+    "BERT": "ganbert.training.recipe",
+    "CODE": "ganbert.training.recipe",
+    "DEFAULT": "ganbert.training.recipe",
+    "PAPER": "ganbert.training.recipe",
+    "GanBertClassifier": "ganbert.sklearn.estimator",
+    "GanBertConfig": "ganbert.model.config",
+    "GanBertForSequenceClassification": "ganbert.model.modeling",
     "GanBertTrainer": "ganbert.training.trainer",
     "InputError": "ganbert.errors",
-    "LabelledFolds": "ganbert.labelled_folds",
-    "Predictor": "ganbert.inference.predictor",
-    "Recipe": "ganbert.recipe",
+    "LabelledFolds": "ganbert.sklearn.folds",
+    "Predictor": "ganbert.predict.predictor",
+    "Recipe": "ganbert.training.recipe",
     "RunError": "ganbert.errors",
     "train": "ganbert.training.train",
 }

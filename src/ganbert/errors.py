@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ganbert.terminal import printable
+from ganbert.wording import printable
 
 
 class InputError(ValueError):

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganbert.compute import choose_compute
 from ganbert.data.corpus import read_corpus
 from ganbert.data.rows import TableOptions
-from ganbert.recipe import DEFAULT, Recipe
+from ganbert.runtime import choose_compute
+from ganbert.training.recipe import DEFAULT, Recipe
 from ganbert.training.train import train
 from tests.conftest import Outcome, Run, toy_rows
 

@@ -30,7 +30,7 @@ def failing(run: Run, trained: Path, toy_table: Toy, monkeypatch: pytest.MonkeyP
         def fail(*arguments: object, **options: object) -> None:
             raise error
 
-        monkeypatch.setattr("ganbert.inference.predictor.Predictor.load", fail)
+        monkeypatch.setattr("ganbert.predict.predictor.Predictor.load", fail)
         outcome = run("evaluate", trained, toy_table(n=6, labelled=6))
         assert outcome.out == ""
         return outcome.status, outcome.err
@@ -228,7 +228,7 @@ def test_sigterm_in_the_set_up_leaves_nothing(toy_table: Toy, tiny_encoder: str,
 
 
 def test_a_second_run_into_one_folder_is_refused(run: Run, toy_table: Toy, tiny_encoder: str, tmp_path: Path) -> None:
-    from ganbert.folders import claimed
+    from ganbert.storage.folders import claimed
 
     arguments = ("train", toy_table(), "--encoder", tiny_encoder, "--output", tmp_path / "model", "--max-steps", 2)
     with claimed(tmp_path / "model"):

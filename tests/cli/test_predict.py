@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 from datasets import Dataset
 
-from ganbert.inference.predictor import Predictor
+from ganbert.predict.predictor import Predictor
 from tests.cli.conftest import of_pairs, write_toy
 from tests.conftest import ANIMALS, COLOURS, FILLER, TOOLS, Run
 

@@ -13,7 +13,7 @@ from transformers import AutoModel, BertConfig, DistilBertConfig, GPT2Config, MP
 
 from ganbert.data.corpus import corpus_of_texts
 from ganbert.data.encode import encode, tokenize
-from ganbert.limits import usable_length
+from ganbert.model.tokenizers import usable_length
 from tests.conftest import VOCABULARY, tiny_tokenizer
 
 CLS, SEP = VOCABULARY.index("[CLS]"), VOCABULARY.index("[SEP]")

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pytest
 
 from ganbert.data.tables import TableWriter, check_output, format_of, read_chunks
-from ganbert.disk import part_file
 from ganbert.errors import InputError, RunError
+from ganbert.storage.disk import part_file
 
 TABLE = pa.table({"text": ["ä", "b"], "n": ["1", "2"]})
 STREAMED = ["csv", "tsv", "txt", "jsonl", "ndjson", "json", "parquet", "xlsx"]

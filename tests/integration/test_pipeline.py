@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from ganbert import GanBertConfig, GanBertForSequenceClassification, Predictor
 from ganbert.cli import app
-from ganbert.recipe import DEFAULT, Recipe
+from ganbert.training.recipe import DEFAULT, Recipe
 from tests.cli.conftest import of_pairs, train_toy_model
 from tests.conftest import toy_rows
 

@@ -21,10 +21,10 @@ import tqdm.std  # type: ignore[import-untyped]
 
 import ganbert.cli
 import ganbert.data.corpus
-import ganbert.inference.export
-import ganbert.inference.files
-import ganbert.inference.predictor
-import ganbert.inference.torch_model
+import ganbert.predict.export
+import ganbert.predict.files
+import ganbert.predict.predictor
+import ganbert.predict.torch_backend
 import ganbert.training.train  # noqa: F401
 from tests.torture import configs, faults, folders, kills, settings, tables
 from tests.torture.bases import Bases

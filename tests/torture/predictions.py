@@ -47,7 +47,7 @@ def compare(target: str, changed: Path, bases: Bases, workspace: Path) -> str:
 
 def predictions(folder: Path) -> dict[str, Any]:
     """Open a model folder and predict `TEXTS`."""
-    from ganbert.inference.predictor import Predictor
+    from ganbert.predict.predictor import Predictor
 
     made = Predictor.load(folder, device="cpu", precision="auto", threads=1).predict(TEXTS)
     return {"labels": list(made.label_names), "probabilities": made.probabilities, "novelty": made.novelty}

@@ -62,7 +62,7 @@ def _choice(rng: random.Random) -> list[str]:
         name = rng.choice(list(OPTIONS))
         values = OPTIONS[name]
         return [name, rng.choice(SANE if values is NUMBERS and rng.random() < 0.3 else values)]
-    from ganbert.recipe import Recipe
+    from ganbert.training.recipe import Recipe
 
     names = [field.name for field in dataclasses.fields(Recipe)]
     name = rng.choice([*names, "unknown", ""])

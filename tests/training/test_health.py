@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
-from ganbert.model import GanBertOutput
+from ganbert.model.modeling import GanBertOutput
 from ganbert.training.health import CERTAIN_ADVICE, PATIENCE, SAME_CLASS_ADVICE, HealthCallback, HealthMonitor
 
 

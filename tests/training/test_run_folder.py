@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from ganbert import folders
-from ganbert.disk import read_object
 from ganbert.errors import InputError
+from ganbert.storage import folders
+from ganbert.storage.disk import read_object
 from ganbert.training import run_folder
 
 MODEL = {
@@ -389,7 +389,7 @@ def test_a_check_leaves_nothing(tmp_path: Path) -> None:
 HOLD = """
 import sys, time
 from pathlib import Path
-from ganbert.folders import claimed
+from ganbert.storage.folders import claimed
 with claimed(Path(sys.argv[1])):
     print("claimed", flush=True)
     time.sleep(600)

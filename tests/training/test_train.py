@@ -13,12 +13,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ganbert.compute import choose_compute
 from ganbert.data.corpus import Corpus, corpus_of_texts
 from ganbert.errors import InputError, RunError
-from ganbert.inference.predictor import Predictor
-from ganbert.recipe import BERT, CODE, DEFAULT, PAPER, Recipe
+from ganbert.predict.predictor import Predictor
+from ganbert.runtime import choose_compute
 from ganbert.training.plots import PANELS
+from ganbert.training.recipe import BERT, CODE, DEFAULT, PAPER, Recipe
 from ganbert.training.result import TrainingResult
 from ganbert.training.train import train
 from ganbert.training.trainer import GanBertTrainer
@@ -210,7 +210,7 @@ def test_text_pairs_reach_the_encoder_with_token_types(run: Callable[..., Traini
 def test_non_finite_values_stop_the_run_name_the_step_and_keep_the_last_checkpoint(
     run: Callable[..., TrainingResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ganbert import losses
+    from ganbert.model import losses
 
     original, calls = losses.generator_unsupervised_loss, 0
 

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import BertConfig, TrainingArguments
 
 from ganbert import GanBertConfig, GanBertForSequenceClassification, GanBertTrainer, Recipe
-from ganbert.model import GanBertOutput
+from ganbert.model.modeling import GanBertOutput
 
 
 def make_trainer(tmp_path: Path, n_layers: int = 1, **recipe: Any) -> GanBertTrainer:

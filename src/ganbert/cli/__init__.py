@@ -15,10 +15,10 @@ import typer
 
 from ganbert.cli import compare, curve, demo, evaluate, export, predict, train
 from ganbert.cli.streams import tolerant_streams
-from ganbert.disk import why_not_written
 from ganbert.errors import InputError, RunError
-from ganbert.terminal import printable
+from ganbert.storage.disk import why_not_written
 from ganbert.version import __version__
+from ganbert.wording import printable
 
 LEAVES_FILES = frozenset({"train", "predict", "compare", "curve", "export", "demo"})
 """Commands whose product is a file or folder: it is complete even where their last words could not be printed."""

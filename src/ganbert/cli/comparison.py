@@ -21,22 +21,22 @@ from rich.text import Text
 
 from ganbert.cli import options, tables
 from ganbert.cli.run_progress import RunProgress
+from ganbert.compare.executors import one_by_one
+from ganbert.compare.forecast import Forecast
+from ganbert.compare.measure import check, measure, skipped_by
+from ganbert.compare.output import COMMANDS, RESULTS
+from ganbert.compare.plots import METRIC_NAMES, plot_curves
+from ganbert.compare.report import write_report
+from ganbert.compare.runs import what_is_wrong
+from ganbert.compare.statistics import Summary, sentence, sentences, summarise
+from ganbert.compare.store import Results
 from ganbert.errors import InputError, RunError
-from ganbert.evaluation.engines import one_by_one
-from ganbert.evaluation.forecast import Forecast
-from ganbert.evaluation.measure import check, measure, skipped_by
-from ganbert.evaluation.output import COMMANDS, RESULTS
-from ganbert.evaluation.plots import METRIC_NAMES, plot_curves
-from ganbert.evaluation.report import write_report
-from ganbert.evaluation.results import Results
-from ganbert.evaluation.runs import what_is_wrong
-from ganbert.evaluation.statistics import Summary, sentence, sentences, summarise
-from ganbert.terminal import printable
 from ganbert.training.train import InterruptedRunError
+from ganbert.wording import printable
 
 if TYPE_CHECKING:
-    from ganbert.evaluation.engines import Engine
-    from ganbert.evaluation.runs import Record, Run
+    from ganbert.compare.executors import Engine
+    from ganbert.compare.runs import Record, Run
 
 WORDS = (
     "Figures in percent, means over seeds. 95% interval: where the figure would lie with other seeds and other rows. "

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from ganbert.cli import options
+from ganbert.compare.budget import Budget
+from ganbert.compare.output import check_folder
+from ganbert.compare.task_names import TASK_NAMES
 from ganbert.errors import InputError
-from ganbert.evaluation.budget import Budget
-from ganbert.evaluation.output import check_folder
-from ganbert.evaluation.task_names import TASK_NAMES
 
 
 def command(
@@ -70,8 +70,8 @@ def command(
     # From here on libraries that take seconds to import.
     options.quiet_libraries()
     from ganbert.cli.comparison import carry_out_and_show
-    from ganbert.evaluation.measure import runs_of
-    from ganbert.evaluation.sources import TaskSource
+    from ganbert.compare.measure import runs_of
+    from ganbert.compare.sources import TaskSource
 
     sources = [TaskSource(task, data_root, split) for task in tasks]  # type: ignore[arg-type]
     runs = runs_of(

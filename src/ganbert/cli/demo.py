@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from ganbert.cli import options
-from ganbert.folders import scratch
-from ganbert.terminal import rich_text
+from ganbert.storage.folders import scratch
+from ganbert.wording import rich_text
 
 N_SHOWN = 10
 DEMO_FOLDER = Path("demo-model")
@@ -38,7 +38,7 @@ def command(
     from ganbert.data import sample
     from ganbert.data.corpus import read_corpus
     from ganbert.data.rows import TableOptions
-    from ganbert.recipe import BERT_TUNED, DEFAULT
+    from ganbert.training.recipe import BERT_TUNED, DEFAULT
     from ganbert.training.run_folder import check_output
     from ganbert.training.train import InterruptedRunError, train
 
@@ -96,7 +96,7 @@ def _print_predictions(console: object, model: Path, texts: list[str], truth: li
     from rich.console import Console
     from rich.table import Table
 
-    from ganbert.inference.predictor import Predictor
+    from ganbert.predict.predictor import Predictor
 
     assert isinstance(console, Console)
     predictions = Predictor.load(model).predict(texts)

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from ganbert.cli import options
-from ganbert.folders import scratch
-from ganbert.terminal import printable
+from ganbert.storage.folders import scratch
+from ganbert.wording import printable
 
 
 def command(
@@ -58,7 +58,7 @@ def command(
     check_tables([], table_options, labelled=[file])
 
     from ganbert.data.corpus import read_labelled
-    from ganbert.inference.predictor import Predictor
+    from ganbert.predict.predictor import Predictor
 
     predictor = Predictor.load(model, batch_size, device=device, precision=precision, threads=threads)
     with scratch() as workspace:

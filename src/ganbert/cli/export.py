@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ganbert.cli import options
-from ganbert.terminal import printable
+from ganbert.wording import printable
 
 
 class Format(StrEnum):
@@ -36,7 +36,7 @@ def command(
         ganbert export model --format onnx --int8 --output model-onnx
     """
     options.quiet_libraries()
-    from ganbert.inference.export import export_onnx
+    from ganbert.predict.export import export_onnx
 
     folder = export_onnx(model, output, int8=int8)
     size = sum(file.stat().st_size for file in folder.iterdir())

@@ -206,7 +206,7 @@ def table_options_of(
 ) -> TableOptions:
     """Return how to read a table for a trained model: columns that are not named are those it was trained on."""
     from ganbert.data.rows import TableOptions
-    from ganbert.inference.columns import columns_of
+    from ganbert.predict.columns import columns_of
 
     trained = columns_of(model)
     return TableOptions(
@@ -235,16 +235,16 @@ def check_engine(name: str, jobs: int, address: str | None) -> None:
 
 def engine(name: str, jobs: int, address: str | None, threads: int | None, device: str) -> Any:
     """Return the engine that carries out runs, one that `check_engine` has passed."""
-    from ganbert.evaluation import engines
+    from ganbert.compare import executors
 
     if name == "ray":
-        return engines.on_ray(address, threads or 1, gpu=device != "cpu")
-    return engines.one_by_one if jobs == 1 else engines.in_processes(jobs)
+        return executors.on_ray(address, threads or 1, gpu=device != "cpu")
+    return executors.one_by_one if jobs == 1 else executors.in_processes(jobs)
 
 
 def method_names(text: str, against: str | None) -> list[str]:
     """Return the names of methods between commas; `InputError` if there is no such method."""
-    from ganbert.evaluation.methods import method_named
+    from ganbert.compare.methods import method_named
 
     names = list(dict.fromkeys(name.strip() for name in text.split(",")))
     if against is not None and against not in names:

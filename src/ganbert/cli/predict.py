@@ -10,7 +10,7 @@ import typer
 
 from ganbert.cli import options
 from ganbert.errors import InputError
-from ganbert.terminal import printable
+from ganbert.wording import printable
 
 
 def command(
@@ -52,8 +52,8 @@ def command(
 
     from ganbert.data.rows import check_tables
     from ganbert.data.tables import check_output
-    from ganbert.inference.files import predict_file
-    from ganbert.inference.predictor import Predictor
+    from ganbert.predict.files import predict_file
+    from ganbert.predict.predictor import Predictor
 
     table_options = options.table_options_of(
         model,

@@ -10,9 +10,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Column
 from rich.text import Text
 
-from ganbert.evaluation.forecast import Forecast, in_words
-from ganbert.evaluation.runs import Record, Run
-from ganbert.terminal import printable
+from ganbert.compare.forecast import Forecast, in_words
+from ganbert.compare.runs import Record, Run
+from ganbert.wording import printable
 
 
 class RunProgress:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ganbert.metrics import Metrics
-from ganbert.terminal import rich_text
+from ganbert.wording import rich_text
 
 WORST_CLASSES = 20
 

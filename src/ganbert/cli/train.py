@@ -11,12 +11,12 @@ import typer
 
 from ganbert.cli import options
 from ganbert.errors import InputError
-from ganbert.folders import scratch
-from ganbert.terminal import printable
+from ganbert.storage.folders import scratch
+from ganbert.wording import printable
 
 if TYPE_CHECKING:
     from ganbert.data.rows import TableOptions
-    from ganbert.recipe import Recipe
+    from ganbert.training.recipe import Recipe
     from ganbert.training.result import TrainingResult
 
 
@@ -126,9 +126,8 @@ def command(
     # From here on libraries that take seconds to import.
     from transformers.integrations.integration_utils import get_available_reporting_integrations
 
-    from ganbert.compute import choose_compute
     from ganbert.data.corpus import read_corpus
-    from ganbert.distributed import is_main_process
+    from ganbert.runtime import choose_compute, is_main_process
     from ganbert.training.run_folder import check_output
     from ganbert.training.train import train
 
@@ -187,7 +186,7 @@ def command(
 
 def choose_recipe(name: str, common: dict[str, str], settings: list[str]) -> Recipe:
     """Return the recipe `name` with common options and `--set` settings put in; `InputError` says what is wrong."""
-    from ganbert.recipe import RECIPES
+    from ganbert.training.recipe import RECIPES
 
     if name not in RECIPES:
         raise InputError(f"--recipe {name!r}: choose one of {', '.join(RECIPES)}")

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from ganbert.data.classes import Classes, look_alikes, most_frequent, ordered_labels
 from ganbert.data.rows import Rows, TableOptions, read_rows, require_same_columns, table_uses
-from ganbert.data.wording import counted, quoted, shown
 from ganbert.errors import InputError
 from ganbert.labels import UNLABELLED
+from ganbert.wording import counted, quoted, shown
 
 SEPARATOR = "\x1f"
 

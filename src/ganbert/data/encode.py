@@ -14,9 +14,9 @@ import transformers
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
-from ganbert.disk import sync
-from ganbert.folders import scratch
-from ganbert.limits import TextCounts, n_unknown, unknown_id
+from ganbert.model.tokenizers import TextCounts, n_unknown, unknown_id
+from ganbert.storage.disk import sync
+from ganbert.storage.folders import scratch
 
 _FORMAT = 2
 """Of the kept files: to be counted up where their columns change."""

@@ -13,8 +13,8 @@ from datasets import Dataset
 
 from ganbert.data.classes import look_alikes
 from ganbert.data.corpus import SEPARATOR, Corpus, class_ids, whole_texts
-from ganbert.data.wording import counted, quoted, shown, told_apart
 from ganbert.labels import UNLABELLED, is_word_for_none
+from ganbert.wording import counted, quoted, shown, told_apart
 
 _MANY_CLASSES = 20
 _LONG_LABEL = 60  # characters

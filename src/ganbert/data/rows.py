@@ -19,7 +19,7 @@ from ganbert.data.table_readers import ReadLog, nested_rows
 from ganbert.data.tables import read_chunks
 from ganbert.errors import InputError
 from ganbert.labels import label_text, look_alike_key
-from ganbert.terminal import printable
+from ganbert.wording import printable
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -32,8 +32,8 @@ from ganbert.data.formats.json_tables import JsonArrayWriter, JsonLinesWriter, r
 from ganbert.data.table_readers import ReadLog, Source
 from ganbert.data.table_text import STANDARD, Dialect, is_gzip, one_line
 from ganbert.data.table_writers import Writer
-from ganbert.disk import part_file
 from ganbert.errors import InputError, RunError
+from ganbert.storage.disk import part_file
 
 CHUNK_ROWS = 4096
 

@@ -1,1 +1,1 @@
-"""Train a model: the losses minimised, watched, saved, and taken up again where they stopped."""
+"""A recipe and a corpus to a model folder: the method, the trainer, its health, checkpoints and model card."""

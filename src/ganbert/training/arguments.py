@@ -7,8 +7,8 @@ from pathlib import Path
 
 from transformers import TrainingArguments
 
-from ganbert.compute import Compute
-from ganbert.recipe import Recipe
+from ganbert.runtime import Compute
+from ganbert.training.recipe import Recipe
 
 CHECKPOINTS_PER_RUN = 10
 STEPS_PER_CHECKPOINT = 25

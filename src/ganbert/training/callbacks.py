@@ -18,9 +18,9 @@ from transformers import (
     TrainingArguments,
 )
 
-from ganbert.disk import write_whole
-from ganbert.distributed import any_process, n_processes
 from ganbert.errors import RunError
+from ganbert.runtime import any_process, n_processes
+from ganbert.storage.disk import write_whole
 
 LOG_FILE = "training_log.jsonl"
 

@@ -13,8 +13,8 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from ganbert.errors import RunError
 from ganbert.labels import UNLABELLED
-from ganbert.losses import fake_score
-from ganbert.model import GanBertOutput
+from ganbert.model.losses import fake_score
+from ganbert.model.modeling import GanBertOutput
 from ganbert.training.run_folder import last_whole_checkpoint
 
 COLLAPSED_SHARE = 0.98

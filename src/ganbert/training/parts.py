@@ -18,18 +18,18 @@ from transformers import (
     TrainingArguments,
 )
 
-from ganbert.data.batches import BatchPlan, batch_streams
 from ganbert.data.corpus import Corpus
 from ganbert.data.encode import encode
-from ganbert.distributed import n_processes
-from ganbert.encoders import load_tokenizer
+from ganbert.fast.vocabulary import train_occurring_rows_only
 from ganbert.labels import UNLABELLED
-from ganbert.limits import TextCounts, usable_length
 from ganbert.metrics import classification_metrics
-from ganbert.model import GanBertForSequenceClassification
-from ganbert.recipe import Recipe
+from ganbert.model.encoders import load_tokenizer
+from ganbert.model.modeling import GanBertForSequenceClassification
+from ganbert.model.tokenizers import TextCounts, usable_length
+from ganbert.runtime import n_processes
+from ganbert.training.batches import BatchPlan, batch_streams
+from ganbert.training.recipe import Recipe
 from ganbert.training.trainer import GanBertTrainer
-from ganbert.vocabulary import train_occurring_rows_only
 
 
 def build_model(

@@ -9,7 +9,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from ganbert.disk import write_whole
+from ganbert.storage.disk import write_whole
 
 # Okabe and Ito's colours, told apart by all readers; line styles tell them apart in print.
 STYLES = (("#0072B2", "-"), ("#D55E00", "--"), ("#009E73", ":"), ("#CC79A7", "-."))

@@ -8,8 +8,8 @@ from pathlib import Path
 from transformers import PreTrainedTokenizerBase
 
 from ganbert.metrics import Metrics
-from ganbert.model import GanBertForSequenceClassification
-from ganbert.recipe import Recipe
+from ganbert.model.modeling import GanBertForSequenceClassification
+from ganbert.training.recipe import Recipe
 
 
 @dataclass(frozen=True)

@@ -10,18 +10,18 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from ganbert import folders
-from ganbert.disk import read_object, sync_folder, why_not_written, write_whole
 from ganbert.errors import InputError, RunError
-from ganbert.folders import RUN_FILE
-from ganbert.folders import TEACHER as TEACHER
-from ganbert.folders import is_finished as is_finished
-from ganbert.folders import is_main_process as is_main_process
-from ganbert.folders import is_unfinished as is_unfinished
+from ganbert.runtime import is_main_process
+from ganbert.storage import folders
+from ganbert.storage.disk import read_object, sync_folder, why_not_written, write_whole
+from ganbert.storage.folders import RUN_FILE
+from ganbert.storage.folders import TEACHER as TEACHER
+from ganbert.storage.folders import is_finished as is_finished
+from ganbert.storage.folders import is_unfinished as is_unfinished
 
 if TYPE_CHECKING:  # this module is imported before anything that takes long
     from ganbert.data.corpus import Corpus
-    from ganbert.recipe import Recipe
+    from ganbert.training.recipe import Recipe
     from ganbert.training.result import TrainingResult
 
 Train = TypeVar("Train", bound="Callable[..., TrainingResult]")

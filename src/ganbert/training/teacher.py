@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ganbert.labels import UNLABELLED
-from ganbert.model import GanBertForSequenceClassification
+from ganbert.model.modeling import GanBertForSequenceClassification
 
 
 class Teacher:

@@ -14,27 +14,26 @@ import torch
 import transformers
 from transformers import PreTrainedTokenizerBase
 
-from ganbert.compute import Compute, choose_compute
 from ganbert.data.corpus import Corpus, n_shared_texts
 from ganbert.data.review import describe, slips
-from ganbert.distributed import is_main_process
-from ganbert.dropout import use_fast_dropout
 from ganbert.errors import InputError, RunError
-from ganbert.inference.predictor import Predictor
-from ganbert.limits import TextCounts
+from ganbert.fast.dropout import use_fast_dropout
 from ganbert.metrics import Metrics
-from ganbert.model import GanBertForSequenceClassification
-from ganbert.recipe import Recipe
-from ganbert.terminal import printable
+from ganbert.model.modeling import GanBertForSequenceClassification
+from ganbert.model.tokenizers import TextCounts
+from ganbert.predict.predictor import Predictor
+from ganbert.runtime import Compute, choose_compute, is_main_process
 from ganbert.training import run_folder
 from ganbert.training.arguments import training_arguments
 from ganbert.training.callbacks import EarlyStopping, LogFile, QuietProgress, StepCount, StopOnSignal, last_step
-from ganbert.training.card import write_model_card
 from ganbert.training.health import HealthCallback, last_health
+from ganbert.training.model_card import write_model_card
 from ganbert.training.parts import build_model, build_trainer, plan_batches
 from ganbert.training.plots import plot_training
+from ganbert.training.recipe import Recipe
 from ganbert.training.result import TrainingResult
 from ganbert.training.trainer import GanBertTrainer
+from ganbert.wording import printable
 
 TEACHER_SEED = 1_000_003
 """Added to a run's seed for its teacher, whose weights and batches are not to be the student's."""

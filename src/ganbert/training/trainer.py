@@ -13,10 +13,10 @@ from torch import nn
 from torch.utils.data import DataLoader, Sampler
 from transformers import Trainer
 
-from ganbert.distributed import n_processes, rows_of_all
-from ganbert.model import GanBertForSequenceClassification, GanBertOutput
-from ganbert.recipe import Recipe
+from ganbert.model.modeling import GanBertForSequenceClassification, GanBertOutput
+from ganbert.runtime import n_processes, rows_of_all
 from ganbert.training.health import HealthMonitor
+from ganbert.training.recipe import Recipe
 from ganbert.training.run_folder import keep_checkpoint
 from ganbert.training.teacher import Teacher
 

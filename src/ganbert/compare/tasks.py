@@ -1,0 +1,229 @@
+"""The paper's six tasks: where their rows come from, and the settings that the paper gives each."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import datasets
+import huggingface_hub
+from datasets import ClassLabel, Dataset, concatenate_datasets, load_dataset
+
+from ganbert.data.rows import TableOptions, read_rows
+from ganbert.errors import InputError
+from ganbert.labels import label_text
+from ganbert.model.encoders import hub_is_out_of_reach
+from ganbert.storage.folders import scratch
+
+DATA_ROOT = "GANBERT_DATA"
+"""Environment variable that names the folder of local copies."""
+
+Metric = Literal["accuracy", "macro_f1"]
+
+
+@dataclass(frozen=True)
+class Local:
+    """A task's files under the data root, tables of texts and labels.
+
+    Attributes:
+        train: one file or several, in order.
+        test: one file.
+        label: the column of the labels.
+    """
+
+    train: tuple[str, ...]
+    test: str
+    label: str = "label"
+
+    def files(self, root: Path) -> list[Path]:
+        """Return all of them, under a data root."""
+        return [root / name for name in (*self.train, self.test)]
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A task's public home on the Hugging Face Hub, with the names of its columns there."""
+
+    name: str
+    label: str
+    train: str = "train"
+    test: str = "test"
+    config: str | None = None
+    revision: str | None = None
+    text: str = "text"
+    text_pair: str | None = None
+
+    def load(self, part: Literal["train", "test"]) -> Dataset:
+        """Return one part with the columns `text`, perhaps `text_pair`, and `label` as text."""
+        with _hub_or_cache():
+            rows = load_dataset(self.name, self.config, split=getattr(self, part), revision=self.revision)
+        names = {self.text: "text", self.text_pair: "text_pair", self.label: "label"}
+        rows = rows.select_columns([name for name in names if name]).rename_columns(
+            {old: new for old, new in names.items() if old and old != new}
+        )
+        label = rows.features["label"]
+        labels = [label.int2str(i) for i in rows["label"]] if isinstance(label, ClassLabel) else list(rows["label"])
+        return rows.remove_columns("label").add_column("label", [label_text(name) for name in labels])
+
+
+@contextmanager
+def _hub_or_cache() -> Iterator[None]:
+    """Keep `datasets` from trying for half a minute where the Hub is out of reach: it looks into its cache at once."""
+    modules: tuple[Any, ...] = (datasets.config, huggingface_hub.constants)
+    before = [module.HF_HUB_OFFLINE for module in modules]
+    try:
+        for module in modules if hub_is_out_of_reach() else ():
+            module.HF_HUB_OFFLINE = True
+        yield
+    finally:
+        for module, value in zip(modules, before, strict=True):
+            module.HF_HUB_OFFLINE = value
+
+
+class TwentyNewsgroups:
+    """The public home of 20 Newsgroups: scikit-learn's loader, by date."""
+
+    name = "sklearn.datasets.fetch_20newsgroups"
+
+    def load(self, part: Literal["train", "test"]) -> Dataset:
+        """Return one part with the columns `text` and `label`."""
+        from sklearn.datasets import fetch_20newsgroups
+
+        posts = fetch_20newsgroups(subset=part, shuffle=False)
+        return Dataset.from_dict({"text": posts.data, "label": [posts.target_names[i] for i in posts.target]})
+
+
+def strip_post(text: str) -> str:
+    """Take header, footer and quotes off a post, as `fetch_20newsgroups(remove=...)` does."""
+    from sklearn.datasets import _twenty_newsgroups as rules
+
+    body = rules.strip_newsgroup_footer(rules.strip_newsgroup_header(text))
+    return str(rules.strip_newsgroup_quoting(body)).strip()
+
+
+@dataclass(frozen=True)
+class Task:
+    """A text classification task with the settings of the paper (section 4 and figure 2).
+
+    Attributes:
+        name: as in `ganbert curve NAME`.
+        local, home: where its rows are.
+        metric: what the paper reports.
+        max_length, epochs, learning_rate: what the paper trained with.
+        budgets: label budgets of a curve, in percent of the training set.
+        n_train: rows of the whole training set, which percentages refer to; None counts those at hand.
+        clean: applied to every text; training rows left empty by it are dropped.
+    """
+
+    name: str
+    local: Local
+    home: Hub | TwentyNewsgroups
+    metric: Metric = "accuracy"
+    max_length: int = 64
+    epochs: float = 3.0
+    learning_rate: float = 2e-5
+    budgets: tuple[float, ...] = (1, 2, 5, 10, 20, 50)
+    n_train: int | None = None
+    clean: Callable[[str], str] | None = field(default=None, repr=False)
+
+    def load(self, part: Literal["train", "test"], root: Path | None) -> Dataset:
+        """Return the rows of one part, in memory: columns `text`, perhaps `text_pair`, and `label` as text.
+
+        Args:
+            part: the training or the test rows.
+            root: folder of local copies; None loads from the task's public home.
+
+        Raises:
+            InputError: they cannot be had; says what to do.
+        """
+        rows = self._load_home(part) if root is None else self._load_local(part, root)
+        columns = rows.to_dict()
+        if self.clean is not None:
+            columns["text"] = [self.clean(text) for text in columns["text"]]
+            kept = [part == "test" or text != "" for text in columns["text"]]
+            columns = {name: list(itertools.compress(cells, kept)) for name, cells in columns.items()}
+        return Dataset.from_dict(columns)
+
+    def _load_local(self, part: Literal["train", "test"], root: Path) -> Dataset:
+        files = self.local.train if part == "train" else (self.local.test,)
+        missing = [file for file in files if not (root / file).is_file()]
+        if missing:
+            raise InputError(
+                f"task {self.name}: no {', '.join(missing)} in the data root, so its {part} rows are missing "
+                f"(without --data-root and {DATA_ROOT} they are loaded from {self.home.name})",
+                path=root,
+            )
+        with scratch() as workspace:
+            options = TableOptions(label_column=self.local.label)
+            tables = [read_rows(root / file, options, "required", workspace).dataset for file in files]
+            # In memory before the workspace goes.
+            return Dataset.from_dict(concatenate_datasets(tables).remove_columns("row").to_dict())
+
+    def _load_home(self, part: Literal["train", "test"]) -> Dataset:
+        try:
+            return self.home.load(part)
+        except Exception as error:  # each library has its own ways to say that it cannot be reached
+            raise InputError(
+                f"task {self.name}: its {part} rows cannot be loaded from {self.home.name} "
+                f"({' '.join(str(error).split())[:200]}); name the folder of a local copy: --data-root or {DATA_ROOT}"
+            ) from error
+
+
+def _mnli(variant: str) -> Task:
+    return Task(
+        f"mnli-{'m' if variant == 'matched' else 'mm'}",
+        Local(("mnli/train.jsonl.gz", "mnli/train_extra.jsonl.gz"), f"mnli/test_{variant}.jsonl.gz"),
+        Hub("nyu-mll/glue", "label", "train", f"validation_{variant}", "mnli", text="premise", text_pair="hypothesis"),
+        metric="macro_f1",
+        max_length=128,
+        budgets=(0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
+        n_train=392_702,
+    )
+
+
+def _20n(name: str, clean: Callable[[str], str] | None) -> Task:
+    return Task(
+        name,
+        Local(("20n/train.jsonl.gz",), "20n/test.jsonl.gz"),
+        TwentyNewsgroups(),
+        metric="macro_f1",
+        max_length=256,
+        epochs=15.0,
+        learning_rate=5e-6,
+        n_train=11_314,
+        clean=clean,
+    )
+
+
+def _qc(name: str, column: str) -> Task:
+    return Task(
+        name,
+        Local(("qc/train.jsonl.gz",), "qc/test.jsonl.gz", label=column),
+        Hub("CogComp/trec", f"{column}_label", revision="refs/convert/parquet"),
+    )
+
+
+TASKS = {
+    task.name: task
+    for task in (
+        _qc("qc-coarse", "coarse"),
+        _qc("qc-fine", "fine"),
+        Task("sst5", Local(("sst5/train.jsonl.gz",), "sst5/test.jsonl.gz"), Hub("SetFit/sst5", "label_text")),
+        _20n("20n", None),
+        _20n("20n-stripped", strip_post),
+        _mnli("matched"),
+        _mnli("mismatched"),
+    )
+}
+"""By name. 20 Newsgroups comes raw, and stripped of headers, footers and quotes, which give the group away."""
+
+
+def task_named(name: str) -> Task:
+    """Return a task of the registry; `InputError` lists them."""
+    if name not in TASKS:
+        raise InputError(f"no task {name!r}: choose one of {', '.join(TASKS)}")
+    return TASKS[name]

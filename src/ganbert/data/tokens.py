@@ -1,0 +1,245 @@
+"""Texts to token ids, and token ids to padded batches of a few shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganbert.errors import InputError
+from ganbert.model.tokenizers import TextCounts, check_makes_tokens, n_unknown, require_room, unknown_id
+from ganbert.storage.fields import is_whole, one_line
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerBase
+
+TokenIds = dict[str, list[list[int]]]
+"""Column (`input_ids`, perhaps `token_type_ids`) to the tokens of each row, without padding."""
+
+Batch = dict[str, NDArray[np.int64]]
+"""Column (`input_ids`, `attention_mask`, perhaps `token_type_ids`) to a padded array [b, t]."""
+
+_NO_LIMIT = 2**31
+"""A `model_max_length` above this says that the tokenizer knows none."""
+
+
+@dataclass(frozen=True)
+class TokenFormat:
+    """What has to be known of a tokenizer beside its rules; all of it can stand in a JSON file.
+
+    Attributes:
+        max_length: tokens at which a text, or a pair of them, is cut; None is never.
+        cut_side: the side tokens are taken from, "right" or "left".
+        pad_side: the side padding stands on, "right" or "left".
+        pad_id: token id of padding.
+        type_pad_id: token type of padding; None where the model has no token types.
+        unknown_id: token id of what the vocabulary does not know; None where that cannot be told.
+    """
+
+    max_length: int | None
+    cut_side: str = "right"
+    pad_side: str = "right"
+    pad_id: int = 0
+    type_pad_id: int | None = None
+    unknown_id: int | None = None
+
+    @classmethod
+    def of_json(cls, stated: Any) -> TokenFormat:
+        """Return what `dataclasses.asdict` has written of a format; `InputError` if it can be none."""
+        known = cls.__dataclass_fields__.keys()
+        if not isinstance(stated, dict) or "max_length" not in stated or stated.keys() - known:
+            raise InputError(f"must be an object with max_length and, perhaps, {', '.join([*known][1:])}")
+        for name, value in stated.items():
+            if name.endswith("_side"):
+                holds, condition = value in ("left", "right"), "left or right"
+            else:
+                may_be_none = name != "pad_id"
+                low = 1 if name == "max_length" else 0
+                holds = (value is None and may_be_none) or is_whole(value, low, _NO_LIMIT)
+                condition = f"a whole number from {low}{' or null' if may_be_none else ''}"
+            if not holds:
+                raise InputError(f"{name}={one_line(repr(value))}: must be {condition}")
+        return cls(**stated)
+
+    @classmethod
+    def of(cls, tokenizer: PreTrainedTokenizerBase) -> TokenFormat:
+        """Read the format from a tokenizer of transformers."""
+        has_types = "token_type_ids" in tokenizer.model_input_names
+        return cls(
+            max_length=int(tokenizer.model_max_length) if tokenizer.model_max_length < _NO_LIMIT else None,
+            cut_side=tokenizer.truncation_side,
+            pad_side=tokenizer.padding_side,
+            pad_id=int(tokenizer.pad_token_id or 0),
+            type_pad_id=int(tokenizer.pad_token_type_id) if has_types else None,
+            unknown_id=unknown_id(tokenizer),
+        )
+
+
+class Tokens:
+    """Makes token ids of texts, the same ones as transformers' `__call__`, without its cost for each row.
+
+    tokens = Tokens.of(tokenizer)
+    ids = tokens(["where is my parcel?", "refund"])
+    tokens.pad(ids, [0, 1], length=8)["input_ids"].shape     # (2, 8)
+    """
+
+    def __init__(self, encoder: _RustEncoder | _TransformersEncoder, token_format: TokenFormat) -> None:
+        self._encoder, self.format = encoder, token_format
+
+    @classmethod
+    def of(cls, tokenizer: PreTrainedTokenizerBase) -> Tokens:
+        """Use a tokenizer of transformers."""
+        token_format = TokenFormat.of(tokenizer)
+        raw = rust_tokenizer(tokenizer)
+        if raw is not None:
+            return cls(_RustEncoder(raw, token_format), token_format)
+        return cls(_TransformersEncoder(tokenizer, token_format), token_format)
+
+    @classmethod
+    def of_rust(cls, tokenizer: Tokenizer, token_format: TokenFormat) -> Tokens:
+        """Use a tokenizer of the library `tokenizers`."""
+        return cls(_RustEncoder(tokenizer, token_format), token_format)
+
+    def __call__(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> TokenIds:
+        """Return the token ids of n texts, or n pairs of texts."""
+        return self.counted(texts, pairs)[0]
+
+    def counted(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> tuple[TokenIds, TextCounts]:
+        """Return the token ids of n texts, or n pairs of texts, and how many were cut or are mostly unknown."""
+        ids, n_cut = self._encoder(texts, pairs)
+        n_special = self._encoder.n_special(pairs is not None)
+        return ids, TextCounts(len(texts), n_cut, n_unknown(ids["input_ids"], self.format.unknown_id, n_special))
+
+    def check(self, pairs: bool) -> None:
+        """Raise `InputError` if this makes no ids of texts, or cuts them before the first token of their own.
+
+        Args:
+            pairs: whether it is to be used for pairs.
+        """
+        if self.format.max_length is not None:
+            require_room(self.format.max_length, self._encoder.n_special(pairs), pairs=pairs)
+        check_makes_tokens(lambda: self(["a b"], ["c"] if pairs else None))
+
+    def pad(self, ids: TokenIds, rows: Sequence[int] | NDArray[np.int64], length: int) -> Batch:
+        """Return the chosen rows as arrays [len(rows), length]; none of them may be longer than `length`."""
+        chosen = [ids["input_ids"][i] for i in rows]
+        lengths = np.array([len(row) for row in chosen])[:, None]
+        place = np.arange(length)
+        real = place < lengths if self.format.pad_side == "right" else place >= length - lengths
+        batch = {"input_ids": _fill(real, chosen, self.format.pad_id), "attention_mask": real.astype(np.int64)}
+        if self.format.type_pad_id is not None:
+            types = [ids["token_type_ids"][i] for i in rows]
+            batch["token_type_ids"] = _fill(real, types, self.format.type_pad_id)
+        return batch
+
+
+def rust_tokenizer(tokenizer: PreTrainedTokenizerBase) -> Tokenizer | None:
+    """Return the Rust tokenizer behind one of transformers; None if there is none, or it is not all there is."""
+    from transformers import PreTrainedTokenizerFast
+
+    if not isinstance(tokenizer, PreTrainedTokenizerFast) or tokenizer.split_special_tokens:
+        return None
+    changed = (type(tokenizer).__call__, type(tokenizer)._encode_plus)
+    if changed != (PreTrainedTokenizerFast.__call__, PreTrainedTokenizerFast._encode_plus):
+        return None  # a class of its own that does something to texts or ids in Python
+    return tokenizer.backend_tokenizer
+
+
+class _RustEncoder:
+    """The batch call of `tokenizers`, which works on all processors at once."""
+
+    def __init__(self, tokenizer: Tokenizer, token_format: TokenFormat) -> None:
+        self._tokenizer, self._format = tokenizer, token_format
+
+    def n_special(self, pairs: bool) -> int:
+        return self._tokenizer.num_special_tokens_to_add(pairs)
+
+    def __call__(self, texts: Sequence[str], pairs: Sequence[str] | None) -> tuple[TokenIds, int]:
+        # Each time: transformers changes these settings of a tokenizer that is its own as well.
+        self._tokenizer.no_padding()
+        if self._format.max_length is None:
+            self._tokenizer.no_truncation()
+        else:
+            self._tokenizer.enable_truncation(self._format.max_length, direction=self._format.cut_side)
+        rows: list[Any] = list(texts) if pairs is None else list(zip(texts, pairs, strict=True))
+        encodings = self._tokenizer.encode_batch_fast(rows)
+        ids = {"input_ids": [encoding.ids for encoding in encodings]}
+        if self._format.type_pad_id is not None:
+            ids["token_type_ids"] = [encoding.type_ids for encoding in encodings]
+        # What was cut off hangs on a row that fills the limit.
+        full = [i for i, row in enumerate(ids["input_ids"]) if len(row) == self._format.max_length]
+        return ids, sum(1 for i in full if encodings[i].overflowing)
+
+
+class _TransformersEncoder:
+    """The call of a tokenizer that is written in Python."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, token_format: TokenFormat) -> None:
+        self._tokenizer, self._format = tokenizer, token_format
+
+    def n_special(self, pairs: bool) -> int:
+        return self._tokenizer.num_special_tokens_to_add(pairs)
+
+    def __call__(self, texts: Sequence[str], pairs: Sequence[str] | None) -> tuple[TokenIds, int]:
+        length = self._format.max_length
+        encoded = self._tokenizer(
+            list(texts),
+            None if pairs is None else list(pairs),
+            truncation=length is not None,
+            max_length=length,
+            padding=False,
+            return_attention_mask=False,
+            return_token_type_ids=self._format.type_pad_id is not None,
+            verbose=False,
+        )
+        ids = {name: encoded[name] for name in ("input_ids", "token_type_ids") if name in encoded}
+        full = [i for i, row in enumerate(ids["input_ids"]) if len(row) == length]
+        whole = [self._tokenizer(texts[i], None if pairs is None else pairs[i], verbose=False) for i in full]
+        return ids, sum(
+            1 for i, row in zip(full, whole, strict=True) if len(row["input_ids"]) > len(ids["input_ids"][i])
+        )
+
+
+def padded_length(length: int, longest: int | None = None) -> int:
+    """Return `length` rounded up to one of four lengths per doubling (8, 10, 12, 14, 16, 20, ...), at most `longest`.
+
+    A matrix shape that is new to oneDNN costs it milliseconds of preparation, and padding costs arithmetic. Four
+    lengths per doubling keep shapes few and padding at a tenth of short texts.
+    """
+    step = max(2, 1 << max(0, (length - 1).bit_length() - 3))
+    rounded = -(-length // step) * step
+    return rounded if longest is None else max(length, min(rounded, longest))
+
+
+def length_batches(
+    lengths: Sequence[int], rows_of: Callable[[int], int], longest: int | None = None
+) -> Iterator[tuple[NDArray[np.int64], int]]:
+    """Yield batches of rows of similar length, the longest ones first, each with its padded length.
+
+    Args:
+        lengths: [n], tokens of each row.
+        rows_of: padded length to the number of rows of a batch, so that each length has one shape.
+        longest: limit of padded lengths.
+
+    Every batch is full but the last, which repeats rows up to a power of two, again to have few shapes.
+    """
+    order = np.argsort(lengths, kind="stable")
+    end = len(order)
+    while end > 0:
+        length = padded_length(lengths[order[end - 1]], longest)
+        size = max(1, rows_of(length))
+        rows = order[max(0, end - size) : end]
+        end -= len(rows)
+        yield np.resize(rows, min(size, 1 << (len(rows) - 1).bit_length())), length
+
+
+def _fill(real: NDArray[np.bool_], rows: list[list[int]], padding: int) -> NDArray[np.int64]:
+    """Return an array of the shape of `real` with the ids of `rows` where it is true, in order, else `padding`."""
+    filled = np.full(real.shape, padding, dtype=np.int64)
+    filled[real] = np.fromiter(chain.from_iterable(rows), dtype=np.int64)
+    return filled

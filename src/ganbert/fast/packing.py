@@ -1,0 +1,160 @@
+"""Packing: an encoder computes the real tokens of a batch in one row, and only its attention sees the padded batch.
+
+A batch of short and long texts is half padding, and all layers but attention treat each token by itself. So the tokens
+of all texts stand in one row [1, n] while they go through them, and each attention puts its input back to [b, t].
+It works with every encoder that takes position ids and hands keyword arguments on to an exchangeable attention
+(transformers' AttentionInterface); `enable_packing` finds out by trying.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+from ganbert.fast.attention import attention_with_dropout
+
+IMPLEMENTATION = "ganbert_packed"
+ROUND_TO = 64
+"""The number of tokens computed is a multiple of this: oneDNN prepares each new matrix shape anew, for milliseconds."""
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Where the tokens of a packed row belong.
+
+    Attributes:
+        index: [n] positions in the flattened [b, t]: those of all real tokens, and of some padding.
+        shape: (b, t).
+    """
+
+    index: Tensor
+    shape: tuple[int, int]
+
+    @classmethod
+    def of(cls, mask: Tensor) -> Packing:
+        """Plan the packing of a batch with this attention mask, [b, t]."""
+        n = -(-int(mask.sum()) // ROUND_TO) * ROUND_TO
+        real_first = mask.flatten().argsort(descending=True, stable=True)
+        return cls(real_first[:n].sort().values, (mask.shape[0], mask.shape[1]))
+
+    def pack(self, x: Tensor) -> Tensor:
+        """Return [1, n, ...] of [b, t, ...]."""
+        return x.flatten(0, 1).index_select(0, self.index).unsqueeze(0)
+
+    def unpack(self, x: Tensor) -> Tensor:
+        """Return [b, t, ...] of [1, n, ...], 0 where nothing was computed."""
+        b, t = self.shape
+        rows: Tensor = x.new_zeros(b * t, *x.shape[2:]).index_copy(0, self.index, x[0])
+        return rows.view(b, t, *x.shape[2:])
+
+
+def position_ids(encoder: PreTrainedModel, mask: Tensor) -> Tensor:
+    """Count positions [b, t] from the first real token of each text, so that padding on the left changes nothing."""
+    return (mask.long().cumsum(dim=1) - 1 + first_position(encoder)).clamp(min=0)
+
+
+def first_position(encoder: PreTrainedModel) -> int:
+    """Return the position of a text's first token: RoBERTa's family, MPNet among it, leaves out that of padding."""
+    table: Any = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
+    padding = getattr(table, "padding_idx", None)
+    return 0 if padding is None else int(padding) + 1
+
+
+def encode_packed(encoder: PreTrainedModel, inputs: dict[str, Tensor]) -> Tensor:
+    """Return the token vectors [b, t, d] of a batch; those of padding are arbitrary.
+
+    Args:
+        encoder: one for which `enable_packing` returned True.
+        inputs: `attention_mask`, `position_ids` and the other inputs, each [b, t] or [b, t, d].
+    """
+    mask = inputs["attention_mask"]
+    packing = Packing.of(mask)
+    packed = {name: packing.pack(value) for name, value in inputs.items() if name != "attention_mask"}
+    outputs = encoder(**packed, attention_mask=mask, packing=packing)
+    return packing.unpack(outputs.last_hidden_state)
+
+
+def enable_packing(encoder: PreTrainedModel) -> bool:
+    """Give the encoder the attention that knows packing; False, and nothing changed, if that changes its results."""
+    before = encoder.config._attn_implementation
+    if before != "sdpa":
+        return False
+    was_training = encoder.training
+    encoder.train(False)
+    device = encoder.device
+    mask = torch.ones(3, 9, dtype=torch.long, device=device)
+    mask[0, 2:] = mask[2, 5:] = 0
+    inputs = {
+        "input_ids": torch.arange(27, device=device).view(3, 9) % encoder.config.vocab_size * mask,
+        "attention_mask": mask,
+        "position_ids": position_ids(encoder, mask),
+    }
+    try:
+        with torch.no_grad():
+            expected = encoder(**inputs).last_hidden_state
+            encoder.set_attn_implementation(IMPLEMENTATION)
+            found = encode_packed(encoder, inputs)
+        works = torch.allclose(expected[mask == 1], found[mask == 1], rtol=1e-3, atol=1e-3)
+    except Exception:  # whatever an encoder does not take: it is then run as it always was
+        works = False
+    if not works:
+        encoder.set_attn_implementation(before)
+    encoder.train(was_training)
+    return works
+
+
+def _packed_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor,
+    dropout: float = 0.0,
+    packing: Packing | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """Attend within each text; query, key and value are [b, heads, t, d / heads], [1, heads, n, ..] if packed."""
+    attend = _attention_with_dropout if dropout and query.device.type == "cpu" else sdpa_attention_forward
+    if packing is None:
+        return attend(module, query, key, value, attention_mask, dropout=dropout, **kwargs)
+    query, key, value = (packing.unpack(x.transpose(1, 2)).transpose(1, 2) for x in (query, key, value))
+    attended, _ = attend(module, query, key, value, attention_mask, dropout=dropout, **kwargs)
+    return packing.pack(attended), None
+
+
+def _attention_with_dropout(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor,
+    dropout: float,
+    scaling: float | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """Call `attention_with_dropout` as transformers calls an attention."""
+    groups = getattr(module, "num_key_value_groups", 1)
+    key, value = repeat_kv(key, groups), repeat_kv(value, groups)
+    scaling = scaling or query.shape[-1] ** -0.5
+    return attention_with_dropout(query, key, value, attention_mask, dropout, scaling), None
+
+
+def _packed_mask(batch_size: int, q_length: int, kv_length: int, **kwargs: Any) -> Tensor | None:
+    """Make the mask of the padded batch, whose [b, t] padding mask comes with a packed row."""
+    padding: Tensor | None = kwargs.get("attention_mask")
+    if padding is not None and tuple(padding.shape) != (batch_size, kv_length):
+        batch_size, q_length = padding.shape
+        kv_length = q_length
+    kwargs["allow_is_causal_skip"] = False  # no attention here has to be told that it is causal: the mask says it
+    kwargs["allow_is_bidirectional_skip"] = False  # to see whether a mask is all ones, the host waits for the device
+    return sdpa_mask(batch_size=batch_size, q_length=q_length, kv_length=kv_length, **kwargs)
+
+
+AttentionInterface.register(IMPLEMENTATION, _packed_attention)
+AttentionMaskInterface.register(IMPLEMENTATION, _packed_mask)

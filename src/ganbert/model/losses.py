@@ -1,0 +1,148 @@
+"""The four losses of GAN-BERT (Croce et al. 2020, section 2), and two more: pure functions of logits and features.
+
+D's k+1 logits, the fake class last, hold two classifiers: which of the k classes, and real or fake. The second is
+one number per row, s = l_(k+1) - logsumexp(l_1 .. l_k), with p(k+1 | x) = sigmoid(s). Written in s, every loss is a
+softplus or a cross-entropy: in log space throughout, finite for any finite logits, never log(p + eps).
+
+Everything is computed in float32, whatever the dtype of the input.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ganbert.labels import UNLABELLED
+from ganbert.model.config import FeatureMatching, RealTerm
+
+
+def fake_score(logits: Tensor) -> Tensor:
+    """Logit s of "this row is fake": p(k+1 | x) = sigmoid(s).
+
+    Args:
+        logits: [b, k+1], fake class last.
+
+    Returns:
+        [b], float32.
+    """
+    logits = logits.float()
+    return logits[:, -1] - logits[:, :-1].logsumexp(dim=-1)
+
+
+def discriminator_supervised_loss(class_logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
+    """L_D_sup = -E_labelled log p(y | x, y <= k): cross-entropy over the k real classes only (section 2).
+
+    Args:
+        class_logits: [b, k].
+        labels: [b], in 0..k-1, or -100 for a row without a label.
+        weights: [b], of the labelled rows' terms; None is 1 for each. Their sum is still divided by the number of
+            labelled rows: so weights with mean 1 over the data mean the same in every batch.
+
+    Returns:
+        Scalar; 0 with a zero gradient when no row is labelled.
+    """
+    if weights is None:
+        total = F.cross_entropy(class_logits.float(), labels, ignore_index=UNLABELLED, reduction="sum")
+    else:  # 0 where there is no label
+        per_row = F.cross_entropy(class_logits.float(), labels, ignore_index=UNLABELLED, reduction="none")
+        total = (weights.float() * per_row).sum()
+    return total / (labels != UNLABELLED).sum().clamp(min=1)
+
+
+def discriminator_unsupervised_loss(
+    real_logits: Tensor, generated_logits: Tensor, labels: Tensor, real_term: RealTerm, real_weight: float = 1.0
+) -> Tensor:
+    """L_D_unsup = -E_real log(1 - p(k+1 | x)) - E_fake log p(k+1 | G(z)) (section 2).
+
+    Args:
+        real_logits: [b, k+1] of real rows.
+        generated_logits: [b', k+1] of generated rows.
+        labels: [b], -100 for a real row without a label.
+        real_term: the rows of E_real: "all", "unlabelled", or "taken_for_fake", the unlabelled rows whose largest
+            logit is the fake one ("only if they are erroneously classified into the k + 1 category", section 3).
+        real_weight: of E_real (paper: 1).
+
+    Returns:
+        Scalar. An empty E_real counts 0.
+    """
+    if real_term == "all":
+        counted = torch.ones_like(labels, dtype=torch.bool)
+    else:
+        counted = labels == UNLABELLED
+        if real_term == "taken_for_fake":
+            counted = counted & (real_logits.argmax(dim=-1) == real_logits.shape[-1] - 1)
+    # -log(1 - sigmoid(s)) = softplus(s); a mask instead of indexing keeps shapes fixed and the device busy.
+    real = torch.where(counted, F.softplus(fake_score(real_logits)), 0.0).sum() / counted.sum().clamp(min=1)
+    fake = F.softplus(-fake_score(generated_logits)).mean()
+    return real_weight * real + fake
+
+
+def generator_unsupervised_loss(generated_logits: Tensor) -> Tensor:
+    """L_G_unsup = -E_fake log(1 - p(k+1 | G(z))): G is punished where D recognises its vectors (section 2).
+
+    Args:
+        generated_logits: [b, k+1] of generated rows.
+
+    Returns:
+        Scalar.
+    """
+    return F.softplus(fake_score(generated_logits)).mean()
+
+
+def feature_matching_loss(real_features: Tensor, generated_features: Tensor, reduction: FeatureMatching) -> Tensor:
+    """L_G_fm = || E_real f(x) - E_fake f(G(z)) ||^2 (section 2).
+
+    Args:
+        real_features: [b, d], activations of D's hidden layer for real rows.
+        generated_features: [b', d], the same for generated rows.
+        reduction: "sum" over d (paper: the squared L2 norm) or "mean" over d (authors' code).
+
+    Returns:
+        Scalar.
+    """
+    squared = (real_features.float().mean(dim=0) - generated_features.float().mean(dim=0)).square()
+    return squared.sum() if reduction == "sum" else squared.mean()
+
+
+def distillation_loss(class_logits: Tensor, soft_targets: Tensor, labels: Tensor) -> Tensor:
+    """L_T = -E_unlabelled sum_y q(y | x) log p(y | x, y <= k), q being a teacher's (Chen et al. 2020, equation 2).
+
+    Args:
+        class_logits: [b, k].
+        soft_targets: [b, k], q of unlabelled rows, times a weight.
+        labels: [b], -100 for a row without a label.
+
+    Returns:
+        Scalar; 0 with a zero gradient when all rows are labelled.
+    """
+    unlabelled = labels == UNLABELLED
+    per_row = -(soft_targets * class_logits.float().log_softmax(dim=-1)).sum(dim=-1)
+    return torch.where(unlabelled, per_row, 0.0).sum() / unlabelled.sum().clamp(min=1)
+
+
+def supervised_contrastive_loss(h: Tensor, labels: Tensor, temperature: float = 0.1) -> Tensor:
+    """A row lies near some rows of its class, nearer than to other rows (Khosla et al. 2020, equation 3).
+
+    L_C = -E_labelled log(sum_p exp(cos(h, h_p) / t) / sum_a exp(cos(h, h_a) / t)), p over the other rows of its class
+    in the batch, a over all other labelled rows. The sum inside the logarithm lets a class be several clusters;
+    equation 2 draws each class into one point, and "everything else" swallows a rare class.
+
+    Args:
+        h: [b, d], text vectors.
+        labels: [b], -100 for a row without a label, which takes no part.
+        temperature: t.
+
+    Returns:
+        Scalar; 0 with a zero gradient when no two rows share a label.
+    """
+    labelled = labels != UNLABELLED
+    other = labelled.unsqueeze(0) & ~torch.eye(len(h), dtype=torch.bool, device=h.device)
+    positive = other & (labels.unsqueeze(0) == labels.unsqueeze(1))
+    unit = F.normalize(h.float(), dim=-1)
+    similarity = unit @ unit.T / temperature
+    lowest = torch.finfo(similarity.dtype).min  # not -inf, whose gradient is nan where a row has no other
+    log_all = similarity.masked_fill(~other, lowest).logsumexp(dim=-1)
+    log_positive = similarity.masked_fill(~positive, lowest).logsumexp(dim=-1)
+    counted = positive.any(dim=1)
+    return torch.where(counted, log_all - log_positive, 0.0).sum() / counted.sum().clamp(min=1)

@@ -1,0 +1,346 @@
+"""The paper's figure 1: an encoder, a generator G of text vectors, and a discriminator D over k classes and "fake"."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Self, cast
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.utils.checkpoint import checkpoint
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
+from transformers.utils.generic import ModelOutput
+
+from ganbert.errors import InputError
+from ganbert.fast.packing import enable_packing, encode_packed, position_ids
+from ganbert.model import losses
+from ganbert.model.config import GanBertConfig
+from ganbert.model.encoders import (
+    encoder_class,
+    explained,
+    load_encoder_config,
+    load_pretrained_encoder,
+    recorded_pooling,
+    resolve_encoder,
+)
+from ganbert.model.networks import Discriminator, Generator
+from ganbert.model.tokenizers import n_positions
+from ganbert.model.weights import open_checked
+from ganbert.runtime import rows_of_all
+from ganbert.storage.fields import one_line, read_config
+from ganbert.storage.folders import forget, share
+
+_OWN_CHECKS = {"state_dict", "gguf_file", "subfolder", "output_loading_info", "ignore_mismatched_sizes"}
+"""Arguments of `from_pretrained` by which a caller takes the weights from elsewhere, or looks at them himself."""
+
+_HUB_OPTIONS = {"cache_dir", "force_download", "local_files_only", "proxies", "revision", "token"}
+
+
+@dataclass
+class GanBertOutput(ModelOutput):
+    """What `GanBertForSequenceClassification` returns, losses as float32 scalars.
+
+    Attributes:
+        loss: L_D + L_G. One number to minimise; each network receives only its own gradient through it.
+        logits: [b, k], over the real classes.
+        fake_logits: [b], D's logit for "invented"; None without a fake class.
+        loss_d_supervised, loss_d_unsupervised: the parts of L_D.
+        loss_g_unsupervised, loss_g_feature_matching: the parts of L_G.
+        loss_distillation: on what a teacher says of unlabelled rows.
+        loss_contrastive: of the labelled rows' text vectors.
+        generated_logits: [b, k+1], D on G's vectors.
+    """
+
+    loss: Tensor | None = None
+    logits: Tensor | None = None
+    fake_logits: Tensor | None = None
+    loss_d_supervised: Tensor | None = None
+    loss_d_unsupervised: Tensor | None = None
+    loss_g_unsupervised: Tensor | None = None
+    loss_g_feature_matching: Tensor | None = None
+    loss_distillation: Tensor | None = None
+    loss_contrastive: Tensor | None = None
+    generated_logits: Tensor | None = None
+
+
+class GanBertForSequenceClassification(PreTrainedModel):
+    """Any encoder with GAN-BERT on top (Croce et al. 2020, figure 1).
+
+    model = GanBertForSequenceClassification.from_encoder("google-bert/bert-base-cased", num_labels=6)
+    model(**batch, labels=labels).loss.backward()     # labels: -100 where a row has none
+    model.save_pretrained("model")                    # without G
+    """
+
+    config_class = GanBertConfig
+    base_model_prefix = "encoder"
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_flex_attn = True
+    _supports_attention_backend = True
+    save_generator = False
+    """Whether `save_pretrained` keeps G: a checkpoint to continue from needs it, a finished model does not."""
+    packs = False
+    """Whether training computes the real tokens of a batch only; `enable_packing` sets it where that is possible."""
+
+    micro_batch_size: int | None = None
+    """In training, rows whose activations are in memory at once; None is the whole batch. Results do not change."""
+
+    def __init__(self, config: GanBertConfig, encoder: PreTrainedModel | None = None) -> None:
+        super().__init__(config)
+        self.encoder = encoder_class(config.encoder).from_config(config.encoder) if encoder is None else encoder
+        _drop_unused_parts(self.encoder, config)
+        self.discriminator = Discriminator(config)
+        self.generator = Generator(config) if config.has_generator else None
+        self._takes_position_ids = "position_ids" in inspect.signature(self.encoder.forward).parameters
+        if encoder is None:
+            self.post_init()
+        # else: nn.Linear has initialised D and G, and post_init() would throw away the encoder's pretrained weights.
+
+    @classmethod
+    def from_encoder(cls, name: str, **config: Any) -> Self:
+        """Put new heads on a pretrained encoder, or on that of a trained model.
+
+        Args:
+            name: a Hub name, a folder, a model folder of ganbert, or `minilm`.
+            config: fields of `GanBertConfig`; `pooling="auto"` takes what the encoder's own files say, where they do.
+
+        Raises:
+            InputError: there is no such encoder, or it is not in the local cache and the Hub is out of reach, or not
+                all of its weights are there.
+        """
+        encoder_config = load_encoder_config(name)  # first: it tells soonest that there is no such encoder
+        pooling, encoder = config.pop("pooling", "auto"), None
+        if isinstance(encoder_config, GanBertConfig):
+            with explained(name):
+                trained = cls.from_pretrained(resolve_encoder(name), config=encoder_config, dtype="float32")
+            encoder, encoder_config = trained.encoder, encoder_config.encoder
+            pooling = trained.config.pooling if pooling == "auto" else pooling
+        elif pooling == "auto":
+            pooling = recorded_pooling(name) or "auto"
+        whole = GanBertConfig(encoder=encoder_config, pooling=pooling, **config)
+        if encoder is None:
+            encoder = load_pretrained_encoder(name, encoder_config, pooler=whole.pooling == "pooler")
+        with explained(name):
+            model = cls(whole, encoder=encoder)
+            model.check_encoder()
+        return model
+
+    @classmethod
+    def from_pretrained(cls, source: Any, *args: Any, config: Any = None, **kwargs: Any) -> Self:  # type: ignore[override]
+        """Open a model as those of transformers are opened, but never with weights that were made up.
+
+        Raises:
+            InputError: weights are missing, not finite, pickled, or not what `config.json` describes.
+        """
+        load = super().from_pretrained
+        if source is None or kwargs.keys() & _OWN_CHECKS:
+            return load(source, *args, config=config, **kwargs)
+        hub = {name: kwargs.pop(name) for name in _HUB_OPTIONS & kwargs.keys()}
+        kwargs.pop("use_safetensors", None)
+        if (Path(source) / "config.json").is_file() and "pooling" not in read_config(Path(source)):
+            raise InputError("config.json does not state the pooling, without which predictions would be others")
+        if not isinstance(config, GanBertConfig):
+            config, kwargs = GanBertConfig.from_pretrained(config or source, return_unused_kwargs=True, **hub, **kwargs)
+        return cast(Self, open_checked(partial(load, *args), cls, str(source), config, hub=hub, **kwargs))
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        labels: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        soft_targets: Tensor | None = None,
+        sample_weights: Tensor | None = None,
+    ) -> GanBertOutput:
+        """Classify real rows, and with `labels` compute the losses.
+
+        Args:
+            input_ids: [b, t]. Padding may stand on either side.
+            attention_mask: [b, t], 1 for tokens and 0 for padding, as the tokenizer made it; all 1 if left out.
+            token_type_ids: [b, t], for encoders that have them.
+            labels: [b], in 0..k-1, -100 for unlabelled rows. With a generator the loss is L_D + L_G, without one it is
+                the cross-entropy of the labelled rows, without labels it is None.
+            inputs_embeds: [b, t, d] in place of `input_ids`.
+            soft_targets: [b, k], a teacher's probabilities of unlabelled rows, times a weight. (A plain Trainer takes
+                whatever has "label" in its name for something it must always be given.)
+            sample_weights: [b], of the labelled rows in the cross-entropy, in no other loss; None is 1 for each.
+        """
+        h = self.text_vectors(input_ids, attention_mask, token_type_ids, inputs_embeds)
+        if self.training and labels is not None:
+            h, labels = rows_of_all(h), rows_of_all(labels)
+            soft_targets = None if soft_targets is None else rows_of_all(soft_targets)
+            sample_weights = None if sample_weights is None else rows_of_all(sample_weights)
+        # The heads run in their own precision, float32 in training: they cost next to nothing, and bfloat16 logits
+        # keep only two or three digits.
+        with torch.autocast(h.device.type, enabled=False):
+            h = h.to(self.discriminator.output.weight.dtype)
+            features, logits = self.discriminator(h)
+            k = self.config.num_labels
+            output = GanBertOutput(logits=logits[:, :k], fake_logits=logits[:, k] if self.config.adversarial else None)
+            if labels is None:
+                return output
+            output.loss_d_supervised = losses.discriminator_supervised_loss(logits[:, :k], labels, sample_weights)
+            output.loss = output.loss_d_supervised
+            if self.generator is not None:
+                self._play(output, features, logits, labels)
+            if soft_targets is not None:
+                output.loss_distillation = losses.distillation_loss(logits[:, :k], soft_targets, labels)
+                output.loss = output.loss + output.loss_distillation
+            if self.training and self.config.contrastive_weight:
+                output.loss_contrastive = losses.supervised_contrastive_loss(h, labels)
+                output.loss = output.loss + self.config.contrastive_weight * output.loss_contrastive
+        return output
+
+    def _play(self, output: GanBertOutput, features: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """Add the adversarial losses to `output`: L_D moves D and the encoder, L_G moves G alone."""
+        generated = self.generator.sample(len(logits))  # type: ignore[union-attr]
+        if self.config.joint:  # nothing is kept apart
+            generated_features, generated_logits = self.discriminator(generated)
+            logits_for_g = generated_logits
+        else:
+            # 1) L_D sees G's vectors as data: no gradient reaches G.
+            _, generated_logits = self.discriminator(generated.detach())
+            # 2) L_G sees D as a fixed function and real features as data: no gradient reaches D or the encoder.
+            frozen = {name: p.detach() for name, p in self.discriminator.named_parameters()}
+            generated_features, logits_for_g = functional_call(self.discriminator, frozen, (generated,))
+            features = features.detach()
+        config = self.config
+        output.generated_logits = generated_logits
+        output.loss_d_unsupervised = losses.discriminator_unsupervised_loss(
+            logits, generated_logits, labels, config.real_term, config.real_weight
+        )
+        output.loss_g_unsupervised = losses.generator_unsupervised_loss(logits_for_g)
+        output.loss_g_feature_matching = losses.feature_matching_loss(
+            features, generated_features, config.feature_matching
+        )
+        assert output.loss_d_supervised is not None
+        output.loss = (
+            output.loss_d_supervised
+            + output.loss_d_unsupervised
+            + config.fooling_weight * output.loss_g_unsupervised
+            + config.feature_matching_weight * output.loss_g_feature_matching
+        )
+
+    def text_vectors(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+    ) -> Tensor:
+        """Return h = pool(encoder(x)), [b, d], of any number of rows with the memory of a micro-batch."""
+        inputs = (input_ids, attention_mask, token_type_ids, inputs_embeds)
+        n = next((x.shape[0] for x in inputs if x is not None), 0)
+        size = self.micro_batch_size
+        if not (self.training and torch.is_grad_enabled() and size and size < n):
+            return self._pool(*inputs)
+        # Nothing but h is kept of a micro-batch; in the backward pass it is computed again, with the same dropout.
+        # So the losses see the whole batch, which sums over micro-batches could not give: they are not sums over rows.
+        parts = [
+            checkpoint(self._pool, *(None if x is None else x[i : i + size] for x in inputs), use_reentrant=False)
+            for i in range(0, n, size)
+        ]
+        return torch.cat(parts)
+
+    def _pool(
+        self,
+        input_ids: Tensor | None,
+        attention_mask: Tensor | None,
+        token_type_ids: Tensor | None,
+        inputs_embeds: Tensor | None,
+    ) -> Tensor:
+        """Return h = pool(encoder(x)), [b, d]."""
+        tokens = input_ids if inputs_embeds is None else inputs_embeds
+        if tokens is None:
+            raise ValueError("give input_ids or inputs_embeds")
+        mask = torch.ones(tokens.shape[:2], device=tokens.device, dtype=torch.long)
+        if attention_mask is not None:
+            mask = attention_mask
+        inputs: dict[str, Tensor] = {"attention_mask": mask}
+        inputs["input_ids" if inputs_embeds is None else "inputs_embeds"] = tokens
+        if token_type_ids is not None:
+            inputs["token_type_ids"] = token_type_ids
+        if self._takes_position_ids:
+            inputs["position_ids"] = position_ids(self.encoder, mask)
+        if self.config.pooling == "pooler":
+            pooled: Tensor = self.encoder(**inputs).pooler_output
+            return pooled
+        # On a processor only: elsewhere it would wait for the device to know how many tokens there are.
+        if self.packs and mask.device.type == "cpu" and not mask.all():
+            tokens_out = encode_packed(self.encoder, inputs)
+        else:
+            tokens_out = self.encoder(**inputs).last_hidden_state
+        match self.config.pooling:
+            case "mean":
+                weights = mask.to(tokens_out.dtype).unsqueeze(-1)
+                return (tokens_out * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+            case "last":
+                position = (mask * torch.arange(mask.shape[1], device=mask.device)).argmax(dim=1)
+            case _:  # "cls": the first token that is not padding
+                position = mask.argmax(dim=1)
+        return tokens_out[torch.arange(mask.shape[0], device=mask.device), position]  # len() would fix b in an export
+
+    def enable_packing(self) -> bool:
+        """From now on train without computing padding; return whether this encoder can. Results do not change."""
+        self.packs = enable_packing(self.encoder)
+        return self.packs
+
+    @torch.no_grad()
+    def check_encoder(self) -> None:
+        """Raise `InputError` unless the encoder makes finite text vectors of token ids: not all that have them do."""
+        most = n_positions(self.encoder)
+        ids = torch.zeros(1, 8 if most is None else max(1, min(8, most)), dtype=torch.long, device=self.device)
+        try:
+            with torch.random.fork_rng(devices=[]):
+                h = self.text_vectors(ids)
+        except Exception as error:
+            kind = self.config.encoder.model_type
+            raise InputError(f"{kind} cannot be used: it takes no plain token ids ({one_line(error)})") from error
+        if h.shape != (1, self.config.hidden_size) or not h.isfinite().all():
+            raise InputError(f"it makes no finite text vectors of {self.config.hidden_size} numbers")
+
+    def discard_generator(self) -> None:
+        """Drop G; what is left is the classifier that is used (section 3: "After training, G is discarded")."""
+        self.generator = None
+        self.config.has_generator = False
+
+    def save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
+        """Save as every transformers model does, and without G unless `save_generator` is set."""
+        generator, had_generator = self.generator, self.config.has_generator
+        if not self.save_generator:
+            self.discard_generator()
+            if kwargs.get("state_dict") is not None:
+                kwargs["state_dict"] = {k: v for k, v in kwargs["state_dict"].items() if "generator." not in k}
+        try:
+            super().save_pretrained(save_directory, *args, **kwargs)
+        finally:
+            self.generator, self.config.has_generator = generator, had_generator
+        folder = Path(save_directory)
+        forget(folder)
+        share(folder, [path.name for path in folder.glob("*.safetensors")])
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Initialise D and G as `nn.Linear` does; the encoder initialises its own parts."""
+        if isinstance(module, nn.Linear):
+            module.reset_parameters()
+
+
+def _drop_unused_parts(encoder: PreTrainedModel, config: GanBertConfig) -> None:
+    """Take out what pooling does not read, so that inference does no needless arithmetic."""
+    pooler = getattr(encoder, "pooler", None)
+    if config.pooling == "pooler" and pooler is None:
+        raise InputError(f"{config.encoder.model_type} has no pooler: choose pooling cls, mean or last")
+    if config.pooling != "pooler" and pooler is not None:
+        encoder.pooler = None  # type: ignore[assignment]
+    if hasattr(encoder.config, "use_cache"):  # keys and values are kept for generating text, which nobody does here
+        encoder.config.use_cache = False
+
+
+AutoModelForSequenceClassification.register(GanBertConfig, GanBertForSequenceClassification)

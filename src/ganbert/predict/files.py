@@ -1,0 +1,115 @@
+"""Predictions for a table, streamed: a chunk is read, classified and written before the next one is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from ganbert.data.rows import TableOptions, text_columns
+from ganbert.data.table_readers import ReadLog
+from ganbert.data.tables import TableWriter, check_output, format_of, is_text_format
+from ganbert.errors import InputError
+from ganbert.model.tokenizers import TextCounts
+from ganbert.predict.predictor import Predictions, Predictor
+
+PREDICTION_COLUMNS = ("predicted_label", "confidence", "novelty")
+DECIMALS = 4
+"""Digits behind the point that a text format gets of a probability; Parquet has it whole."""
+
+
+@dataclass(frozen=True)
+class FileCounts:
+    """What became of a table.
+
+    Attributes:
+        n: rows written.
+        n_skipped: rows left out because they held no text.
+        n_blank: blank lines that were passed over.
+        texts: how many texts were cut, and how many are mostly unknown to the encoder.
+        notes: what a person should know of all that.
+    """
+
+    n: int
+    n_skipped: int
+    n_blank: int
+    texts: TextCounts
+    notes: tuple[str, ...]
+
+
+def predict_file(
+    predictor: Predictor,
+    source: Path,
+    target: Path,
+    options: TableOptions,
+    on_rows: Callable[[int], None] = lambda n: None,
+    *,
+    probabilities: bool = False,
+    overwrite: bool = False,
+) -> FileCounts:
+    """Write `source` with `predicted_label`, `confidence` and `novelty` behind its own columns.
+
+    Where source and target have one format, the target has the delimiter, the encoding and the byte order mark of the
+    source.
+
+    Args:
+        predictor: the model.
+        source: a table with the text column, perhaps a second one; all other columns are carried along. `-` is standard
+            input.
+        target: a table, in the format of its ending; it appears when all rows are done. `-` is standard output.
+        options: columns, encoding and delimiter of `source`, and the format of standard input and output.
+        on_rows: told the number of rows of each chunk when it is done.
+        probabilities: also write a column `probability_<label>` for each class.
+        overwrite: replace `target` if it is there.
+
+    Raises:
+        InputError: `source` cannot be read, its columns clash with the new ones, or `target` must not be written.
+        RunError: `target` cannot be written to its end.
+    """
+    format = options.format
+    check_output(target, inputs=[source], overwrite=overwrite, format=format)
+    names = [*PREDICTION_COLUMNS, *(f"probability_{label}" for label in predictor.label_names if probabilities)]
+    log, first_row, texts_seen = ReadLog(), 1, TextCounts()
+    chunks = options.chunks(source, log)
+    first = next(chunks)  # the log knows the dialect then
+    same_format = not source.is_dir() and format_of(source, format) == format_of(target, format)
+    decimals = DECIMALS if is_text_format(target, format) else None
+    with TableWriter(target, format=format, dialect=log.dialect if same_format else None) as out:
+        for chunk in chain([first], chunks):
+            for name in names:
+                if name in chunk.column_names:
+                    raise InputError(
+                        "is a column of predictions already: rename or remove it", path=source, column=name
+                    )
+            texts = text_columns(chunk, options, source, first_row)
+            keep = pc.not_equal(texts["text"], "")
+            kept = chunk.filter(keep)
+            columns = {name: column.filter(keep).to_pylist() for name, column in texts.items()}
+            predictions = predictor.predict(columns["text"], columns.get("text_pair"))
+            for name, column in zip(names, _columns(predictions, probabilities, decimals), strict=True):
+                kept = kept.append_column(name, column)
+            out.write(kept)
+            first_row, texts_seen = first_row + len(chunk), texts_seen + predictions.counts
+            on_rows(len(chunk))
+    notes = (*(f"{source}: {note}" for note in log.notes), *texts_seen.notes(predictor.max_length))
+    return FileCounts(texts_seen.n, first_row - 1 - texts_seen.n, log.n_blank, texts_seen, notes)
+
+
+def _columns(predictions: Predictions, probabilities: bool, decimals: int | None) -> Iterator[pa.Array]:
+    """Yield the columns that predictions make."""
+
+    def numbers(values: NDArray[np.float32]) -> pa.Array:
+        return pa.array(values if decimals is None else np.round(values.astype(np.float64), decimals))
+
+    yield pa.array(predictions.labels, pa.string())
+    yield numbers(predictions.confidence)
+    novelty = predictions.novelty
+    yield pa.nulls(len(predictions.labels), pa.float32()) if novelty is None else numbers(novelty)
+    if probabilities:
+        yield from map(numbers, predictions.probabilities.T)

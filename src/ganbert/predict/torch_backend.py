@@ -1,0 +1,122 @@
+"""The model in torch, as the Predictor calls it."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from ganbert.data.tokens import Batch
+from ganbert.errors import InputError
+from ganbert.model.config import GanBertConfig
+from ganbert.model.encoders import load_tokenizer
+from ganbert.model.losses import fake_score
+from ganbert.model.modeling import GanBertForSequenceClassification, GanBertOutput
+from ganbert.model.tokenizers import usable_length
+from ganbert.runtime import Compute
+from ganbert.storage.fields import one_line, read_config
+
+CPU_TOKENS, ACCELERATOR_TOKENS = 1024, 16384
+"""Tokens of a batch: what fits a processor's caches, and what keeps a GPU busy."""
+
+MOST_WORKERS = 8
+"""Batches computed at once on a processor; with more, they wait for each other in Python."""
+
+
+class TorchModel:
+    """Computes batches where and how `compute` says; the model it is given stays what it is.
+
+    Args:
+        model: a trained model.
+        compute: device, precision and threads; None takes the model as it stands. In bfloat16 the encoder is a copy
+            whose weights are cast once, the heads stay in float32.
+    """
+
+    def __init__(self, model: GanBertForSequenceClassification, compute: Compute | None = None) -> None:
+        model.train(False)
+        if compute is None:
+            compute = Compute(model.device.type, model.encoder.dtype == torch.bfloat16, torch.get_num_threads())
+        self.module = _on(model, compute)
+        self.label_names: tuple[str, ...] = model.config.label_names
+        self.text_pairs: bool = model.config.text_pairs
+        self.adversarial: bool = model.config.adversarial
+        self.columns: dict[str, str] | None = model.config.columns
+        self.description = str(compute)
+        on_cpu = compute.device == "cpu"
+        self.batch_tokens = CPU_TOKENS if on_cpu else ACCELERATOR_TOKENS
+        # Two batches on one thread each take less time than one batch after the other on two: nothing waits.
+        self.workers = min(compute.threads, MOST_WORKERS) if on_cpu else 1
+        self._threads = compute.threads
+
+    def start_worker(self) -> None:
+        """Give the calling thread its share of the threads."""
+        torch.set_num_threads(self._threads // self.workers)
+
+    def stop_workers(self) -> None:
+        """Give all threads back to the calling thread, and to those that come after it."""
+        torch.set_num_threads(self._threads)
+
+    @torch.inference_mode()
+    def __call__(self, batch: Batch) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Return the probabilities [b, k] and the novelty [b], None without a fake class."""
+        inputs = {name: torch.from_numpy(column).to(self.module.device) for name, column in batch.items()}
+        probabilities, novelty = figures(self.module(**inputs))
+        return probabilities.cpu().numpy(), None if novelty is None else novelty.cpu().numpy()
+
+
+def figures(output: GanBertOutput) -> tuple[Tensor, Tensor | None]:
+    """Return p(y | x, y <= k) [b, k] and p(k+1 | x) [b], None without a fake class, in float32."""
+    assert output.logits is not None
+    probabilities = output.logits.float().softmax(dim=-1)
+    if output.fake_logits is None:
+        return probabilities, None
+    logits = torch.cat([output.logits, output.fake_logits.unsqueeze(-1)], dim=-1)
+    return probabilities, fake_score(logits).sigmoid()
+
+
+def load_model(folder: Path) -> GanBertForSequenceClassification:
+    """Open a model folder.
+
+    Raises:
+        InputError: the folder holds no model that ganbert has trained.
+    """
+    try:
+        kind = read_config(folder).get("model_type")
+        if kind != GanBertConfig.model_type:
+            raise InputError(f"its model_type is {kind}: an encoder, perhaps, for ganbert train --encoder")
+        model: GanBertForSequenceClassification = GanBertForSequenceClassification.from_pretrained(folder)
+        model.check_encoder()
+    except MemoryError:
+        raise
+    except Exception as error:  # of a wrong or hostile folder: whatever transformers meets in its files
+        raise InputError(f"cannot be opened as a ganbert model ({one_line(error)})", path=folder) from error
+    return model
+
+
+def load_model_tokenizer(folder: Path, model: GanBertForSequenceClassification) -> PreTrainedTokenizerBase:
+    """Open the tokenizer of a model folder, which cuts texts where training did, and never beyond what fits.
+
+    Raises:
+        InputError: files are missing, or it does not fit the model.
+    """
+    tokenizer = load_tokenizer(str(folder), model.encoder, what="model folder")
+    tokenizer.model_max_length = usable_length(tokenizer, model.encoder, pairs=model.config.text_pairs)
+    return tokenizer
+
+
+def _on(model: GanBertForSequenceClassification, compute: Compute) -> GanBertForSequenceClassification:
+    """Return the model on the device and in the precision of `compute`: itself if it is there, else a copy."""
+    casts = compute.bfloat16 and model.encoder.dtype != torch.bfloat16
+    if model.device.type == compute.device and not casts:
+        return model
+    model = copy.deepcopy(model)
+    if casts:
+        for parameter in model.encoder.parameters():  # not buffers: rotary frequencies must stay exact
+            parameter.data = parameter.data.to(torch.bfloat16)
+    torch.nn.Module.to(model, compute.device)
+    return model

@@ -1,0 +1,119 @@
+"""The paper's tasks: from a local folder, from their public homes, and what is said when neither can be had."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from datasets import ClassLabel, Dataset, Features, Value
+
+from ganbert.compare.sources import TaskSource
+from ganbert.compare.tasks import TASKS, Hub, strip_post, task_named
+from ganbert.errors import InputError
+
+SIZES = {"qc-coarse": (5452, 500, 6), "qc-fine": (5452, 500, 50), "sst5": (8544, 2210, 5), "mnli-m": (24511, 9815, 3)}
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_the_real_tasks_have_the_rows_they_should(name: str, real_data: Path) -> None:
+    train, test = (task_named(name).load(part, real_data) for part in ("train", "test"))
+    assert (len(train), len(test), len(set(train["label"]))) == SIZES[name]
+    assert set(test["label"]) <= set(train["label"])
+    assert ("text_pair" in train.column_names) == name.startswith("mnli")
+
+
+def test_20_newsgroups_has_two_variants_that_differ_in_headers(real_data: Path) -> None:
+    raw, stripped = (task_named(name).load("test", real_data) for name in ("20n", "20n-stripped"))
+    assert len(raw) == len(stripped) == 7532
+    assert sum("From:" in text for text in raw["text"]) == 7532
+    assert sum("From:" in text for text in stripped["text"]) < 500  # some quote whole posts
+    train = task_named("20n-stripped").load("train", real_data)
+    assert 11_000 < len(train) < 11_314  # posts of nothing but header and quotes are gone
+    assert "" not in train["text"][:]
+
+
+def test_posts_are_stripped_as_scikit_learn_does() -> None:
+    post = "From: a@b\nSubject: x\n\nBob wrote:\n> no\nYes, it is.\n\n--\nAlice"
+    assert strip_post(post) == "Yes, it is."
+    assert strip_post("From: a@b") == ""
+
+
+def test_what_is_missing_is_said(real_data: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"mnli-mm: no mnli/test_mismatched\.jsonl\.gz in the data root"):
+        task_named("mnli-mm").load("test", real_data)
+    with pytest.raises(InputError, match=r"no qc/train\.jsonl\.gz in the data root"):
+        task_named("qc-fine").load("train", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["qc-coarse", "20n"])
+def test_without_network_and_data_root_one_line_says_what_to_do(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def offline(*args: Any, **kwargs: Any) -> None:
+        raise ConnectionError("no network")
+
+    monkeypatch.setattr("ganbert.compare.tasks.load_dataset", offline)
+    monkeypatch.setattr("sklearn.datasets.fetch_20newsgroups", offline)
+    with pytest.raises(InputError, match=r"cannot be loaded from .*--data-root or GANBERT_DATA"):
+        task_named(name).load("train", None)
+
+
+def test_a_home_with_other_columns_and_numbered_classes(tmp_path: Path) -> None:
+    features = Features(
+        {
+            "premise": Value("string"),
+            "hypothesis": Value("string"),
+            "label": ClassLabel(names=["yes", "no"]),
+            "idx": Value("int64"),
+        }
+    )
+    columns = {"premise": ["p1", "p2"], "hypothesis": ["h1", "h2"], "label": [1, 0], "idx": [0, 1]}
+    Dataset.from_dict(columns, features).to_parquet(tmp_path / "train.parquet")
+    task = replace(TASKS["mnli-m"], home=Hub(str(tmp_path), "label", text="premise", text_pair="hypothesis"))
+    assert task.load("train", None).to_dict() == {
+        "text": ["p1", "p2"], "text_pair": ["h1", "h2"], "label": ["no", "yes"],
+    }  # fmt: skip
+
+
+def test_a_task_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match="no task 'qc': choose one of qc-coarse, qc-fine"):
+        task_named("qc")
+
+
+@pytest.fixture
+def small_root(tmp_path: Path) -> Path:
+    """A data root with a QC of 200 rows."""
+    folder = tmp_path / "qc"
+    folder.mkdir()
+    for name, n, start in (("train", 200, 0), ("test", 10, 195)):
+        rows = [
+            {"text": f"t{i}", "coarse": "AB"[i % 2], "fine": "A:xB:y"[i % 2 * 3 :][:3]} for i in range(start, start + n)
+        ]
+        with gzip.open(folder / f"{name}.jsonl.gz", "wt") as file:
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+    return tmp_path
+
+
+def test_percentages_are_of_the_whole_training_set(small_root: Path) -> None:
+    split = TaskSource("qc-coarse", small_root).split("10%", 0)
+    assert len(split.corpus.labelled) == 20
+    assert split.corpus.label_names == ("A", "B")
+
+
+def test_development_runs_never_read_the_test_set(small_root: Path) -> None:
+    (small_root / "qc" / "test.jsonl.gz").unlink()
+    split = TaskSource("qc-fine", small_root, "dev").split("10%", 0)
+    assert len(split.test) == 20
+    tested = TaskSource("qc-fine", small_root, "test")
+    with pytest.raises(InputError, match=r"no qc/test\.jsonl\.gz"):
+        tested.split("10%", 0)
+
+
+def test_test_runs_never_train_on_development_rows(small_root: Path) -> None:
+    development = TaskSource("qc-coarse", small_root, "dev").split("10%", 0)
+    tested = TaskSource("qc-coarse", small_root, "test").split("10%", 0)
+    assert not set(development.test["text"]) & set(tested.corpus.train["text"])

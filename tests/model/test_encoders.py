@@ -1,0 +1,139 @@
+"""Encoders by name, with and without a network."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ganbert import GanBertForSequenceClassification, InputError
+from ganbert.model.encoders import _hub_options, load_encoder_config, load_tokenizer
+from ganbert.predict.vectors import Encoder
+from ganbert.runtime import choose_compute
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """The hosts that were asked; none answers."""
+    hosts: list[tuple[str, int]] = []
+
+    def refuse(address: tuple[str, int], timeout: float) -> socket.socket:
+        hosts.append(address)
+        raise OSError("Network is unreachable")
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("urllib.request.getproxies", dict)
+    monkeypatch.setattr("socket.create_connection", refuse)
+    return hosts
+
+
+def test_without_a_network_an_unknown_encoder_is_refused_at_once(asked: list[tuple[str, int]]) -> None:
+    began = time.monotonic()
+    with pytest.raises(InputError, match="encoder 'nobody/nothing': no such folder, and no such encoder in the local"):
+        load_encoder_config("nobody/nothing")
+    assert time.monotonic() - began < 10  # the Hub's client alone tries for 23 seconds
+    assert asked == [("huggingface.co", 443)]
+
+
+def test_a_mirror_is_asked_in_place_of_the_hub(asked: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://hub.example:8080")
+    assert _hub_options("nobody/nothing") == {"local_files_only": True}
+    assert asked == [("hub.example", 8080)]
+
+
+def test_a_folder_asks_nobody(asked: list[tuple[str, int]], tiny_encoder: str) -> None:
+    load_encoder_config(tiny_encoder)
+    assert asked == []
+
+
+def test_behind_a_proxy_the_hub_is_left_to_its_client(
+    asked: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("urllib.request.getproxies", lambda: {"https": "http://proxy:3128"})
+    assert _hub_options("nobody/nothing") == {}
+    assert asked == []
+
+
+def test_where_there_is_a_network_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+        monkeypatch.setattr("urllib.request.getproxies", dict)
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
+        assert _hub_options("nobody/nothing") == {}
+
+
+CUSTOM = {"model_type": "made-up", "auto_map": {"AutoConfig": "evil.Config"}}
+
+
+@pytest.mark.parametrize(("config", "why"), [(CUSTOM, "custom code"), ({"model_type": "made-up"}, "made-up")])
+def test_an_encoder_that_cannot_be_loaded_is_refused_with_the_reason_and_its_code_is_not_run(
+    config: dict[str, Any], why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = tmp_path / "models--somebody--encoder" / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    (snapshot / "config.json").write_text(json.dumps(config))
+    (snapshot / "evil.py").write_text("raise SystemExit('code of a repository was run')")
+    refs = tmp_path / "models--somebody--encoder" / "refs"
+    refs.mkdir()
+    (refs / "main").write_text("abc")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("builtins.input", lambda prompt="": "y")
+
+    for name in ("somebody/encoder", str(snapshot)):
+        with pytest.raises(InputError, match=f"transformers can.*load.*{why}"):
+            load_encoder_config(name)
+
+
+def in_the_cache(encoder: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put the files of an encoder where the Hub's client would, as `somebody/encoder`; return the snapshot."""
+    repository = cache / "models--somebody--encoder"
+    snapshot, blobs = repository / "snapshots" / "abc", repository / "blobs"
+    for folder in (snapshot, blobs, repository / "refs"):
+        folder.mkdir(parents=True)
+    (repository / "refs" / "main").write_text("abc")
+    for file in Path(encoder).iterdir():
+        (blobs / f"blob-{file.name}").write_bytes(file.read_bytes())
+        (snapshot / file.name).symlink_to(f"../../blobs/blob-{file.name}")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    return snapshot
+
+
+def test_an_encoder_in_the_cache_is_loaded_by_its_name(
+    tiny_encoder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_the_cache(tiny_encoder, tmp_path, monkeypatch)
+
+    model = GanBertForSequenceClassification.from_encoder("somebody/encoder", num_labels=2)
+
+    expected = GanBertForSequenceClassification.from_encoder(tiny_encoder, num_labels=2).encoder.state_dict()
+    assert all(torch.equal(weight, expected[name]) for name, weight in model.encoder.state_dict().items())
+    assert load_tokenizer("somebody/encoder", model.encoder).get_vocab() == load_tokenizer(tiny_encoder).get_vocab()
+
+
+@pytest.mark.parametrize(
+    ("lost", "pickled", "reason"),
+    [
+        (["tokenizer.json", "tokenizer_config.json"], False, "no tokenizer files: tokenizer.json or vocab.txt is mis"),
+        (["model.safetensors"], False, r"encoder 'somebody/encoder': it holds no weights \(model.safetensors\)"),
+        (["model.safetensors"], True, "its weights are pickled .*convert it to safetensors where you trust it"),
+    ],
+)
+def test_what_an_encoder_in_the_cache_lacks_is_told(
+    tiny_encoder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: list[str], pickled: bool, reason: str
+) -> None:
+    snapshot = in_the_cache(tiny_encoder, tmp_path, monkeypatch)
+    for name in lost:
+        (snapshot / name).unlink()
+    if pickled:
+        (snapshot / "pytorch_model.bin").write_bytes(b"")
+
+    with pytest.raises(InputError, match=reason):
+        Encoder("somebody/encoder", 64, choose_compute())
