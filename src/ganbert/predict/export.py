@@ -18,8 +18,9 @@ from torch import Tensor, nn
 
 from ganbert.data.tokens import Batch, TokenFormat, rust_tokenizer
 from ganbert.errors import InputError, RunError
+from ganbert.extras import require
 from ganbert.model.modeling import GanBertForSequenceClassification
-from ganbert.predict.onnx_backend import MODEL_FILE, OnnxModel, export_facts, read_export, require_onnx
+from ganbert.predict.onnx_backend import MODEL_FILE, OnnxModel, export_facts, read_export
 from ganbert.predict.torch_backend import figures, load_model, load_model_tokenizer
 from ganbert.storage import folders
 from ganbert.storage.fields import EXPORT_KEY
@@ -47,10 +48,10 @@ def export_onnx(folder: Path, output: Path, *, int8: bool = False) -> Path:
         int8: store the encoder's matrices as 8-bit integers, a scale for each column, and multiply in integers.
 
     Raises:
-        InputError: `folder` holds no model of ganbert, `output` cannot be written, or the extra `onnx` is missing.
+        InputError: `folder` holds no model of ganbert, `output` cannot be written, or onnx or onnxscript is missing.
         RunError: the encoder cannot be translated.
     """
-    require_onnx("onnx", "onnxscript", "onnxruntime")
+    require("onnx", "onnxscript")
     _check_output(output)
     if not (folder / "config.json").is_file():
         raise InputError("is no model folder: it has no config.json", path=folder)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -59,12 +58,6 @@ def _check_facts(facts: Any) -> None:
         raise InputError(f"{EXPORT_KEY}.tokens: {error}") from error
 
 
-def require_onnx(*modules: str) -> None:
-    """Raise `InputError` unless the modules of the extra `onnx` are installed."""
-    if missing := [module for module in modules if importlib.util.find_spec(module) is None]:
-        raise InputError(f"{', '.join(missing)} is not installed: pip install 'ganbert[onnx]' brings it")
-
-
 class OnnxModel:
     """The graph of an exported folder, on the processor.
 
@@ -74,7 +67,7 @@ class OnnxModel:
         device, precision, threads: as for `choose_compute`; device and precision of an exported model are fixed.
 
     Raises:
-        InputError: another device or precision is asked for, onnxruntime is missing, or the file cannot be opened.
+        InputError: another device or precision is asked for, or the file cannot be opened.
     """
 
     adversarial: bool
@@ -157,7 +150,6 @@ def load_tokens(folder: Path, config: dict[str, Any]) -> Tokens:
 
 
 def _open(path: Path) -> Any:
-    require_onnx("onnxruntime")
     if not path.is_file():
         raise InputError("no such file: the folder holds no exported model", path=path)
     import onnxruntime

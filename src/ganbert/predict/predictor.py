@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ganbert.data.tokens import Batch, Tokens, length_batches
 from ganbert.errors import InputError, RunError
+from ganbert.extras import extras_named
 from ganbert.model.tokenizers import TextCounts
 from ganbert.predict.onnx_backend import OnnxModel, load_tokens, read_export
 
@@ -131,6 +132,7 @@ class Predictor:
         self.label_names, self.description, self.columns = backend.label_names, backend.description, backend.columns
 
     @classmethod
+    @extras_named()
     def load(
         cls,
         folder: str | os.PathLike[str],
