@@ -49,4 +49,4 @@ def extras_named() -> Iterator[None]:
         library = (error.name or "").partition(".")[0]
         if library not in EXTRA_OF or importlib.util.find_spec(library) is not None:
             raise  # none of ours, or a broken installation: there is more to it than an extra
-        raise MissingLibraryError(library) from error
+        raise MissingLibraryError(library) from None

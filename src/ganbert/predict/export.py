@@ -157,7 +157,7 @@ def _translate(graph: _Graph, example: Batch, path: Path) -> None:
     model = graph.model
     # Plain matrix products: sdpa's translation adds a branch for rows without any token to each layer.
     model.encoder.set_attn_implementation("eager")
-    axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("sequence")}
+    axes = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
     try:
         with _quiet():
             program = torch.onnx.export(
