@@ -41,7 +41,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         target = PAGES.get(path, path.removeprefix("docs/"))
         if files.get_file_from_path(target) is not None:
             return f"]({posixpath.relpath(target, posixpath.dirname(uri) or '.')}{link[2]})"
-        return f"]({config.repo_url}/blob/main/{path}{link[2]})" if (REPOSITORY / path).exists() else link[0]
+        return f"]({config.extra['repository']}/blob/main/{path}{link[2]})" if (REPOSITORY / path).exists() else link[0]
 
     return LINK.sub(link_of_the_site, markdown.replace(COMMANDS, command_reference() if COMMANDS in markdown else ""))
 

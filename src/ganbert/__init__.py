@@ -13,8 +13,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from ganbert.extras import extras_named
 from ganbert.model.registration import register_when_needed
-from ganbert.version import __version__
+
+__version__ = "0.1.0"
 
 if TYPE_CHECKING:  # the same as in _HOMES, for type checkers and editors
     from ganbert.data.corpus import Corpus, read_corpus
@@ -95,6 +97,7 @@ _HOMES = {
 }
 
 
+@extras_named()
 def __getattr__(name: str) -> Any:
     """Import a public name from its home when it is first used (PEP 562)."""
     if name not in _HOMES:

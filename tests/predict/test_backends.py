@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from ganbert.data.tokens import Batch, Tokens
-from ganbert.errors import InputError, require
+from ganbert.errors import InputError
+from ganbert.extras import require
 from ganbert.model.modeling import GanBertForSequenceClassification
 from ganbert.predict.backends import BACKENDS, BackendEntry, exported_tokens, open_folder
 from ganbert.predict.export import export_model

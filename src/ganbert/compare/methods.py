@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 
 from ganbert.compare.baselines import embed, self_training, tfidf
 from ganbert.compare.fine_tuning import FineTuning
@@ -13,6 +12,7 @@ from ganbert.compare.setfit import setfit
 from ganbert.compare.setting import Outcome, Setting
 from ganbert.compare.splits import Split
 from ganbert.errors import InputError
+from ganbert.extras import require
 from ganbert.training.recipe import BERT, BERT_TUNED, CODE, DEFAULT, OF_UNLABELLED_ROWS, PAPER, Recipe
 
 
@@ -37,8 +37,8 @@ class Method:
 
     def require_library(self) -> None:
         """Raise `InputError` where the library is not installed."""
-        if self.library is not None and find_spec(self.library) is None:
-            raise InputError(f"{self.library} is not installed: pip install 'ganbert[compare]'")
+        if self.library is not None:
+            require("compare", self.library)
 
 
 _FINE_TUNES = ("bert", "bert-tuned", "default-plain")

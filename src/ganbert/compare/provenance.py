@@ -11,7 +11,7 @@ import sklearn
 import torch
 import transformers
 
-from ganbert.version import __version__
+from ganbert import __version__
 
 
 def provenance(device: str | None = None) -> dict[str, str | int]:
