@@ -12,7 +12,10 @@ import dataclasses
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_type_hints
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
 
 from ganbert.cli import options
 from ganbert.errors import InputError
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from ganbert.compare.row_sources import RowSource
     from ganbert.compare.runs import Run
     from ganbert.data.rows import TableOptions
+    from ganbert.training.recipe import Recipe
 
 
 def expand_groups(command: Callable[..., None]) -> Callable[..., None]:
@@ -168,3 +172,75 @@ class EngineGroup:
         if self.engine == "ray":
             return executors.on_ray(self.address, machine.threads or 1, gpu=machine.device != "cpu")
         return executors.one_by_one if self.jobs == 1 else executors.in_processes(self.jobs)
+
+
+@dataclass(frozen=True)
+class PredictedTableGroup:
+    """How a table is read for a trained model: columns that are not named are those it was trained on."""
+
+    text_column: options.RememberedTextColumn = None
+    text_pair_column: options.TextPairColumn = None
+    encoding: options.Encoding = "utf-8"
+    delimiter: options.Delimiter = None
+    table_format: options.TableFormat = "csv"
+    skip_empty: options.SkipEmpty = False
+
+    def table_options(self, model: Path) -> TableOptions:
+        """Return them as reading takes them, with the columns that the model in this folder remembers."""
+        from ganbert.data.rows import TableOptions
+        from ganbert.predict.backends import columns_of
+
+        fields = dataclasses.asdict(self)
+        trained = columns_of(model)
+        for name in ("text", "text_pair", "label"):
+            remembered = trained.get(name, None if name == "text_pair" else name)
+            fields[f"{name}_column"] = fields.get(f"{name}_column") or remembered
+        return TableOptions(format=fields.pop("table_format"), **fields)
+
+
+@dataclass(frozen=True)
+class TestedTableGroup(PredictedTableGroup):
+    """How a labelled table is read for a trained model."""
+
+    label_column: options.RememberedLabelColumn = None
+    normalize_labels: options.NormalizeLabels = False
+    allow_unseen: options.AllowUnseen = False
+
+
+@dataclass(frozen=True)
+class RecipeGroup:
+    """A named recipe with other choices."""
+
+    recipe: Annotated[
+        str, typer.Option(help="default, paper, code (the authors' code), bert (no adversary) or bert-tuned.")
+    ] = "default"
+    max_steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps, instead of the recipe's epochs.")] = (
+        None
+    )
+    epochs: Annotated[float | None, typer.Option(help="Passes over the rows.")] = None
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Rows a batch.")] = None
+    max_length: options.MaxLength = None
+    learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate of the encoder.")] = None
+    pooling: Annotated[str | None, typer.Option(help="Text vector: auto, cls, pooler, mean or last.")] = None
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other field of the recipe; repeatable.")
+    ] = None
+
+    def chosen(self) -> Recipe:
+        """Return the recipe; `InputError` says what is wrong with an option."""
+        from ganbert.training.recipe import RECIPES
+
+        if self.recipe not in RECIPES:
+            raise InputError(f"--recipe {self.recipe!r}: choose one of {', '.join(RECIPES)}")
+        fields = {name: getattr(self, name) for name in ("max_steps", "epochs", "batch_size", "max_length", "pooling")}
+        fields["encoder_lr"] = self.learning_rate
+        chosen = {name: str(value) for name, value in fields.items() if value is not None}
+        for setting in self.settings or []:
+            name, equals, value = setting.partition("=")
+            if not equals:
+                raise InputError(f"--set {setting!r}: write NAME=VALUE, as in --set noise=uniform")
+            chosen[name.strip()] = value.strip()
+        try:
+            return RECIPES[self.recipe].with_settings(chosen)
+        except ValueError as error:
+            raise InputError(f"recipe: {error}") from error

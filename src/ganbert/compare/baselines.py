@@ -19,7 +19,7 @@ from ganbert.compare.conditions import Conditions, Outcome, texts_of
 from ganbert.compare.splits import Split
 from ganbert.errors import InputError
 from ganbert.model.encoders import resolve_encoder
-from ganbert.predict.vectors import Encoder
+from ganbert.predict.torch_backend import Encoder
 from ganbert.storage.folders import scratch
 
 ITERATIONS = 1000
