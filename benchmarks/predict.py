@@ -31,7 +31,7 @@ from transformers import BertConfig, BertForSequenceClassification
 from benchmarks.predict_engines import Worker
 from ganbert import DEFAULT, Predictor, train
 from ganbert.cli.options import quiet_libraries
-from ganbert.compare.provenance import provenance
+from ganbert.compare.runs import provenance
 from ganbert.compare.tasks import task_named
 from ganbert.data.corpus import read_corpus, read_labelled
 from ganbert.data.rows import TableOptions
