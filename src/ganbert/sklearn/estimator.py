@@ -21,7 +21,7 @@ from ganbert.errors import InputError
 from ganbert.model.tokenizers import TextCounts
 from ganbert.predict.backends import TRAINED, read_folder
 from ganbert.predict.predictor import Predictions, Predictor
-from ganbert.predict.torch_backend import load_model, load_model_tokenizer
+from ganbert.predict.torch_backend import load_model
 from ganbert.runtime import Precision, choose_compute, drawn_seed, global_random_numbers_kept, quiet_libraries
 from ganbert.sklearn import folder as estimator_folder
 from ganbert.storage.folders import is_finished, is_unfinished, scratch
@@ -253,8 +253,7 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             if backend != TRAINED:
                 predictor = Predictor.load(folder, device=device, precision=precision, threads=threads)
             else:
-                model = load_model(folder)
-                tokenizer = load_model_tokenizer(folder, model)
+                model, tokenizer = load_model(folder)
                 predictor = Predictor(model, tokenizer, compute=choose_compute(device, precision, threads))
             classes = estimator_folder.read_classes(folder, config, predictor.label_names)
             facts = estimator_folder.read_facts(folder, config)
