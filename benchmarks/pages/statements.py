@@ -11,7 +11,7 @@ import pandas as pd
 
 from benchmarks.across_tasks import CELL, over_cells, paired
 from benchmarks.across_tasks import read as read_methods
-from benchmarks.pages import search
+from benchmarks.pages import search, speed
 from benchmarks.pages.comparisons import FINAL, GAN_RATES, HEADS, RATES, WITHOUT, gain, summaries
 from benchmarks.rows import benchmark, mean
 from ganbert.compare.intervals import Estimate
@@ -146,6 +146,17 @@ def of_confidence() -> Iterator[str]:
     yield f"{fake:.2f} against {largest:.2f}"
 
 
+def of_performance() -> Iterator[str]:
+    """Yield figures of docs/performance.md beside its tables."""
+    fast = [speed.times_as_fast(speed.BASE, other) for other in "ab"]
+    yield f"{fast[0]} against (a), {fast[1]} against (b), and {speed.matrix_rate(speed.BASE)} of the matrix rate"
+    predict = benchmark("predict")
+    batches, cold_start = predict["batches"], predict["cold_start"]
+    yield f"it gains {batches['onnx int8']['rows_per_s'] / batches['torch bfloat16']['rows_per_s']:.2f}x"
+    imports = cold_start["nothing but the imports of torch and transformers' BERT"] / cold_start["ganbert predict"]
+    yield f"So {100 * imports:.0f}% of a first prediction"
+
+
 def plain(text: str) -> str:
     """Return Markdown on one line and without emphasis, in which phrases can be found."""
     return " ".join(text.replace("*", "").split())
@@ -154,6 +165,7 @@ def plain(text: str) -> str:
 STATEMENTS = {
     "README.md": of_readme,
     "docs/confidence.md": of_confidence,
+    "docs/performance.md": of_performance,
     "docs/results/README.md": of_overview,
     "docs/results/default.md": of_default,
     "docs/results/paper.md": of_paper,
