@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ganbert.data.corpus import Corpus, corpus_of_texts, n_shared_texts, read_corpus, read_labelled
+from ganbert.data.formats.base import ReadLog
 from ganbert.data.rows import TableOptions
-from ganbert.data.table_readers import ReadLog
 from ganbert.data.tables import read_chunks
 from ganbert.errors import InputError
 

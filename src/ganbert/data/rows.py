@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ganbert.data.table_readers import ReadLog, nested_rows
+from ganbert.data.formats.base import ReadLog, nested_rows
 from ganbert.data.tables import read_chunks
 from ganbert.errors import InputError
 from ganbert.labels import label_text, look_alike_key
