@@ -11,10 +11,9 @@ import numpy as np
 from datasets import Dataset
 from numpy.typing import NDArray
 
-from ganbert.data.classes import ordered_labels
 from ganbert.data.corpus import Corpus, corpus_of_texts
 from ganbert.errors import InputError
-from ganbert.labels import UNLABELLED
+from ganbert.labels import UNLABELLED, ordered_labels
 
 UNLABELLED_PER_LABELLED = 100
 """|U| = 100 |L| "when available" (section 4)."""

@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 import datasets
 import huggingface_hub
-from datasets import ClassLabel, Dataset, concatenate_datasets, load_dataset
+from datasets import ClassLabel, Dataset, load_dataset
 
-from ganbert.data.rows import TableOptions, read_rows
+from ganbert.data.rows import TableOptions, TableUse, read_rows
 from ganbert.errors import InputError
 from ganbert.labels import label_text
 from ganbert.model.encoders import hub_is_out_of_reach
@@ -159,9 +159,9 @@ class Task:
             )
         with scratch() as workspace:
             options = TableOptions(label_column=self.local.label)
-            tables = [read_rows(root / file, options, "required", workspace).dataset for file in files]
+            tables = [TableUse(root / file, "required") for file in files]
             # In memory before the workspace goes.
-            return Dataset.from_dict(concatenate_datasets(tables).remove_columns("row").to_dict())
+            return Dataset.from_dict(read_rows(tables, options, workspace / "rows.arrow").with_labels().to_dict())
 
     def _load_home(self, part: Literal["train", "test"]) -> Dataset:
         try:
