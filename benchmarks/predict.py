@@ -187,20 +187,20 @@ def precisions(task: str, data: Path, models: dict[str, str]) -> dict[str, dict[
     }
     local = task_named(TASKS[task]).local
     options = TableOptions(label_column=local.label)
-    with tempfile.TemporaryDirectory() as scratch:
-        found: dict[str, dict[str, float]] = {}
-        reference: NDArray[np.float32] | None = None
-        for name, make in load.items():
-            predictor = make()
-            test = read_labelled(data / local.test, options, predictor.label_names).dataset
-            probabilities = predictor.predict(test["text"][:]).probabilities
-            reference = probabilities if reference is None else reference
-            moved = np.abs(probabilities - reference).max(axis=1)
-            found[name] = {
-                "accuracy": predictor.measure(test).accuracy,
-                "moved_99_percent_of_rows_less_than": float(np.quantile(moved, 0.99)),
-                "moved_most": float(moved.max()),
-            }
+    found: dict[str, dict[str, float]] = {}
+    reference: NDArray[np.float32] | None = None
+    for name, make in load.items():
+        predictor = make()
+        rows = read_labelled(data / local.test, options, predictor.label_names)
+        test = rows.dataset
+        probabilities = predictor.predict(test["text"][:]).probabilities
+        reference = probabilities if reference is None else reference
+        moved = np.abs(probabilities - reference).max(axis=1)
+        found[name] = {
+            "accuracy": predictor.measure(test).accuracy,
+            "moved_99_percent_of_rows_less_than": float(np.quantile(moved, 0.99)),
+            "moved_most": float(moved.max()),
+        }
     return found
 
 

@@ -8,14 +8,12 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from ganbert.data import formats
 from ganbert.errors import InputError
-
-if TYPE_CHECKING:
-    from ganbert.data.rows import TableOptions
 
 TextColumn = Annotated[str, typer.Option(help="Column of the texts.", rich_help_panel="Tables")]
 TextPairColumn = Annotated[
@@ -87,7 +85,7 @@ BatchSize = Annotated[
 TableFormat = Annotated[
     str,
     typer.Option(
-        "--format", help="Format of standard input and output: csv, tsv, jsonl, json, ...", rich_help_panel="Tables"
+        "--format", help=f"Format of standard input and output: {', '.join(formats.FORMATS)}.", rich_help_panel="Tables"
     ),
 ]
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Fixes initial weights, order, noise and dropout.")]
@@ -174,7 +172,7 @@ Address = Annotated[
     typer.Option(help="Of the Ray cluster; else that of the environment, or this machine.", rich_help_panel="Machine"),
 ]
 
-FORMATS = "CSV, TSV, JSON, Parquet or Excel, or a datasets folder; - is standard input"
+FORMATS = f"{formats.names()}, or a datasets folder; - is standard input"
 
 
 def quiet_libraries() -> None:
@@ -199,22 +197,6 @@ def _quiet_imported_libraries() -> None:
     datasets.utils.logging.set_verbosity_error()
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
-
-
-def table_options_of(
-    model: Path, text_column: str | None, text_pair_column: str | None, label_column: str | None = None, **others: Any
-) -> TableOptions:
-    """Return how to read a table for a trained model: columns that are not named are those it was trained on."""
-    from ganbert.data.rows import TableOptions
-    from ganbert.predict.columns import columns_of
-
-    trained = columns_of(model)
-    return TableOptions(
-        text_column or trained.get("text", "text"),
-        text_pair_column or trained.get("text_pair"),
-        label_column or trained.get("label", "label"),
-        **others,
-    )
 
 
 def print_json(value: Any) -> None:
