@@ -150,8 +150,8 @@ def command(
     else:
         _print_summary(result, table_options, [*([test] if test else []), *(files or []), *(labelled or [])])
     if push_to_hub is not None:  # the model is finished and named above, whatever becomes of the upload
-    address = push_folder(output, push_to_hub)
-    print(f"Uploaded to {printable(address)}", file=sys.stderr)
+        address = push_folder(output, push_to_hub)
+        print(f"Uploaded to {printable(address)}", file=sys.stderr)
 
 
 def _summary(result: TrainingResult, name: str) -> dict[str, object]:

@@ -42,15 +42,10 @@ class _Folder:
     """The temporary folder of a corpus, which goes when nothing needs the corpus any more."""
 
     def __init__(self, made: ExitStack) -> None:
-        weakref.finalize(self, _remove, made, os.getpid())
+        weakref.finalize(self, made.close)
 
     def __reduce__(self) -> tuple[type[object], tuple[()]]:
         return object, ()  # what another process gets does not own the folder
-
-
-def _remove(made: ExitStack, owner: int) -> None:
-    if os.getpid() == owner:  # the folder of a forked process is that of its parent
-        made.close()
 
 
 @dataclass(frozen=True)
@@ -193,7 +188,7 @@ def read_corpus(
                     raise InputError(f"the {name} file has no rows", path=use.path)
                 ids, unseen = _class_ids(rows, classes, options)
                 parts, held_out[name] = [*parts, rows], rows.with_labels(ids)
-                notes += [f"{use.path}: {note}" for note in unseen]
+                notes += unseen
     columns = {"text": options.text_column, "label": options.label_column}
     if train.has_pairs:
         columns["text_pair"] = options.text_pair_column or "text_pair"
@@ -313,8 +308,8 @@ def _class_ids(rows: Rows, classes: Classes, options: TableOptions) -> tuple[lis
         The ids, and what to say of labels that mean no class.
     """
     counts = rows.labels.counts
-    ids = {label: classes.id_of(label) for label in counts}
-    unseen = {label: counts[label] for label in sorted(counts) if ids[label] is None}
+    known = {label: i for label in counts if (i := classes.id_of(label)) is not None}
+    unseen = {label: counts[label] for label in sorted(counts.keys() - known.keys())}
     if unseen and not options.allow_unseen:
         label = next(label for label in counts if label in unseen)
         like = classes.like(label)
@@ -325,16 +320,15 @@ def _class_ids(rows: Rows, classes: Classes, options: TableOptions) -> tuple[lis
             row=rows.labels.first[label],
             column=options.label_column,
         )
-    numbers = {label: len(classes.names) + i for i, label in enumerate(unseen)}
-    return [numbers[label] if i is None else i for label, i in ids.items()], _unseen_notes(classes, unseen)
+    ids = known | {label: len(classes.names) + i for i, label in enumerate(unseen)}
+    notes = [f"{rows.tables[0].path}: {_unseen_note(classes, unseen)}"] if unseen else []
+    return [ids[label] for label in counts], notes
 
 
-def _unseen_notes(classes: Classes, unseen: Mapping[str, int]) -> list[str]:
-    if not unseen:
-        return []
+def _unseen_note(classes: Classes, unseen: Mapping[str, int]) -> str:
     note = f"labels that no training row has count as errors: {shown(unseen)}"
     alike = {label: name for label in unseen if (name := classes.like(label)) is not None}
     if alike:
         label, name = next(iter(alike.items()))
         note += f"; {quoted(label)} looks like {quoted(name)}: --normalize-labels takes it for that"
-    return [note]
+    return note

@@ -159,13 +159,11 @@ class Rows:
 
     def with_labels(self, ids: Sequence[int] | None = None) -> Dataset:
         """Return the rows with a column `label`: its text, null for none; or what `ids` has for each, -100 for none."""
-        from datasets import Dataset, concatenate_datasets
-
         if ids is None:
             labels = self.labels.replaced(list(self.labels.counts), None, pa.string())
         else:
             labels = self.labels.replaced(ids, UNLABELLED, pa.int64())
-        return concatenate_datasets([self.texts, Dataset(pa.table({"label": labels}))], axis=1)
+        return self.texts.add_column("label", labels)
 
 
 def read_rows(tables: Sequence[TableUse], options: TableOptions, target: Path, like: Rows | None = None) -> Rows:
@@ -362,7 +360,8 @@ def _plain_cells(chunk: pa.Table, column: str, refusal: str, path: Path, first_r
     if isinstance(cells.type, pa.BaseExtensionType):
         cells = pa.chunked_array([part.storage for part in cells.chunks], cells.type.storage_type)
     if pa.types.is_dictionary(cells.type):
-        cells = cells.cast(cells.type.value_type)
+        kind = cells.type.value_type
+        cells = cells.cast(pa.string() if kind == pa.string_view() else kind)  # there is no cast to views
     is_nested = pa.types.is_nested(cells.type)
     rows = range(len(cells)) if is_nested else nested_rows(chunk.schema.field(column))
     if not rows:

@@ -80,8 +80,8 @@ def _pandas_chunk(source: Source, part: Any) -> pa.Table:
     try:
         return pa.Table.from_pandas(part, preserve_index=False)
     except pa.ArrowException:  # values of several kinds in a column: as JSON holds them
-        objects = part.astype(object).where(part.notna(), None).to_dict("records")
-        return table_of_objects(source, objects, list(part.columns))
+        objects = part.astype(object).where(part.notna(), None).rename(columns=str)
+        return table_of_objects(source, objects.to_dict("records"), objects.columns)
 
 
 def _dataset_chunks(dataset: Any, chunk_rows: int) -> Iterator[pa.Table]:
