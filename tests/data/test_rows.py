@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
-from ganbert.data.rows import Rows, TableOptions, TableUse, check_tables, label_texts, read_rows
+from ganbert.data.cells import label_texts
+from ganbert.data.rows import Rows, TableOptions, TableUse, check_tables, read_rows
 from ganbert.errors import InputError
 
 NAN = float("nan")

@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from ganbert.data.cells import text_columns
 from ganbert.data.formats import format_of
 from ganbert.data.formats.base import ReadLog
-from ganbert.data.rows import TableOptions, text_columns
+from ganbert.data.rows import TableOptions
 from ganbert.data.tables import TableWriter, check_table_output, is_text_format
 from ganbert.errors import InputError
 from ganbert.model.tokenizers import TextCounts
