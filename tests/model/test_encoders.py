@@ -13,7 +13,7 @@ import torch
 
 from ganbert import GanBertForSequenceClassification, InputError
 from ganbert.model.encoders import _hub_options, load_encoder_config, load_tokenizer
-from ganbert.predict.vectors import Encoder
+from ganbert.predict.torch_backend import Encoder
 from ganbert.runtime import choose_compute
 
 

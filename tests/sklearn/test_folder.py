@@ -110,9 +110,9 @@ def test_an_exported_folder_predicts_in_the_same_classes(
     saved: Path, fitted: GanBertClassifier, tmp_path: Path
 ) -> None:
     pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
-    from ganbert.predict.export import export_onnx
+    from ganbert.predict.export import export_model
 
-    opened = GanBertClassifier.from_folder(export_onnx(saved, tmp_path / "onnx"))
+    opened = GanBertClassifier.from_folder(export_model(saved, tmp_path / "onnx"))
 
     np.testing.assert_allclose(opened.predict_proba(TEXTS), fitted.predict_proba(TEXTS), atol=1e-5)
     assert opened.predict(TEXTS).dtype == NUMBERS.dtype

@@ -112,7 +112,7 @@ class PredictedTableGroup:
     def table_options(self, model: Path) -> TableOptions:
         """Return them as reading takes them, with the columns that the model in this folder remembers."""
         from ganbert.data.rows import TableOptions
-        from ganbert.predict.columns import columns_of
+        from ganbert.predict.backends import columns_of
 
         fields = dataclasses.asdict(self)
         trained = columns_of(model)

@@ -19,12 +19,11 @@ from sklearn.utils.validation import check_is_fitted
 from ganbert.data.arrays import corpus_of_arrays, labels_of, minus_one_slip, texts_of, weights_of
 from ganbert.errors import InputError
 from ganbert.model.tokenizers import TextCounts
-from ganbert.predict.onnx_backend import read_export
+from ganbert.predict.backends import TRAINED, read_folder
 from ganbert.predict.predictor import Predictions, Predictor
 from ganbert.predict.torch_backend import load_model, load_model_tokenizer
 from ganbert.runtime import Precision, choose_compute, drawn_seed, global_random_numbers_kept, quiet_libraries
 from ganbert.sklearn import folder as estimator_folder
-from ganbert.storage.fields import read_config
 from ganbert.storage.folders import is_finished, is_unfinished, scratch
 from ganbert.storage.hub import check_repo_id, push_folder
 from ganbert.training.callbacks import LOG_FILE
@@ -250,8 +249,8 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         folder = Path(folder)
         with quiet_libraries(), _in_words_of_python():
-            config, model, tokenizer = read_config(folder), None, None
-            if read_export(folder) is not None:
+            (backend, config), model, tokenizer = read_folder(folder), None, None
+            if backend != TRAINED:
                 predictor = Predictor.load(folder, device=device, precision=precision, threads=threads)
             else:
                 model = load_model(folder)
