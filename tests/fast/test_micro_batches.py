@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from transformers import DataCollatorWithPadding, TrainingArguments
+from transformers import TrainingArguments
 
 from ganbert import PAPER, GanBertForSequenceClassification, GanBertTrainer
 from ganbert.data.encode import encode
+from ganbert.data.tokens import Collator, Tokens
 from ganbert.fast.dropout import use_fast_dropout
 from ganbert.model.encoders import load_tokenizer
 from tests.fast.test_packing import batch_of, without_dropout
@@ -86,6 +87,7 @@ def test_a_batch_that_does_not_fit_is_taken_in_parts(
     tiny_encoder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokenizer = load_tokenizer(tiny_encoder)
+    tokenizer.model_max_length = 32
     corpus = toy_corpus()
     model = GanBertForSequenceClassification.from_encoder(tiny_encoder, num_labels=3)
     forward = model.encoder.forward
@@ -106,8 +108,8 @@ def test_a_batch_that_does_not_fit_is_taken_in_parts(
             str(tmp_path), max_steps=2, per_device_train_batch_size=16, report_to="none", use_cpu=True,
             disable_tqdm=True, remove_unused_columns=False,
         ),
-        train_dataset=encode(corpus.train, tokenizer, 32)[0].remove_columns("length"),
-        data_collator=DataCollatorWithPadding(tokenizer),
+        train_dataset=encode(corpus.train, tokenizer)[0].remove_columns("length"),
+        data_collator=Collator(Tokens.of(tokenizer)),
         say=said.append,
     )  # fmt: skip
     trainer.train()

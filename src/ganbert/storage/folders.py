@@ -239,14 +239,15 @@ def scratch(parent: Path | None = None) -> Iterator[Path]:
     place = Path(tempfile.gettempdir()) if parent is None else parent
     _remove_abandoned(place)
     new = Path(tempfile.mkdtemp(prefix="new-ganbert-", dir=place))
-    lock = FileLock(new / _SCRATCH_LOCK)
+    lock, owner = FileLock(new / _SCRATCH_LOCK), os.getpid()
     lock.acquire(blocking=False)
     folder = new.rename(new.with_name(new.name.removeprefix("new-")))  # others look at it only once it is locked
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        lock.release()
+        if os.getpid() == owner:  # a forked process leaves the folder to its parent
+            shutil.rmtree(folder, ignore_errors=True)
+            lock.release()
 
 
 def _remove_abandoned(place: Path) -> None:

@@ -10,7 +10,6 @@ import torch
 from datasets import Dataset
 from numpy.typing import NDArray
 from transformers import (
-    DataCollatorWithPadding,
     EvalPrediction,
     PreTrainedTokenizerBase,
     PrinterCallback,
@@ -20,6 +19,7 @@ from transformers import (
 
 from ganbert.data.corpus import Corpus
 from ganbert.data.encode import encode
+from ganbert.data.tokens import Collator, Tokens
 from ganbert.fast.vocabulary import train_occurring_rows_only
 from ganbert.labels import UNLABELLED
 from ganbert.metrics import classification_metrics
@@ -71,10 +71,10 @@ def build_trainer(
 ) -> tuple[GanBertTrainer, BatchPlan, TextCounts]:
     """Return a trainer over the tokenised corpus, its batches, and what became of the training texts."""
     progress = not arguments.disable_tqdm
-    rows, counts = encode(corpus.train, tokenizer, tokenizer.model_max_length, progress=progress)
+    rows, counts = encode(corpus.train, tokenizer, progress=progress)
     validation = None
     if corpus.validation is not None:
-        validation, seen = encode(corpus.validation, tokenizer, tokenizer.model_max_length)
+        validation, seen = encode(corpus.validation, tokenizer)
         for note in seen.notes(tokenizer.model_max_length, "validation texts"):
             say(note)
         validation = validation.remove_columns("length")
@@ -92,7 +92,7 @@ def build_trainer(
         args=arguments,
         train_dataset=rows.remove_columns("length"),
         eval_dataset=validation,
-        data_collator=DataCollatorWithPadding(tokenizer),
+        data_collator=Collator(Tokens.of(tokenizer)),
         processing_class=tokenizer,
         compute_metrics=_selection_metrics(corpus.label_names),
     )
