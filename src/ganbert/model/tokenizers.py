@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ganbert.errors import InputError
+from ganbert.model.positions import n_positions
 from ganbert.storage.fields import one_line
 
 if TYPE_CHECKING:
@@ -165,16 +166,6 @@ def usable_length(
     except InputError as error:
         raise InputError(str(error), path=None if name == "max_length" else tokenizer.name_or_path) from error
     return limits[name]
-
-
-def n_positions(encoder: PreTrainedModel) -> int | None:
-    """Return how many tokens the encoder has positions for; None if it takes any number."""
-    from ganbert.fast.packing import first_position  # here: it imports torch, which an exported model does without
-
-    positions = getattr(encoder.config, "max_position_embeddings", None)
-    if positions is None or positions < 0:  # XLNet says -1
-        return None
-    return int(positions) - first_position(encoder)  # RoBERTa's table of 514 holds 512 tokens
 
 
 def require_room(max_length: int, n_special: int, *, pairs: bool, name: str = "max_length") -> None:
