@@ -16,7 +16,7 @@ from datasets import ClassLabel, Dataset, concatenate_datasets, load_dataset
 from ganbert.data.rows import TableOptions, read_rows
 from ganbert.errors import InputError
 from ganbert.labels import label_text
-from ganbert.model.encoders import hub_is_out_of_reach
+from ganbert.model.hub import hub_is_out_of_reach
 from ganbert.storage.folders import scratch
 
 DATA_ROOT = "GANBERT_DATA"

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
-import socket
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from huggingface_hub import constants
 from transformers import AutoConfig
-from transformers.utils.hub import cached_file
 
 from ganbert.errors import InputError
 from ganbert.model.config import GanBertConfig, check_text_encoder, is_encoder_decoder
+from ganbert.model.hub import find_file, hub_options
 from ganbert.model.tokenizers import TOKENIZER_FILE, check_tokenizer
-from ganbert.model.weights import find_file, open_checked
+from ganbert.model.weights import open_checked
 from ganbert.storage.fields import EXPORT_KEY, MODEL_TYPE, Pooling, one_line, read_config, read_json
 
 if TYPE_CHECKING:
@@ -54,11 +50,11 @@ def load_encoder_config(name: str) -> PreTrainedConfig:
     """
     with explained(name):
         source = resolve_encoder(name)
-        hub = _hub_options(source)
-        found = cached_file(source, "config.json", **hub)
+        hub = hub_options(source)
+        found = find_file(source, "config.json", hub)
         if found is None:
             raise OSError("it has no config.json")
-        stated = read_config(Path(found).parent)
+        stated = read_config(found.parent)
         if EXPORT_KEY in stated and stated.get("model_type") == MODEL_TYPE:
             raise InputError("it is an exported model, which cannot learn: give the folder that ganbert train left")
         if stated.get("quantization_config") is not None:
@@ -90,7 +86,7 @@ def load_pretrained_encoder(name: str, config: PreTrainedConfig, *, pooler: bool
             source,
             config,
             may_lack=None if pooler else r"^pooler\.",
-            hub=_hub_options(source),
+            hub=hub_options(source),
             trust_remote_code=False,
             # In float32, even if stored in half precision: small updates would be lost in half-precision weights.
             dtype="float32",
@@ -114,7 +110,7 @@ def load_tokenizer(
 
     with explained(name, what):
         source = resolve_encoder(name)
-        hub = _hub_options(source)
+        hub = hub_options(source)
         tokenizer: PreTrainedTokenizerBase
         try:
             tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False, **hub)
@@ -176,31 +172,14 @@ def recorded_pooling(name: str) -> Pooling | None:
     """Return the pooling that the encoder's own sentence-transformers files state, None if they state none we know."""
     source, file = resolve_encoder(name), "1_Pooling/config.json"
     try:
-        path = cached_file(source, file, _raise_exceptions_for_missing_entries=False, **_hub_options(source))
+        path = find_file(source, file, hub_options(source))
     except OSError:
         return None  # a missing encoder is told where it is loaded
     if path is None:
         return None
     with explained(name):
-        stated = read_json(Path(path), file)
+        stated = read_json(path, file)
     if isinstance(word := stated.get("pooling_mode"), str):
         return _POOLING_WORDS.get(word)
     flags = [name for name, is_set in stated.items() if name.startswith("pooling_mode_") and is_set is True]
     return _POOLING_FLAGS.get(flags[0]) if len(flags) == 1 else None
-
-
-def hub_is_out_of_reach() -> bool:
-    """Return whether asking the Hub is useless: its client would keep trying for half a minute."""
-    if constants.HF_HUB_OFFLINE or urllib.request.getproxies():  # a proxy cannot be asked
-        return False
-    hub = urlsplit(constants.ENDPOINT)
-    try:
-        socket.create_connection((hub.hostname or "", hub.port or (80 if hub.scheme == "http" else 443)), 5).close()
-    except OSError:
-        return True
-    return False
-
-
-def _hub_options(source: str) -> dict[str, bool]:
-    """Without a network only the local cache is looked into."""
-    return {"local_files_only": True} if not Path(source).is_dir() and hub_is_out_of_reach() else {}

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
-from transformers.utils.hub import cached_file
 
 from ganbert.errors import InputError
+from ganbert.model.hub import find_file
 from ganbert.storage.fields import one_line, read_json
 from ganbert.storage.folders import MANIFEST, changed_weights
 
@@ -114,22 +114,6 @@ def _no_weights(source: str, hub: dict[str, Any]) -> InputError:
     return InputError(f"it holds no weights ({SAFE})")
 
 
-def find_file(source: str, name: str, hub: dict[str, Any]) -> Path | None:
-    """Return the file `name` of a folder or of a Hub name; None if there is none."""
-    if Path(source).is_dir():
-        path = Path(source) / name
-        return path if path.is_file() else None
-    found = cached_file(
-        source,
-        name,
-        _raise_exceptions_for_missing_entries=False,
-        _raise_exceptions_for_connection_errors=False,
-        _raise_exceptions_for_gated_repo=False,
-        **hub,
-    )
-    return None if found is None else Path(found)
-
-
 def _check_inside(folder: Path, name: str) -> None:
     """Refuse a shard outside its folder; that of a snapshot in the Hub's cache is a link into its `blobs`."""
     homes = [folder.resolve()]
@@ -167,11 +151,8 @@ def _stored(files: Iterable[Path]) -> dict[str, tuple[int, str]]:
 def _check_size(config: PreTrainedConfig, build: Callable[[PreTrainedConfig], PreTrainedModel], n_stored: int) -> None:
     """Refuse a configuration of far more weights than there are: what is missing would be allocated and made up."""
     import torch
-    from transformers import PreTrainedModel
-    from transformers.utils.generic import ContextManagers
 
-    # As transformers itself does, on a device without memory.
-    with ContextManagers(PreTrainedModel.get_init_context(torch.float32, False, False, None)):
+    with torch.device("meta"):  # which has no memory
         n_described = sum(parameter.numel() for parameter in build(config).parameters())
     if n_described > 2 * n_stored:  # a pooler may be missing, which is less than all else together
         raise InputError(f"config.json describes {n_described:,} weights, and the files hold {n_stored:,}")
