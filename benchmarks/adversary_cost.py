@@ -1,6 +1,6 @@
 """What the generator costs: parameters, and the time of a GAN-BERT step against a plain step on the same batch.
 
-    python -m benchmarks.adversary_cost --data ../shared/data --output docs/results/adversary_cost.json
+    python -m benchmarks.adversary_cost --data ../shared/data --output results/benchmarks/adversary_cost.json
 
 Both steps (forward, backward, clipping, fused AdamW) see the same batch of 64 rows, in turn; the ratio of their medians
 is printed.
@@ -54,7 +54,7 @@ def main() -> None:
     """Measure, print, and write the raw seconds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--output", type=Path, default=Path("docs/results/adversary_cost.json"))
+    parser.add_argument("--output", type=Path, default=Path("results/benchmarks/adversary_cost.json"))
     parser.add_argument("--encoder", default="minilm")
     parser.add_argument("--steps", type=int, default=60)
     arguments = parser.parse_args()

@@ -1,6 +1,6 @@
 """Does the fast path learn as well? QC coarse with 55 labels, recipe default, several seeds, fast and slow.
 
-    python -m benchmarks.fast_path --data ../shared/data --output docs/results/fast_path.jsonl
+    python -m benchmarks.fast_path --data ../shared/data --output results/benchmarks/fast_path.jsonl
 
 Slow is the same training with every device for speed taken back: float32, every batch padded to the longest question,
 rows in no order of length, torch's own dropout, no packing, all word embeddings trained. Rows, steps, labels and seeds
@@ -93,7 +93,7 @@ def main() -> None:
     """Run what is missing and print the comparison."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--output", type=Path, default=Path("docs/results/fast_path.jsonl"))
+    parser.add_argument("--output", type=Path, default=Path("results/benchmarks/fast_path.jsonl"))
     parser.add_argument("--path", choices=("fast", "slow"), nargs="+", default=["fast", "slow"])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=50)

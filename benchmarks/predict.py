@@ -1,6 +1,6 @@
 """How fast a trained model answers: `ganbert predict`'s engine and exported models against what people use otherwise.
 
-    python -m benchmarks.predict --models /tmp/models --output docs/results/predict.json
+    python -m benchmarks.predict --models /tmp/models --output results/benchmarks/predict.json
 
 Texts are the questions of QC over and over. Things compared take turns in one run, and a figure is the median of the
 turns. Measured are rows a second and memory of every engine at its own batches (`engines`); the forward pass alone on
@@ -37,9 +37,8 @@ from ganbert.data.corpus import read_corpus, read_labelled
 from ganbert.data.rows import TableOptions
 from ganbert.data.tokens import Batch, Tokens, length_batches
 from ganbert.model.encoders import load_pretrained_encoder, load_tokenizer
-from ganbert.predict.export import export_onnx
-from ganbert.predict.onnx_backend import OnnxModel, read_export
-from ganbert.predict.predictor import Backend
+from ganbert.predict.backends import Backend, open_folder
+from ganbert.predict.export import export_model
 from ganbert.predict.torch_backend import TorchModel, load_model
 from ganbert.runtime import choose_compute
 
@@ -69,7 +68,7 @@ def models_of(task: str, data: Path, models: Path, steps: int) -> dict[str, str]
             assert result.recipe.adversarial
     for kind in ("float32", "int8"):
         if not folders[kind].exists():
-            export_onnx(folders["torch"], folders[kind], int8=kind == "int8")
+            export_model(folders["torch"], folders[kind], int8=kind == "int8")
     return {kind: str(folder) for kind, folder in folders.items()}
 
 
@@ -131,10 +130,7 @@ def batch_rates(batches: list[Batch], models: dict[str, str], rounds: int) -> di
     backends: dict[str, Backend] = {
         "torch float32": TorchModel(torch_model, choose_compute(precision="float32")),
         "torch bfloat16": TorchModel(torch_model, choose_compute(precision="bfloat16")),
-        **{
-            f"onnx {kind}": OnnxModel(Path(models[kind]), read_export(Path(models[kind])) or {})
-            for kind in ("float32", "int8")
-        },
+        **{f"onnx {kind}": open_folder(Path(models[kind]))[0] for kind in ("float32", "int8")},
     }
     rates: dict[str, list[float]] = {name: [] for name in backends}
     n = sum(len(batch["input_ids"]) for batch in batches)
@@ -234,7 +230,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--models", type=Path, default=Path("/tmp/ganbert-benchmark-models"))
-    parser.add_argument("--output", type=Path, default=Path("docs/results/predict.json"))
+    parser.add_argument("--output", type=Path, default=Path("results/benchmarks/predict.json"))
     parser.add_argument(
         "--rows", type=int, default=100_000, help="rows each of our engines classifies, over all rounds"
     )

@@ -185,7 +185,7 @@ def main() -> None:
     """Measure what is missing and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data/qc"))
-    parser.add_argument("--output", type=Path, default=Path("docs/results/scale.json"))
+    parser.add_argument("--output", type=Path, default=Path("results/benchmarks/scale.json"))
     parser.add_argument("--largest", type=int, default=SIZES[-1], help="rows of the largest table")
     parser.add_argument("--full", action="store_true", help="predict the largest table with all of minilm too")
     parser.add_argument("--set-up", nargs=2, type=Path, help=argparse.SUPPRESS)

@@ -395,9 +395,9 @@ OF_EXPORTS: dict[str, tuple[Damage, str]] = {
 def exported(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
-    from ganbert.predict.export import export_onnx
+    from ganbert.predict.export import export_model
 
-    return export_onnx(model, tmp_path_factory.mktemp("exported") / "onnx")
+    return export_model(model, tmp_path_factory.mktemp("exported") / "onnx")
 
 
 @pytest.mark.parametrize("damage", OF_EXPORTS)

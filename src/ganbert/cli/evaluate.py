@@ -9,26 +9,19 @@ from typing import Annotated
 import typer
 
 from ganbert.cli import options
+from ganbert.cli.option_groups import MachineGroup, TestedTableGroup, expand_groups
 from ganbert.storage.folders import scratch
 from ganbert.wording import printable
 
 
+@expand_groups
 def command(
     model: options.Model,
     file: Annotated[Path, typer.Argument(help=f"Labelled table ({options.FORMATS}).", show_default=False)],
     batch_size: options.BatchSize = None,
-    text_column: options.RememberedTextColumn = None,
-    text_pair_column: options.TextPairColumn = None,
-    label_column: options.RememberedLabelColumn = None,
-    encoding: options.Encoding = "utf-8",
-    delimiter: options.Delimiter = None,
-    table_format: options.TableFormat = "csv",
-    normalize_labels: options.NormalizeLabels = False,
-    skip_empty: options.SkipEmpty = False,
-    allow_unseen: options.AllowUnseen = False,
-    device: options.Device = "auto",
-    precision: options.Precision = "auto",
-    threads: options.Threads = None,
+    *,
+    tables: TestedTableGroup,
+    machine: MachineGroup,
     as_json: options.Json = False,
 ) -> None:
     """Measure a model on labelled rows: accuracy, F1, calibration, and each class.
@@ -43,24 +36,13 @@ def command(
     from ganbert.cli.tables import print_metrics, print_per_class
     from ganbert.data.rows import check_tables
 
-    table_options = options.table_options_of(
-        model,
-        text_column,
-        text_pair_column,
-        label_column,
-        encoding=encoding,
-        skip_empty=skip_empty,
-        allow_unseen=allow_unseen,
-        delimiter=delimiter,
-        normalize_labels=normalize_labels,
-        format=table_format,
-    )
+    table_options = tables.table_options(model)
     check_tables([], table_options, labelled=[file])
 
     from ganbert.data.corpus import read_labelled
     from ganbert.predict.predictor import Predictor
 
-    predictor = Predictor.load(model, batch_size, device=device, precision=precision, threads=threads)
+    predictor = Predictor.load(model, batch_size, **vars(machine))
     with scratch() as workspace:
         rows = read_labelled(file, table_options, predictor.label_names, workspace)
         for note in rows.notes:

@@ -8,14 +8,11 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from ganbert.errors import InputError
-
-if TYPE_CHECKING:
-    from ganbert.data.rows import TableOptions
 
 TextColumn = Annotated[str, typer.Option(help="Column of the texts.", rich_help_panel="Tables")]
 TextPairColumn = Annotated[
@@ -199,22 +196,6 @@ def _quiet_imported_libraries() -> None:
     datasets.utils.logging.set_verbosity_error()
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
-
-
-def table_options_of(
-    model: Path, text_column: str | None, text_pair_column: str | None, label_column: str | None = None, **others: Any
-) -> TableOptions:
-    """Return how to read a table for a trained model: columns that are not named are those it was trained on."""
-    from ganbert.data.rows import TableOptions
-    from ganbert.predict.columns import columns_of
-
-    trained = columns_of(model)
-    return TableOptions(
-        text_column or trained.get("text", "text"),
-        text_pair_column or trained.get("text_pair"),
-        label_column or trained.get("label", "label"),
-        **others,
-    )
 
 
 def print_json(value: Any) -> None:

@@ -14,7 +14,7 @@ from sklearn.semi_supervised import SelfTrainingClassifier
 
 from ganbert.compare.setting import Outcome, Setting, texts_of
 from ganbert.compare.splits import Split
-from ganbert.predict.vectors import Encoder
+from ganbert.predict.torch_backend import Encoder
 
 ITERATIONS = 1000
 """Of logistic regression at most: the library's 100 are too few for some splits."""

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbert.data.tokens import Batch, Tokens, length_batches
+from ganbert.data.tokens import Tokens, length_batches
 from ganbert.errors import InputError, RunError
 from ganbert.model.tokenizers import TextCounts
-from ganbert.predict.onnx_backend import OnnxModel, load_tokens, read_export
+from ganbert.predict.backends import Backend, open_folder
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -70,37 +70,6 @@ class Predictions:
         return classification_metrics(np.asarray(labels, dtype=np.int64), self.probabilities, self.label_names)
 
 
-class Backend(Protocol):
-    """What computes batches: `TorchModel` or `OnnxModel`.
-
-    Attributes:
-        label_names: the k class names.
-        text_pairs: whether it was trained on pairs of texts.
-        adversarial: whether it has the fake class.
-        columns: names of the columns that it was trained on; None if it does not know.
-        description: device, precision and threads, for a person.
-        batch_tokens: tokens, padding included, of a batch that it computes well.
-        workers: threads that may call it at once.
-    """
-
-    label_names: tuple[str, ...]
-    text_pairs: bool
-    adversarial: bool
-    columns: dict[str, str] | None
-    description: str
-    batch_tokens: int
-    workers: int
-
-    def start_worker(self) -> None:
-        """Prepare the calling thread, one of `workers`."""
-
-    def stop_workers(self) -> None:
-        """Undo, in the thread that made the workers, what they have left of `start_worker`."""
-
-    def __call__(self, batch: Batch) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """Return the probabilities [b, k] and the novelty [b], None without a fake class."""
-
-
 class Predictor:
     """A model and its tokenizer, ready to classify.
 
@@ -128,7 +97,7 @@ class Predictor:
     def _set(self, backend: Backend, tokens: Tokens, batch_size: int | None) -> None:
         tokens.check(backend.text_pairs)
         self.backend, self.tokens, self.batch_size = backend, tokens, batch_size
-        self.label_names, self.description, self.columns = backend.label_names, backend.description, backend.columns
+        self.label_names, self.description = backend.label_names, backend.description
 
     @classmethod
     def load(
@@ -150,22 +119,8 @@ class Predictor:
         Raises:
             InputError: the folder holds no model that ganbert has trained, or it cannot be computed like that.
         """
-        folder = Path(folder)
-        if not (folder / "config.json").is_file():
-            raise InputError("is no model folder: it has no config.json", path=folder)
-        predictor = cls.__new__(cls)
-        config = read_export(folder)
-        backend: Backend
-        if config is not None:
-            backend, tokens = OnnxModel(folder, config, device, precision, threads), load_tokens(folder, config)
-        else:
-            from ganbert.predict.torch_backend import TorchModel, load_model, load_model_tokenizer
-            from ganbert.runtime import choose_compute
-
-            compute = choose_compute(device, precision, threads)
-            model = load_model(folder)
-            tokens = Tokens.of(load_model_tokenizer(folder, model))
-            backend = TorchModel(model, compute)
+        predictor, folder = cls.__new__(cls), Path(folder)
+        backend, tokens = open_folder(folder, device, precision, threads)
         try:
             predictor._set(backend, tokens, batch_size)
         except InputError as error:

@@ -1,8 +1,9 @@
-"""The model in torch, as the Predictor calls it."""
+"""Models computed with torch: a trained one for the Predictor, and a pretrained encoder as it comes."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from ganbert.data.tokens import Batch
+from ganbert.data.tokens import Batch, Tokens, length_batches
 from ganbert.errors import InputError
 from ganbert.model.config import GanBertConfig
 from ganbert.model.encoders import load_tokenizer
 from ganbert.model.losses import fake_score
 from ganbert.model.modeling import GanBertForSequenceClassification, GanBertOutput
 from ganbert.model.tokenizers import usable_length
-from ganbert.runtime import Compute
+from ganbert.runtime import Compute, choose_compute
 from ganbert.storage.fields import one_line, read_config
 
 CPU_TOKENS, ACCELERATOR_TOKENS = 1024, 16384
@@ -45,7 +46,6 @@ class TorchModel:
         self.label_names: tuple[str, ...] = model.config.label_names
         self.text_pairs: bool = model.config.text_pairs
         self.adversarial: bool = model.config.adversarial
-        self.columns: dict[str, str] | None = model.config.columns
         self.description = str(compute)
         on_cpu = compute.device == "cpu"
         self.batch_tokens = CPU_TOKENS if on_cpu else ACCELERATOR_TOKENS
@@ -61,11 +61,14 @@ class TorchModel:
         """Give all threads back to the calling thread, and to those that come after it."""
         torch.set_num_threads(self._threads)
 
+    def inputs(self, batch: Batch) -> dict[str, Tensor]:
+        """Return a batch as tensors on the model's device."""
+        return {name: torch.from_numpy(column).to(self.module.device) for name, column in batch.items()}
+
     @torch.inference_mode()
     def __call__(self, batch: Batch) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """Return the probabilities [b, k] and the novelty [b], None without a fake class."""
-        inputs = {name: torch.from_numpy(column).to(self.module.device) for name, column in batch.items()}
-        probabilities, novelty = figures(self.module(**inputs))
+        probabilities, novelty = figures(self.module(**self.inputs(batch)))
         return probabilities.cpu().numpy(), None if novelty is None else novelty.cpu().numpy()
 
 
@@ -77,6 +80,22 @@ def figures(output: GanBertOutput) -> tuple[Tensor, Tensor | None]:
         return probabilities, None
     logits = torch.cat([output.logits, output.fake_logits.unsqueeze(-1)], dim=-1)
     return probabilities, fake_score(logits).sigmoid()
+
+
+def open_torch(folder: Path, device: str, precision: str, threads: int | None) -> tuple[TorchModel, Tokens]:
+    """Open a folder of `ganbert train`.
+
+    Args:
+        folder: the model folder.
+        device, precision, threads: as for `choose_compute`.
+
+    Raises:
+        InputError: the folder holds no model that ganbert has trained, or it cannot be computed like that.
+    """
+    compute = choose_compute(device, precision, threads)
+    model = load_model(folder)
+    tokens = Tokens.of(load_model_tokenizer(folder, model))
+    return TorchModel(model, compute), tokens
 
 
 def load_model(folder: Path) -> GanBertForSequenceClassification:
@@ -120,3 +139,36 @@ def _on(model: GanBertForSequenceClassification, compute: Compute) -> GanBertFor
             parameter.data = parameter.data.to(torch.bfloat16)
     torch.nn.Module.to(model, compute.device)
     return model
+
+
+class Encoder:
+    """A pretrained encoder with its own pooling, `cls` where it states none.
+
+    Encoder("minilm", 64, choose_compute())(["where is my parcel?"])     # [1, 384]
+
+    Args:
+        name: a Hub name, a folder, or `minilm`.
+        max_length: tokens kept of a text.
+        compute: device, precision and threads.
+
+    Raises:
+        InputError: there is no such encoder.
+    """
+
+    def __init__(self, name: str, max_length: int, compute: Compute) -> None:
+        model = GanBertForSequenceClassification.from_encoder(name, num_labels=2, adversarial=False)
+        tokenizer = load_tokenizer(name, model.encoder)
+        tokenizer.model_max_length = usable_length(tokenizer, model.encoder, max_length)
+        self._backend, self._tokens = TorchModel(model, compute), Tokens.of(tokenizer)
+
+    @torch.inference_mode()
+    def __call__(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> NDArray[np.float32]:
+        """Return the vectors [n, d] of texts, or of pairs of texts."""
+        module = self._backend.module
+        vectors = np.empty((len(texts), module.config.hidden_size), dtype=np.float32)
+        ids = self._tokens(texts, pairs)
+        lengths = [len(row) for row in ids["input_ids"]]
+        for rows, length in length_batches(lengths, lambda n: self._backend.batch_tokens // n):
+            batch = self._tokens.pad(ids, rows, length)
+            vectors[rows] = module.text_vectors(**self._backend.inputs(batch)).float().cpu().numpy()
+        return vectors

@@ -19,13 +19,13 @@ from sklearn.utils.validation import check_is_fitted
 from ganbert.data.arrays import corpus_of_arrays, labels_of, minus_one_slip, texts_of, weights_of
 from ganbert.errors import InputError
 from ganbert.model.tokenizers import TextCounts
-from ganbert.predict.onnx_backend import read_export
+from ganbert.predict.backends import TRAINED, read_folder
 from ganbert.predict.predictor import Predictions, Predictor
 from ganbert.predict.torch_backend import load_model, load_model_tokenizer
 from ganbert.runtime import Precision, choose_compute, drawn_seed, global_random_numbers_kept, quiet_libraries
 from ganbert.sklearn import folder as estimator_folder
-from ganbert.storage.fields import read_config
 from ganbert.storage.folders import is_finished, is_unfinished, scratch
+from ganbert.storage.hub import check_repo_id, push_folder
 from ganbert.training.callbacks import LOG_FILE
 from ganbert.training.recipe import RECIPES, Recipe
 from ganbert.training.result import TrainingResult
@@ -204,6 +204,33 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 Path(folder), self.model_, self.tokenizer_, {"params": given, **facts}, self.result_, self.log_
             )
 
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        token: str | None = None,
+        private: bool | None = None,
+        message: str = "Upload a model trained with ganbert",
+    ) -> str:
+        """Upload what `save` writes to the Hugging Face Hub, model card included, and return the address of its page.
+
+        Args:
+            repo_id: `user/name`, or a name for a repository of one's own. It is made if it does not exist.
+            token: an access token that may write there; None takes the one of `hf auth login`, or of `HF_TOKEN`.
+            private: whether only its owner sees a new repository; None is the account's default.
+            message: of the commit.
+
+        Raises:
+            InputError: this classifier came from an exported model, the name is not valid, or the Hub does not let this
+                user write.
+            RunError: the Hub cannot be reached, or something fails there.
+        """
+        check_repo_id(repo_id)
+        with scratch() as place:
+            folder = place / repo_id.rpartition("/")[2]  # the model card names it
+            self.save(folder)
+            return push_folder(folder, repo_id, token=token, private=private, message=message)
+
     @classmethod
     def from_folder(
         cls, folder: str | Path, *, device: str = "auto", precision: Precision = "auto", threads: int | None = None
@@ -222,8 +249,8 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         folder = Path(folder)
         with quiet_libraries(), _in_words_of_python():
-            config, model, tokenizer = read_config(folder), None, None
-            if read_export(folder) is not None:
+            (backend, config), model, tokenizer = read_folder(folder), None, None
+            if backend != TRAINED:
                 predictor = Predictor.load(folder, device=device, precision=precision, threads=threads)
             else:
                 model = load_model(folder)

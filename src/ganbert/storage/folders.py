@@ -156,7 +156,7 @@ def is_finished(folder: Path) -> bool:
 
 def is_whole(folder: Path) -> bool:
     """Whether a folder has a manifest, and each file of it in its size."""
-    sizes = _manifest(folder)
+    sizes = manifest(folder)
     if sizes is None:
         return False
     try:
@@ -167,7 +167,7 @@ def is_whole(folder: Path) -> bool:
 
 def written(folder: Path) -> set[str]:
     """Return the names in a folder that ganbert wrote, or a process that was killed left behind."""
-    listed, unfinished = _manifest(folder), is_unfinished(folder)
+    listed, unfinished = manifest(folder), is_unfinished(folder)
     known = set() if listed is None else {*listed, MANIFEST}
     if _PART_OF_RUN.fullmatch(folder.name) and read_object(folder / MANIFEST) is None:
         known.add(MANIFEST)  # a torn one
@@ -276,11 +276,11 @@ def _is_well_known(name: str) -> bool:
 
 
 def _is_ours(folder: Path) -> bool:
-    return _manifest(folder) is not None or is_unfinished(folder) or not any(folder.iterdir())
+    return manifest(folder) is not None or is_unfinished(folder) or not any(folder.iterdir())
 
 
-def _manifest(folder: Path) -> dict[str, int] | None:
-    """Return the files that a manifest lists, with their sizes; None if there is no manifest of ganbert."""
+def manifest(folder: Path) -> dict[str, int] | None:
+    """Return the files that a folder's manifest lists, with their sizes; None if there is no manifest of ganbert."""
     content = read_object(folder / MANIFEST)
     files = None if content is None else content.get("files")
     if content is None or content.get("written_by") != "ganbert" or not isinstance(files, dict):
