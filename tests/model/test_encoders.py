@@ -78,7 +78,7 @@ def test_offline_nobody_is_asked(asked: list[tuple[str, int]], monkeypatch: pyte
 class Hub(BaseHTTPRequestHandler):
     """Answers, and has nothing: `nobody` has no repository, and the repositories of others have no files."""
 
-    def do_HEAD(self) -> None:  # noqa: N802
+    def do_HEAD(self) -> None:
         self.send_response(404 if self.path != "/" else 200)
         self.send_header("X-Error-Code", "RepoNotFound" if "nobody" in self.path else "EntryNotFound")
         self.end_headers()
@@ -95,9 +95,8 @@ def hub(online: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
         thread.start()
         address = f"http://127.0.0.1:{server.server_port}"
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", address)
-        monkeypatch.setattr(
-            "huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}"
-        )
+        files = address + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", files)
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
         yield
         server.shutdown()

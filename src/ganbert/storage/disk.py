@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import importlib.util
-import json
 import os
 import re
 import secrets
@@ -13,6 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
+
+from ganbert.errors import InputError
+from ganbert.storage.fields import read_json
 
 _CAN_LOCK = importlib.util.find_spec("fcntl") is not None
 _NOT_WRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ESTALE}
@@ -109,10 +111,9 @@ def sync_folder(folder: Path) -> None:
 def read_object(path: Path) -> dict[str, Any] | None:
     """Return the JSON object in a file; None if there is no such file, or no whole object in it."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return read_json(path)
+    except InputError:
         return None
-    return content if isinstance(content, dict) else None
 
 
 def why_not_written(error: BaseException) -> str | None:

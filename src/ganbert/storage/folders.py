@@ -154,7 +154,7 @@ def is_finished(folder: Path) -> bool:
     )
 
 
-def is_whole(folder: Path) -> bool:
+def is_complete(folder: Path) -> bool:
     """Whether a folder has a manifest, and each file of it in its size."""
     sizes = manifest(folder)
     if sizes is None:
