@@ -83,7 +83,7 @@ def use_packing(encoder: PreTrainedModel) -> bool:
             hooks.append(encoder.register_forward_hook(_unpack_outputs, with_kwargs=True))
             found = encoder(**inputs).last_hidden_state
         works = torch.allclose(expected[mask == 1], found[mask == 1], rtol=1e-3, atol=1e-3)
-    except Exception:  # an encoder that does not take this is computed as it always was
+    except Exception:  # an encoder that does not take this stays as it was
         works = False
     if not works:
         encoder.set_attn_implementation("sdpa")

@@ -1,4 +1,4 @@
-"""Encoders by name: a Hub name, a folder, or the word `minilm`; and why one cannot be had."""
+"""Encoders and tokenizers by name: a Hub name, a folder, or the word `minilm`; and why one cannot be loaded."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def load_encoder_config(name: str) -> PreTrainedConfig:
     """Load the configuration of the encoder `name`, a `GanBertConfig` if it is a model folder of ganbert.
 
     Raises:
-        InputError: there is no such encoder, or its configuration is none of a text encoder.
+        InputError: there is no such encoder, or it is not a text encoder.
     """
     with explained(name):
         source = resolve_encoder(name)
@@ -75,7 +75,7 @@ def load_pretrained_encoder(name: str, config: PreTrainedConfig, *, pooler: bool
         pooler: whether its pooler is used, and must be there.
 
     Raises:
-        InputError: it cannot be had, or not all of its weights are there, finite and as `config` describes them.
+        InputError: it cannot be loaded, or its weights are not all there, finite and as `config` describes them.
     """
     kind = encoder_class(config)
     with explained(name):
@@ -104,7 +104,7 @@ def load_tokenizer(
         what: what `name` is called in messages.
 
     Raises:
-        InputError: it cannot be had, not all of its files are there, or it gives ids that `encoder` does not know.
+        InputError: it cannot be loaded, files are missing, or it gives ids that `encoder` does not know.
     """
     from transformers import AutoTokenizer
 
@@ -126,10 +126,10 @@ def load_tokenizer(
 
 
 def encoder_class(config: PreTrainedConfig) -> Any:
-    """Return what makes an encoder of `config`: of an encoder-decoder the encoder alone, where transformers has it.
+    """Return the auto class that makes an encoder of `config`; of an encoder-decoder it makes the encoder alone.
 
     Raises:
-        InputError: the decoder cannot be left away, or it is no text encoder.
+        InputError: transformers has no class for the encoder alone, or none for text encoders of this kind.
     """
     # Here, because they import ganbert.model.modeling (registration), which imports this.
     from transformers import MODEL_FOR_TEXT_ENCODING_MAPPING, MODEL_MAPPING, AutoModel, AutoModelForTextEncoding
@@ -145,7 +145,7 @@ def encoder_class(config: PreTrainedConfig) -> Any:
 
 @contextmanager
 def explained(name: str, what: str = "encoder") -> Iterator[None]:
-    """Turn whatever loading the encoder `name` runs into into an `InputError` of one line."""
+    """Turn any error of loading the encoder `name` into an `InputError` of one line."""
     source = resolve_encoder(name)
     try:
         yield
@@ -153,7 +153,7 @@ def explained(name: str, what: str = "encoder") -> Iterator[None]:
         raise InputError(f"{what} {name!r}: {error}") from error
     except MemoryError:
         raise
-    except Exception as error:  # of a wrong or hostile folder: whatever transformers meets in its files
+    except Exception as error:  # transformers raises almost anything for a damaged or hostile folder
         if Path(source).is_dir():
             problem = f"the folder holds no encoder that transformers can load ({one_line(error)})"
         elif name == "minilm":
@@ -169,12 +169,12 @@ def explained(name: str, what: str = "encoder") -> Iterator[None]:
 
 
 def recorded_pooling(name: str) -> Pooling | None:
-    """Return the pooling that the encoder's own sentence-transformers files state, None if they state none we know."""
+    """Return the pooling that the encoder's own sentence-transformers files state; None if they state none of ours."""
     source, file = resolve_encoder(name), "1_Pooling/config.json"
     try:
         path = find_file(source, file, hub_options(source))
     except OSError:
-        return None  # a missing encoder is told where it is loaded
+        return None  # loading the encoder will say that it is missing
     if path is None:
         return None
     with explained(name):

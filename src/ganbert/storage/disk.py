@@ -82,7 +82,7 @@ def _remove_stale(folder: Path, pattern: str) -> None:
 
 
 def _lock(file: IO[bytes], *, wait: bool) -> bool:
-    """Take the lock of a file; False if another process has it, or nobody can."""
+    """Lock a file; False if another process has locked it, or the file system cannot."""
     try:
         import fcntl
 
@@ -93,13 +93,13 @@ def _lock(file: IO[bytes], *, wait: bool) -> bool:
 
 
 def sync(path: Path) -> None:
-    """Bring what was written to a file to the disk."""
+    """Flush what was written to a file to disk."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk, where the system can do that."""
+    """Flush a folder's list of names to disk, where the system can do that."""
     with suppress(OSError):
         number = os.open(folder, os.O_RDONLY)
         try:
@@ -117,7 +117,7 @@ def read_object(path: Path) -> dict[str, Any] | None:
 
 
 def why_not_written(error: BaseException) -> str | None:
-    """Return in words why a file could not be written, if that is what an error of any library comes from."""
+    """Return in words why a file could not be written, if that caused an error of any library; else None."""
     seen: BaseException | None = error
     while seen is not None:
         number = seen.errno if isinstance(seen, OSError) else None
