@@ -1,7 +1,7 @@
 """Serve a model behind HTTP with nothing but the standard library. A model folder or an export will do.
 
-    python examples/serve.py model-onnx
-    curl --data '{"texts": ["where is my parcel?"]}' http://127.0.0.1:8000/predict
+python examples/serve.py model-onnx
+curl --data '{"texts": ["where is my parcel?"]}' http://127.0.0.1:8000/predict
 """
 
 from __future__ import annotations
