@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from datasets import Dataset, load_dataset
 from transformers import (
     AutoTokenizer,
@@ -69,6 +70,7 @@ def main(encoder: str, output: Path = Path("model-of-trainer"), max_steps: int =
             label_names=["labels"],
             save_strategy="no",
             report_to="none",
+            dataloader_pin_memory=torch.cuda.is_available(),
             disable_tqdm=True,
         ),
         train_dataset=rows_of("train"),
