@@ -1,6 +1,6 @@
 """Train on a pandas table with empty labels, measure on test rows, save without pickle, and classify new rows.
 
-    python examples/pandas_estimator.py
+python examples/pandas_estimator.py
 """
 
 from __future__ import annotations

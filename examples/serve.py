@@ -1,7 +1,7 @@
 """Serve a model behind HTTP with nothing but the standard library. A model folder or an export will do.
 
-    python examples/serve.py model-onnx
-    curl --data '{"texts": ["where is my parcel?"]}' http://127.0.0.1:8000/predict
+python examples/serve.py model-onnx
+curl --data '{"texts": ["where is my parcel?"]}' http://127.0.0.1:8000/predict
 """
 
 from __future__ import annotations
@@ -22,17 +22,19 @@ class Handler(BaseHTTPRequestHandler):
     predictor: Predictor
     lock = Lock()  # one request computes at a time, on all threads of the processor
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         """Classify the texts of a request."""
         length = int(self.headers.get("Content-Length", 0))
         if self.path != "/predict" or length > MOST_BYTES:
-            return self.answer(404 if self.path != "/predict" else 413, {"error": "POST /predict, at most 10 MB"})
+            self.answer(404 if self.path != "/predict" else 413, {"error": "POST /predict, at most 10 MB"})
+            return
         try:
             texts = json.loads(self.rfile.read(length))["texts"]
         except (ValueError, KeyError, TypeError):
             texts = None
         if not isinstance(texts, list) or len(texts) > MOST_TEXTS or not all(isinstance(text, str) for text in texts):
-            return self.answer(400, {"error": f'send {{"texts": [...]}} with at most {MOST_TEXTS} strings'})
+            self.answer(400, {"error": f'send {{"texts": [...]}} with at most {MOST_TEXTS} strings'})
+            return
         with self.lock:
             found = self.predictor.predict(texts)
         novelty = None if found.novelty is None else found.novelty.tolist()

@@ -1,6 +1,6 @@
 """Train with GanBertTrainer by itself: your own data sets, arguments and callbacks, as with any `transformers.Trainer`.
 
-    python examples/trainer_callbacks.py
+python examples/trainer_callbacks.py
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from datasets import Dataset, load_dataset
 from transformers import (
     AutoTokenizer,
@@ -30,9 +31,7 @@ UNLABELLED = -100
 class WatchTheGame(TrainerCallback):
     """Prints how well D tells real texts from invented ones: the two figures should stay apart, and off 0 and 1."""
 
-    def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Print the two figures of the last log record."""
         record = state.log_history[-1]
         if "p_fake_real" in record:
@@ -71,6 +70,7 @@ def main(encoder: str, output: Path = Path("model-of-trainer"), max_steps: int =
             label_names=["labels"],
             save_strategy="no",
             report_to="none",
+            dataloader_pin_memory=torch.cuda.is_available(),
             disable_tqdm=True,
         ),
         train_dataset=rows_of("train"),

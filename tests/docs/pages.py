@@ -59,7 +59,7 @@ def blocks_of(page: Path) -> list[Block]:
         blocks.append(
             Block(
                 before.count("\n") + 1,
-                fence[1].split(" ")[0],
+                (re.findall(r"\w+", fence[1]) or [""])[0],
                 title and title[1],
                 fence[2],
                 reason and reason[1],

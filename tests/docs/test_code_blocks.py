@@ -7,14 +7,14 @@ The blocks of a page run one after the other in an empty folder and one Python n
 - each line of an `sh` block is a command: `ganbert ...` in this process, anything else by a shell.
 
 The folder begins with tables that stand for a reader's own: `messages.csv`, `test.csv` and `new.csv` are made of some
-rows of the built-in sample, which the sample itself shrinks to as well. A block after the comment `<!-- not run: reason -->` is not run, but what it names must exist.
+rows of the built-in sample, which the sample itself shrinks to as well. A block after the comment
+`<!-- not run: reason -->` is not run, but what it names must exist.
 """
 
 from __future__ import annotations
 
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 import tomllib
