@@ -19,7 +19,7 @@ from ganbert.model.registration import register_when_needed
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:  # the same as in _HOMES, for type checkers and editors
-    from ganbert.data.corpus import Corpus, read_corpus
+    from ganbert.data.corpus import ArrowTable, Corpus, read_corpus
     from ganbert.data.rows import TableOptions
     from ganbert.errors import InputError, RunError
     from ganbert.metrics import Metrics
@@ -42,6 +42,7 @@ __all__ = [
     "DEFAULT",
     "PAPER",
     "RECIPES",
+    "ArrowTable",
     "Compute",
     "Corpus",
     "GanBertClassifier",
@@ -67,6 +68,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ArrowTable": "ganbert.data.corpus",
     "Corpus": "ganbert.data.corpus",
     "read_corpus": "ganbert.data.corpus",
     "TableOptions": "ganbert.data.rows",
