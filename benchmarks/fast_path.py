@@ -41,10 +41,10 @@ def slow(corpus: Corpus) -> Iterator[None]:
     longest = max(map(len, load_tokenizer("minilm")(corpus.train["text"][:])["input_ids"]))
     padded = functools.partial(DataCollatorWithPadding, padding="max_length", max_length=longest)
     with (
-        mock.patch("ganbert.training.train.use_fast_dropout"),
-        mock.patch("ganbert.training.parts.train_occurring_rows_only"),
+        mock.patch("ganbert.training.fit.use_fast_dropout"),
+        mock.patch("ganbert.training.fit.train_occurring_rows_only"),
         mock.patch.object(GanBertForSequenceClassification, "enable_packing", return_value=False),
-        mock.patch("ganbert.training.parts.DataCollatorWithPadding", padded),
+        mock.patch("ganbert.training.fit.DataCollatorWithPadding", padded),
         mock.patch("ganbert.training.batches.WINDOW", 1),
     ):
         yield

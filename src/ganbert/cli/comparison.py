@@ -30,8 +30,7 @@ from ganbert.compare.report import write_report
 from ganbert.compare.runs import what_is_wrong
 from ganbert.compare.statistics import Summary, sentence, sentences, summarise
 from ganbert.compare.store import Results
-from ganbert.errors import InputError, RunError
-from ganbert.training.train import InterruptedRunError
+from ganbert.errors import InputError, InterruptedRunError, RunError
 from ganbert.wording import printable
 
 if TYPE_CHECKING:

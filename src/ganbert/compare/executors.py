@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from ganbert.compare.runs import Record, Run
-from ganbert.errors import InputError, RunError
-from ganbert.training.train import InterruptedRunError
+from ganbert.errors import InputError, InterruptedRunError, RunError
 
 Engine = Callable[[Iterable[Run]], Iterator["Done"]]
 """Takes runs lazily, one only when there is room for it, and yields each as it ends, in any order."""

@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ganbert.data.arrays import corpus_of_arrays, labels_of, minus_one_slip, texts_of, weights_of
-from ganbert.errors import InputError
+from ganbert.errors import InputError, InterruptedRunError
 from ganbert.model.tokenizers import TextCounts
 from ganbert.predict.onnx_backend import read_export
 from ganbert.predict.predictor import Predictions, Predictor
@@ -28,8 +28,8 @@ from ganbert.storage.fields import read_config
 from ganbert.storage.folders import is_finished, is_unfinished, scratch
 from ganbert.training.callbacks import LOG_FILE
 from ganbert.training.recipe import RECIPES, Recipe
-from ganbert.training.result import TrainingResult
-from ganbert.training.train import InterruptedRunError, say_on_stderr, train
+from ganbert.training.report import TrainingResult
+from ganbert.training.train import say_on_stderr, train
 
 _NOT_SAVED = ("output", "overwrite", "seed")
 """Parameters that a saved classifier does not take along; as its seed it keeps the one that was drawn."""

@@ -12,9 +12,8 @@ from torch import Tensor
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from ganbert.errors import RunError
-from ganbert.labels import UNLABELLED
-from ganbert.model.losses import fake_score
-from ganbert.model.modeling import GanBertOutput
+from ganbert.model.losses import TERMS, GanBertOutput, fake_score
+from ganbert.model.problem import ONE_OF_K, Problem
 from ganbert.training.run_folder import last_whole_checkpoint
 
 COLLAPSED_SHARE = 0.98
@@ -49,21 +48,22 @@ CERTAIN_ADVICE = (
 class HealthMonitor:
     """Collects figures of each step without waiting for the device, and averages them when asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, problem: Problem = ONE_OF_K) -> None:
+        self.problem = problem
         self._steps: list[dict[str, Tensor]] = []
 
     def observe(self, outputs: GanBertOutput, labels: Tensor) -> None:
         """Note losses, p_fake and predictions of one forward pass, with the labels of all its rows."""
-        figures = {name: value for name, value in outputs.items() if name.startswith("loss_") and value.ndim == 0}
+        figures: dict[str, Tensor] = {term.name: outputs[term.name] for term in TERMS if term.name in outputs}
         assert outputs.logits is not None
-        probabilities = outputs.logits.detach().float().softmax(dim=-1)
+        probabilities = self.problem.probabilities(outputs.logits.detach())
         figures["prediction_entropy"] = torch.special.entr(probabilities).sum(dim=-1).mean() / math.log(
             probabilities.shape[-1]
         )
-        predicted = probabilities.argmax(dim=-1)
+        predicted = self.problem.decide(probabilities)
         counts = torch.bincount(predicted, minlength=probabilities.shape[-1])
         figures["largest_class_share"] = counts.max() / len(predicted)
-        figures["labelled_rows"] = (labels != UNLABELLED).sum().float()
+        figures["labelled_rows"] = self.problem.is_labelled(labels).sum().float()
         if outputs.generated_logits is not None and outputs.fake_logits is not None:
             real = torch.cat([outputs.logits, outputs.fake_logits.unsqueeze(-1)], dim=-1).detach()
             figures["p_fake_real"] = fake_score(real).sigmoid().mean()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import json
@@ -14,15 +15,12 @@ from ganbert.errors import InputError, RunError
 from ganbert.runtime import is_main_process
 from ganbert.storage import folders
 from ganbert.storage.disk import read_object, sync_folder, why_not_written, write_whole
-from ganbert.storage.folders import RUN_FILE
-from ganbert.storage.folders import TEACHER as TEACHER
-from ganbert.storage.folders import is_finished as is_finished
-from ganbert.storage.folders import is_unfinished as is_unfinished
+from ganbert.storage.folders import RUN_FILE, TEACHER, is_finished, is_unfinished
 
 if TYPE_CHECKING:  # this module is imported before anything that takes long
     from ganbert.data.corpus import Corpus
     from ganbert.training.recipe import Recipe
-    from ganbert.training.result import TrainingResult
+    from ganbert.training.report import TrainingResult
 
 Train = TypeVar("Train", bound="Callable[..., TrainingResult]")
 
@@ -110,6 +108,7 @@ def begin(output: Path, facts: dict[str, Any], *, resume: bool) -> Path | None:
             folders.remove(output, folders.written(output) - keep)
         return checkpoint
     if is_main_process():
+        output.mkdir(parents=True, exist_ok=True)
         ours = folders.written(output)
         parts = {name for name in ours if name == TEACHER or _step(name) is not None}
         # In this order, so that whoever is killed here leaves a whole model, or a run that can be resumed: what belongs
@@ -148,6 +147,12 @@ def finish(output: Path, tokenizer_files: Iterable[str] = ()) -> None:
     folders.remove(output, parts & {path.name for path in output.iterdir()})
 
 
+def facts(recipe: Recipe, corpus: Corpus, encoder: str, seed: int, precision: str) -> dict[str, Any]:
+    """Return what a run depends on; a resumed one must depend on the same."""
+    recipe_fields, data = dataclasses.asdict(recipe), fingerprint(corpus)
+    return {"recipe": recipe_fields, "encoder": encoder, "seed": seed, "precision": precision, "data": data}
+
+
 def fingerprint(corpus: Corpus) -> str:
     """Return a hash of the training and validation rows, in their order."""
     digest = hashlib.sha256(repr(corpus.label_names).encode())
@@ -156,6 +161,11 @@ def fingerprint(corpus: Corpus) -> str:
             for batch in table.combine_chunks().to_batches():
                 digest.update(batch.serialize())
     return digest.hexdigest()
+
+
+def checkpoint_of(output: Path, step: int) -> Path:
+    """Return the folder to which transformers writes the checkpoint of a step."""
+    return output / f"checkpoint-{step}"
 
 
 def checkpoints(output: Path) -> list[Path]:
