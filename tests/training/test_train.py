@@ -21,20 +21,7 @@ from ganbert.training.recipe import BERT, CODE, DEFAULT, PAPER, Recipe
 from ganbert.training.report import PANELS, TrainingResult
 from ganbert.training.train import train
 from ganbert.training.trainer import GanBertTrainer
-from tests.conftest import toy_rows
-
-NAMES = ("animal", "colour", "tool")
-
-
-def toy_corpus(n: int = 90, labelled: int = 30, test: int = 0) -> Corpus:
-    rows = toy_rows(n)
-    ids = [NAMES.index(label) if i < labelled else -100 for i, (_, label) in enumerate(rows)]
-    corpus = corpus_of_texts([text for text, _ in rows], ids, NAMES)
-    if test:
-        held = toy_rows(test, first=1200)
-        other = corpus_of_texts([text for text, _ in held], [NAMES.index(label) for _, label in held], NAMES)
-        corpus = replace(corpus, test=other.train)
-    return corpus
+from tests.conftest import NAMES, toy_corpus
 
 
 @pytest.fixture

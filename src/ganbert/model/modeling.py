@@ -52,6 +52,7 @@ class GanBertForSequenceClassification(PreTrainedModel):
     """
 
     config_class = GanBertConfig
+    config: GanBertConfig
     problem = ONE_OF_K
     base_model_prefix = "encoder"
     supports_gradient_checkpointing = True
@@ -161,9 +162,8 @@ class GanBertForSequenceClassification(PreTrainedModel):
             k = self.config.num_labels
             output = GanBertOutput(logits=logits[:, :k], fake_logits=logits[:, k] if self.config.adversarial else None)
             if labels is not None:
-                real = View(self.problem, self.config, self.training, labels, h, features, logits)
-                real = replace(real, soft_targets=soft_targets, sample_weights=sample_weights)
-                views = self._views(real)
+                seen = View(self.problem, self.config, self.training, labels, h, features, logits)
+                views = self._views(replace(seen, soft_targets=soft_targets, sample_weights=sample_weights))
                 output.generated_logits = views["D"].generated_logits
                 add_losses(output, views)
         return output

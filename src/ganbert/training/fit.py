@@ -285,7 +285,7 @@ class _OneDevice(TrainingArguments):
 
     @property
     def n_gpu(self) -> int:
-        return min(super().n_gpu, 1)
+        return min(int(super().n_gpu), 1)
 
 
 def _arguments(

@@ -103,7 +103,7 @@ def learn(student: Fit, rows: TokenRows, lesson: int, facts: dict[str, Any]) -> 
             "the model then learns from what it says of the unlabelled rows as well."
         )
         taught = _teach(student, rows, lesson, facts, tell and (lambda step: tell(step, steps)))
-    student.run(rows, taught and taught.model, tell and (lambda step: tell(lesson + step, steps)))
+    student.run(rows, None if taught is None else taught.model, tell and (lambda step: tell(lesson + step, steps)))
     taken, seconds = student.steps_taken, student.seconds
     shown = student.times_shown(rows, taken)
     if taught is not None:

@@ -15,8 +15,6 @@ from typing import Any
 import torch
 import transformers
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
-from huggingface_hub.errors import HFValidationError
-from huggingface_hub.utils import validate_repo_id
 from matplotlib.figure import Figure
 from transformers import PreTrainedTokenizerBase
 
@@ -28,6 +26,9 @@ from ganbert.storage.disk import write_whole
 from ganbert.training.recipe import Recipe
 from ganbert.version import __version__
 from ganbert.wording import markdown, printable
+
+LONGEST_EXAMPLE = 200
+"""Characters of a training text that the model card shows."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,7 @@ def _card_data(result: TrainingResult) -> ModelCardData:
             for name, kind in figures.items()
         ]
         or None,
-        widget=[{"text": printable(text)} for text in result.examples] or None,
+        widget=[{"text": printable(text[:LONGEST_EXAMPLE])} for text in result.examples] or None,
     )
 
 
@@ -194,10 +195,6 @@ def _hub_name(encoder: str) -> str | None:
     """Return an encoder's name on the Hub; None for a folder."""
     if encoder == "minilm":
         return MINILM
-    try:
-        validate_repo_id(encoder)
-    except HFValidationError:
-        return None
     return None if Path(encoder).exists() else encoder
 
 
