@@ -37,13 +37,13 @@ class QuietProgress(ProgressCallback):
 
 
 class StepCount(TrainerCallback):
-    """Tells somebody after each step how many have been taken."""
+    """Calls a function after each step with the number of steps taken."""
 
     def __init__(self, tell: Callable[[int], None]) -> None:
         self.tell = tell
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Tell the number of the step."""
+        """Call it."""
         self.tell(state.global_step)
 
 
@@ -56,7 +56,7 @@ class LogFile(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Begin with what a resumed run had logged up to its checkpoint, and with nothing in a new one."""
+        """Start with what a resumed run had logged up to its checkpoint; a new run starts empty."""
         if not state.is_world_process_zero:
             return
         write_whole(self.path, "".join(json.dumps(record) + "\n" for record in state.log_history))
@@ -65,7 +65,7 @@ class LogFile(TrainerCallback):
         """Append the newest record."""
         if not state.is_world_process_zero:
             return
-        if not self.path.exists():  # before the next checkpoint makes the folder anew
+        if not self.path.exists():  # before the next checkpoint makes the folder again
             raise RunError(f"step {state.global_step}: {self.path} was removed while the run was going on")
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(state.log_history[-1]) + "\n")

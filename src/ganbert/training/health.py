@@ -17,11 +17,11 @@ from ganbert.model.problem import ONE_OF_K, Problem
 from ganbert.training.run_folder import last_whole_checkpoint
 
 COLLAPSED_SHARE = 0.98
-"""Share of predictions in one class from which on D is said to see one class only."""
+"""From this share of predictions in one class on, D counts as seeing one class only."""
 CERTAIN = 0.01
-"""Distance of both mean p_fake from 0 and 1 below which D is said to be certain of everything."""
+"""If both mean p_fake are nearer than this to 0 and 1, D counts as certain of everything."""
 PATIENCE = 5
-"""Log records in a row that must look bad before anything is said: single batches are noisy."""
+"""So many log records in a row must look bad before a warning: single batches are noisy."""
 
 HEALTH_FIGURES = (
     "p_fake_real",
@@ -33,7 +33,7 @@ HEALTH_FIGURES = (
     "grad_norm_discriminator",
     "grad_norm_generator",
 )
-"""What tells the course of the game, beside its losses."""
+"""Figures that show how the game goes, beside its losses."""
 
 SAME_CLASS_ADVICE = (
     "nearly all rows are predicted as one class. Try a lower --learning-rate, more labelled rows of the other classes, "
@@ -83,7 +83,7 @@ class HealthMonitor:
         return None
 
     def summarise(self) -> dict[str, float]:
-        """Return the means since the last call, and begin anew."""
+        """Return the means since the last call, and start again."""
         names = {name for step in self._steps for name in step}
         summary = {
             name: float(torch.stack([step[name].float() for step in self._steps if name in step]).mean())
@@ -96,7 +96,7 @@ class HealthMonitor:
 
 
 class HealthCallback(TrainerCallback):
-    """Stops a run whose numbers are no longer finite, and says in words when the game has collapsed."""
+    """Stops a run whose numbers are no longer finite, and warns when the game has collapsed."""
 
     def __init__(self, monitor: HealthMonitor, output: Path, say: Any) -> None:
         self.monitor, self.output, self.say = monitor, output, say

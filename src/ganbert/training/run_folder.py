@@ -1,4 +1,4 @@
-"""The folder of a run: what may be written where, what was begun there, and where to take it up again."""
+"""The folder of a run: what may be written there, which run it holds, and where that run continues."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def check_output(output: Path, *, resume: bool, overwrite: bool, inputs: Iterabl
 
 
 def in_claimed_folder(run: Train) -> Train:
-    """Let a function that trains check its output folder first, and be the only one that writes there."""
+    """Make a function that trains check its output folder first, and be the only writer there."""
 
     @functools.wraps(run)
     def checked(recipe: Recipe, corpus: Corpus, output: Path, **settings: Any) -> TrainingResult:
@@ -108,10 +108,10 @@ def begin(output: Path, facts: dict[str, Any], *, resume: bool) -> Path | None:
             folders.remove(output, folders.written(output) - keep)
         return checkpoint
     if is_main_process():
-        output.mkdir(parents=True, exist_ok=True)
+        output.mkdir(exist_ok=True)
         ours = folders.written(output)
         parts = {name for name in ours if name == TEACHER or _step(name) is not None}
-        # In this order, so that whoever is killed here leaves a whole model, or a run that can be resumed: what belongs
+        # In this order, so that a kill at any moment leaves a whole model, or a run that can be resumed: what belongs
         # to an older run is gone before this one's mark stands.
         folders.remove(output, parts)
         write_whole(output / RUN_FILE, json.dumps(facts, indent=2) + "\n")
@@ -120,7 +120,7 @@ def begin(output: Path, facts: dict[str, Any], *, resume: bool) -> Path | None:
 
 
 def keep_checkpoint(checkpoint: Path, best: str | None) -> None:
-    """Mark a checkpoint as whole once it is on the disk; the others then go, but for the best one."""
+    """Mark a checkpoint as whole once it is on the disk; then remove the others, except the best one."""
     files = {path.name for path in checkpoint.iterdir() if path.is_file() and not path.is_symlink()}  # all are ours
     folders.seal(checkpoint, files - folders.leftovers(checkpoint) - {folders.MANIFEST}, checksums=False)
     sync_folder(checkpoint.parent)
@@ -188,7 +188,7 @@ def _check_content(output: Path, *, resume: bool, overwrite: bool) -> None:
         return
     if is_unfinished(output):
         if not (resume or overwrite):
-            raise InputError("holds an unfinished run: --resume takes it up, --overwrite begins anew", path=output)
+            raise InputError("holds an unfinished run: --resume continues it, --overwrite starts again", path=output)
     elif is_finished(output):
         if resume:
             raise InputError("this run is finished, there is nothing to resume", path=output)
