@@ -86,7 +86,7 @@ def test_the_extra_is_named_where_it_is_missing(
     outcome = run("export", trained, "--output", tmp_path / "out")
 
     assert outcome.status == 2
-    assert outcome.err == "ganbert: onnxscript is not installed: pip install 'ganbert[onnx]' brings it\n"
+    assert outcome.err == "ganbert: onnxscript is not installed: pip install 'ganbert[train]' brings it\n"
 
 
 def test_another_format_is_refused(run: Run, trained: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from safetensors import safe_open
 
 from tests.cli.conftest import LEARNS
 from tests.conftest import ANIMALS, COLOURS, Run, toy_rows
+from tests.helpers.hub import fake_hub
 
 Toy = Callable[..., Path]
 
@@ -362,3 +363,36 @@ def test_a_label_can_mean_that_there_is_none(train_and_plot: Run, tmp_path: Path
     result = train_and_plot(table, "--none-label", name, *extra).result
 
     assert (result["data"]["labelled"], result["data"]["unlabelled"], result["data"]["classes"]) == (18, 6, 3)
+
+
+def test_the_model_folder_goes_to_the_hub_when_it_is_finished(
+    train_briefly: Run, toy_table: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with fake_hub(monkeypatch) as hub:
+        ended = train_briefly(toy_table(), "--push-to-hub", "user/colours")
+
+    assert f"Uploaded to {hub.url}/user/colours" in ended.err
+    assert hub.files["user/colours"] == {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}
+
+
+def test_a_model_that_cannot_be_uploaded_is_kept_and_the_command_fails(
+    run: Run, tiny_encoder: str, toy_table: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fixed = ("--encoder", tiny_encoder, "--max-steps", 2, "--output", tmp_path / "model")
+    with fake_hub(monkeypatch) as hub:
+        hub.refuse["/api/repos/create"] = 400
+        ended = run("train", toy_table(), *fixed, "--push-to-hub", "user/colours")
+
+    assert ended.status == 1
+    assert ended.err.endswith("ganbert: user/colours: upload to the Hub failed (400: refused with 400)\n")
+    assert (tmp_path / "model" / "model.safetensors").is_file()
+
+
+def test_a_name_that_the_hub_would_not_take_is_refused_before_training(
+    run: Run, toy_table: Toy, tmp_path: Path
+) -> None:
+    ended = run("train", toy_table(), "--output", tmp_path / "model", "--push-to-hub", "my model")
+
+    assert ended.status == 2
+    assert "'my model' is no name for a model on the Hub" in ended.err
+    assert not (tmp_path / "model").exists()

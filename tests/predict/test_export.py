@@ -21,7 +21,8 @@ from ganbert.errors import InputError, RunError
 from ganbert.model.encoders import load_tokenizer
 from ganbert.model.modeling import GanBertForSequenceClassification
 from ganbert.model.tokenizers import TextCounts
-from ganbert.predict.export import _check_output, export_onnx
+from ganbert.predict.backends import columns_of
+from ganbert.predict.export import _check_output, export_model
 from ganbert.predict.predictor import Predictor
 from ganbert.predict.torch_backend import TorchModel
 from ganbert.storage.folders import seal
@@ -73,7 +74,7 @@ def test_the_graph_computes_what_torch_computes(family: str, pooling: str, tmp_p
 
     model = TorchModel(save(tmp_path / "model", family, pooling=pooling))
 
-    export_onnx(tmp_path / "model", tmp_path / "onnx")
+    export_model(tmp_path / "model", tmp_path / "onnx")
 
     session = onnxruntime.InferenceSession(str(tmp_path / "onnx" / "model.onnx"), providers=["CPUExecutionProvider"])
     assert [output.name for output in session.get_outputs()] == ["probabilities", "novelty"]
@@ -92,7 +93,7 @@ def test_the_graph_computes_what_torch_computes(family: str, pooling: str, tmp_p
 def test_the_folder_is_opened_and_predicts_as_the_model_does(tmp_path: Path) -> None:
     save(tmp_path / "model", text_pairs=True)
 
-    folder = export_onnx(tmp_path / "model", tmp_path / "deep" / "onnx")
+    folder = export_model(tmp_path / "model", tmp_path / "deep" / "onnx")
 
     assert folder == tmp_path / "deep" / "onnx"
     assert {"model.onnx", "config.json", "tokenizer.json"} <= {path.name for path in folder.iterdir()}
@@ -113,7 +114,7 @@ def test_the_folder_is_opened_and_predicts_as_the_model_does(tmp_path: Path) -> 
 def test_a_model_without_fake_class_has_no_novelty(tmp_path: Path) -> None:
     save(tmp_path / "model", adversarial=False)
 
-    found = Predictor.load(export_onnx(tmp_path / "model", tmp_path / "onnx")).predict(TEXTS)
+    found = Predictor.load(export_model(tmp_path / "model", tmp_path / "onnx")).predict(TEXTS)
 
     assert found.novelty is None
     expected = Predictor.load(tmp_path / "model", precision="float32").predict(TEXTS)
@@ -125,8 +126,8 @@ def folders(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     """A model folder and what was exported from it: `torch`, `float32` and `int8`."""
     scratch = tmp_path_factory.mktemp("exported")
     save(scratch / "torch", request.param)
-    export_onnx(scratch / "torch", scratch / "float32")
-    export_onnx(scratch / "torch", scratch / "int8", int8=True)
+    export_model(scratch / "torch", scratch / "float32")
+    export_model(scratch / "torch", scratch / "int8", int8=True)
     return {path.name: path for path in scratch.iterdir()}
 
 
@@ -207,7 +208,7 @@ def test_what_was_fixed_by_the_export_cannot_be_chosen(folders: dict[str, Path],
     with pytest.raises(InputError, match="--device 'cuda': exported models are computed on the cpu"):
         Predictor.load(folder, device="cuda")
     with pytest.raises(InputError, match="is exported already"):
-        export_onnx(folder, tmp_path / "again")
+        export_model(folder, tmp_path / "again")
     (folder / "model.onnx").write_bytes(b"no graph")
     (folder / "manifest.json").unlink()  # it would tell of another checksum
     with pytest.raises(InputError, match=r"model\.onnx: cannot be opened as an ONNX model"):
@@ -224,7 +225,7 @@ def test_an_encoder_that_cannot_be_translated_leaves_nothing_behind(
 
     monkeypatch.setattr(torch.onnx, "export", fail)
     with pytest.raises(RunError, match=r"^bert cannot be exported to ONNX \(aten::magic is unknown\)$"):
-        export_onnx(tmp_path / "model", tmp_path / "onnx")
+        export_model(tmp_path / "model", tmp_path / "onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
@@ -237,15 +238,15 @@ def test_a_graph_with_a_fixed_size_is_refused(tmp_path: Path, monkeypatch: pytes
     )
 
     with pytest.raises(RunError, match="the graph cannot be computed"):
-        export_onnx(tmp_path / "model", tmp_path / "onnx")
+        export_model(tmp_path / "model", tmp_path / "onnx")
 
 
 def test_wrong_numbers_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(tmp_path / "model")
-    monkeypatch.setattr("ganbert.predict.export._TOLERANCE", -1)
+    monkeypatch.setattr("ganbert.predict.onnx_backend._TOLERANCE", -1)
 
     with pytest.raises(RunError, match="the graph is wrong: its probabilities differ from the model's by"):
-        export_onnx(tmp_path / "model", tmp_path / "onnx")
+        export_model(tmp_path / "model", tmp_path / "onnx")
 
 
 def test_what_a_killed_export_left_is_not_in_the_way(tmp_path: Path) -> None:
@@ -273,7 +274,8 @@ def test_names_of_columns_and_the_unknown_token_stand_in_the_exported_folder(tin
     model.save_pretrained(tmp_path / "model")
     load_tokenizer(tiny_encoder).save_pretrained(tmp_path / "model")
 
-    predictor = Predictor.load(str(export_onnx(tmp_path / "model", tmp_path / "onnx")))
+    folder = export_model(tmp_path / "model", tmp_path / "onnx")
+    predictor = Predictor.load(str(folder))
 
-    assert predictor.columns == {"text": "message", "label": "intent"}
+    assert columns_of(folder) == {"text": "message", "label": "intent"}
     assert predictor.predict(["qwertz", "the cat", "cat " * 100]).counts == TextCounts(3, 1, 1)

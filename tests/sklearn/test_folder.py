@@ -15,6 +15,7 @@ from ganbert import GanBertClassifier, InputError, Recipe
 from ganbert.data.arrays import corpus_of_arrays
 from ganbert.sklearn.folder import read_classes, read_facts
 from tests.conftest import Run, toy_rows
+from tests.helpers.hub import fake_hub
 
 TEXTS = [text for text, _ in toy_rows(36)]
 NAMES = [name for _, name in toy_rows(36)]
@@ -109,9 +110,9 @@ def test_an_exported_folder_predicts_in_the_same_classes(
     saved: Path, fitted: GanBertClassifier, tmp_path: Path
 ) -> None:
     pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
-    from ganbert.predict.export import export_onnx
+    from ganbert.predict.export import export_model
 
-    opened = GanBertClassifier.from_folder(export_onnx(saved, tmp_path / "onnx"))
+    opened = GanBertClassifier.from_folder(export_model(saved, tmp_path / "onnx"))
 
     np.testing.assert_allclose(opened.predict_proba(TEXTS), fitted.predict_proba(TEXTS), atol=1e-5)
     assert opened.predict(TEXTS).dtype == NUMBERS.dtype
@@ -194,3 +195,28 @@ def test_a_folder_without_a_model_is_refused(saved: Path, tmp_path: Path) -> Non
     (tmp_path / "torn" / "model.safetensors").write_bytes(b"")
     with pytest.raises(InputError, match="torn"):
         GanBertClassifier.from_folder(tmp_path / "torn")
+
+
+def test_what_save_writes_goes_to_the_hub_and_nothing_stays_here(
+    fitted: GanBertClassifier, saved: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
+    (tmp_path / "scratch").mkdir()
+    with fake_hub(monkeypatch) as hub:
+        address = fitted.push_to_hub("user/colours", private=True)
+
+    assert address == f"{hub.url}/user/colours"
+    assert hub.private == {"user/colours": True}
+    arrived = hub.files["user/colours"]
+    assert set(arrived) == {path.name for path in saved.iterdir()}
+    assert 'pipeline("text-classification", "colours"' in arrived["README.md"].decode()
+    assert list((tmp_path / "scratch").iterdir()) == []
+    for name, content in arrived.items():
+        (tmp_path / name).write_bytes(content)
+    opened = GanBertClassifier.from_folder(tmp_path, precision="float32")
+    np.testing.assert_array_equal(opened.predict_proba(TEXTS), fitted.predict_proba(TEXTS))
+
+
+def test_a_name_that_the_hub_would_not_take_is_refused_before_anything_is_written(fitted: GanBertClassifier) -> None:
+    with pytest.raises(InputError, match="is no name for a model on the Hub"):
+        fitted.push_to_hub("my model")

@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from ganbert.cli import options
+from ganbert.cli.option_groups import MachineGroup, PredictedTableGroup, expand_groups
 from ganbert.errors import InputError
 from ganbert.wording import printable
 
 
+@expand_groups
 def command(
     model: options.Model,
     file: Annotated[Path, typer.Argument(help=f"Table of texts ({options.FORMATS}).", show_default=False)],
@@ -23,16 +25,10 @@ def command(
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Add one column for each class with its probability.")
     ] = False,
-    table_format: options.TableFormat = "csv",
     batch_size: options.BatchSize = None,
-    text_column: options.RememberedTextColumn = None,
-    text_pair_column: options.TextPairColumn = None,
-    encoding: options.Encoding = "utf-8",
-    delimiter: options.Delimiter = None,
-    skip_empty: options.SkipEmpty = False,
-    device: options.Device = "auto",
-    precision: options.Precision = "auto",
-    threads: options.Threads = None,
+    *,
+    tables: PredictedTableGroup,
+    machine: MachineGroup,
     as_json: options.Json = False,
 ) -> None:
     """Classify every row of a table, of any size: rows are read, classified and written as they come.
@@ -51,24 +47,16 @@ def command(
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     from ganbert.data.rows import check_tables
-    from ganbert.data.tables import check_output
+    from ganbert.data.tables import check_table_output
     from ganbert.predict.files import predict_file
     from ganbert.predict.predictor import Predictor
 
-    table_options = options.table_options_of(
-        model,
-        text_column,
-        text_pair_column,
-        encoding=encoding,
-        delimiter=delimiter,
-        skip_empty=skip_empty,
-        format=table_format,
-    )
+    table_options = tables.table_options(model)
     if as_json and str(output) == "-":
         raise InputError("--json and --output - both want standard output: name an output file")
-    check_output(output, inputs=[file], overwrite=overwrite, format=table_format)
+    check_table_output(output, inputs=[file], overwrite=overwrite, format=tables.table_format)
     check_tables([], table_options, unlabelled=[file])
-    predictor = Predictor.load(model, batch_size, device=device, precision=precision, threads=threads)
+    predictor = Predictor.load(model, batch_size, **vars(machine))
     console = Console(stderr=True)
     bar = Progress(
         SpinnerColumn(),

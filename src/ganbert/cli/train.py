@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import itertools
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ganbert.cli import options
+from ganbert.cli.option_groups import MachineGroup, RecipeGroup, TableGroup, expand_groups
 from ganbert.errors import InputError
-from ganbert.storage.folders import scratch
 from ganbert.wording import printable
 
 if TYPE_CHECKING:
     from ganbert.data.rows import TableOptions
-    from ganbert.training.recipe import Recipe
     from ganbert.training.report import TrainingResult
 
 
+@expand_groups
 def command(
     files: Annotated[
         list[Path] | None,
@@ -36,27 +37,13 @@ def command(
     ] = None,
     test: Annotated[Path | None, typer.Option(help="Table to measure the finished model on, once.")] = None,
     encoder: options.Encoder = "minilm",
-    recipe: Annotated[
-        str, typer.Option(help="default, paper, code (the authors' code), bert (no adversary) or bert-tuned.")
-    ] = "default",
+    *,
+    recipe: RecipeGroup,
     seed: options.Seed = 0,
-    max_steps: Annotated[
-        int | None, typer.Option(min=1, help="Optimiser steps, instead of the recipe's epochs.")
-    ] = None,
-    epochs: Annotated[float | None, typer.Option(help="Passes over the rows.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Rows a batch.")] = None,
-    max_length: options.MaxLength = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate of the encoder.")] = None,
-    pooling: Annotated[str | None, typer.Option(help="Text vector: auto, cls, pooler, mean or last.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other field of the recipe; repeatable.")
-    ] = None,
     early_stopping: Annotated[
         int | None, typer.Option(min=1, help="Stop after so many validations without a better accuracy.")
     ] = None,
-    device: options.Device = "auto",
-    precision: options.Precision = "auto",
-    threads: options.Threads = None,
+    machine: MachineGroup,
     micro_batch_size: Annotated[
         int | None,
         typer.Option(min=1, help="Rows in memory at once; slower, same results.", rich_help_panel="Machine"),
@@ -76,16 +63,14 @@ def command(
         bool, typer.Option("--overwrite", help="Replace the model or run in the output folder.")
     ] = False,
     report_to: Annotated[str, typer.Option(help="Tracker: tensorboard, trackio, wandb, mlflow, ...")] = "none",
-    text_column: options.TextColumn = "text",
-    text_pair_column: options.TextPairColumn = None,
-    label_column: options.LabelColumn = "label",
-    encoding: options.Encoding = "utf-8",
-    delimiter: options.Delimiter = None,
+    push_to_hub: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Upload the model to this repository of the Hugging Face Hub.", show_default=False
+        ),
+    ] = None,
+    tables: TableGroup,
     table_format: options.TableFormat = "csv",
-    none_label: options.NoneLabel = None,
-    normalize_labels: options.NormalizeLabels = False,
-    skip_empty: options.SkipEmpty = False,
-    allow_unseen: options.AllowUnseen = False,
     as_json: options.Json = False,
 ) -> None:
     """Train a classifier on labelled and unlabelled texts.
@@ -107,20 +92,9 @@ def command(
         raise InputError("--validation and --validation-fraction: give one of the two")
     if early_stopping is not None and validation is None and validation_fraction is None:
         raise InputError("--early-stopping needs --validation or --validation-fraction")
-    from ganbert.data.rows import TableOptions, check_tables
+    from ganbert.data.rows import check_tables
 
-    table_options = TableOptions(
-        text_column,
-        text_pair_column,
-        label_column,
-        encoding,
-        skip_empty,
-        allow_unseen,
-        delimiter,
-        tuple(none_label or ()),
-        normalize_labels,
-        table_format,
-    )
+    table_options = tables.table_options(format=table_format)
     check_tables(files or [], table_options, labelled or [], unlabelled or [], validation, test)
 
     # From here on libraries that take seconds to import.
@@ -128,76 +102,56 @@ def command(
 
     from ganbert.data.corpus import read_corpus
     from ganbert.runtime import choose_compute, is_main_process
+    from ganbert.storage.hub import check_repo_id, push_folder
     from ganbert.training.run_folder import check_output
     from ganbert.training.train import train
 
-    compute = choose_compute(device, precision, threads)
+    compute = choose_compute(**vars(machine))
     trackers = get_available_reporting_integrations()
     if report_to not in ("none", "all", *trackers):
         raise InputError(
             f"--report-to {report_to!r}: not installed, or no tracker that transformers knows (tensorboard, trackio, "
             f"wandb, mlflow, ...); installed: {', '.join(trackers) or 'none'}"
         )
-    tables = [*(files or []), *(labelled or []), *(unlabelled or []), *filter(None, (validation, test))]
-    check_output(output, resume=resume, overwrite=overwrite, inputs=[*tables, encoder])
-    common = {
-        "max_steps": max_steps,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "max_length": max_length,
-        "encoder_lr": learning_rate,
-        "pooling": pooling,
-    }
-    chosen = choose_recipe(recipe, {n: str(v) for n, v in common.items() if v is not None}, settings or [])
-    with scratch() as workspace:
-        corpus = read_corpus(
-            files or [],
-            table_options,
-            workspace,
-            labelled=labelled or [],
-            unlabelled=unlabelled or [],
-            validation=validation,
-            test=test,
-        )
-        if validation_fraction is not None:
-            corpus = corpus.hold_out(validation_fraction, seed)
-        result = train(
-            chosen,
-            corpus,
-            output,
-            encoder=encoder,
-            seed=seed,
-            compute=compute,
-            micro_batch_size=micro_batch_size,
-            gradient_checkpointing=gradient_checkpointing,
-            compiled=compiled,
-            early_stopping=early_stopping,
-            resume=resume,
-            overwrite=overwrite,
-            report_to=report_to,
-        )
-        if not is_main_process():
-            return
-        if as_json:
-            options.print_json(_summary(result, recipe))
-        else:
-            _print_summary(result, table_options, [*([test] if test else []), *(files or []), *(labelled or [])])
-
-
-def choose_recipe(name: str, common: dict[str, str], settings: list[str]) -> Recipe:
-    """Return the recipe `name` with common options and `--set` settings put in; `InputError` says what is wrong."""
-    from ganbert.training.recipe import RECIPES
-
-    if name not in RECIPES:
-        raise InputError(f"--recipe {name!r}: choose one of {', '.join(RECIPES)}")
-    for setting in settings:
-        if "=" not in setting:
-            raise InputError(f"--set {setting!r}: write NAME=VALUE, as in --set noise=uniform")
-    pairs = dict(setting.split("=", 1) for setting in settings)
-    try:
-        return RECIPES[name].with_settings(common | {key.strip(): value.strip() for key, value in pairs.items()})
-    except ValueError as error:
-        raise InputError(f"recipe: {error}") from error
+    inputs = [*(files or []), *(labelled or []), *(unlabelled or []), *filter(None, (validation, test))]
+    check_output(output, resume=resume, overwrite=overwrite, inputs=[*map(str, inputs), encoder])
+    if push_to_hub is not None:  # not after an hour of training
+        check_repo_id(push_to_hub)
+    chosen = recipe.chosen()
+    corpus = read_corpus(
+        files or [],
+        table_options,
+        labelled=labelled or [],
+        unlabelled=unlabelled or [],
+        validation=validation,
+        test=test,
+    )
+    if validation_fraction is not None:
+        corpus = corpus.hold_out(validation_fraction, seed)
+    result = train(
+        chosen,
+        corpus,
+        output,
+        encoder=encoder,
+        seed=seed,
+        compute=compute,
+        micro_batch_size=micro_batch_size,
+        gradient_checkpointing=gradient_checkpointing,
+        compiled=compiled,
+        early_stopping=early_stopping,
+        resume=resume,
+        overwrite=overwrite,
+        report_to=report_to,
+    )
+    if not is_main_process():
+        return
+    if as_json:
+        options.print_json(_summary(result, recipe.recipe))
+    else:
+        _print_summary(result, table_options, [*([test] if test else []), *(files or []), *(labelled or [])])
+    if push_to_hub is not None:  # the model is finished and named above, whatever becomes of the upload
+        address = push_folder(output, push_to_hub)
+        print(f"Uploaded to {printable(address)}", file=sys.stderr)
 
 
 def _summary(result: TrainingResult, name: str) -> dict[str, object]:

@@ -1,83 +1,68 @@
-"""An exported model in ONNX Runtime, as the Predictor calls it. Nothing here needs torch or transformers."""
+"""A model as one ONNX graph: token ids in, probabilities and novelty out; written with torch, computed without.
+
+The graph `model.onnx` takes `input_ids`, `attention_mask` and, where the tokenizer makes them, `token_type_ids`, each
+[b, t] int64 with any b and t. It gives `probabilities` [b, k], p(y | x, y <= k), and `novelty` [b], p(k+1 | x); no
+`novelty` if the model has no fake class. Nothing needs torch or transformers until a graph is written.
+"""
 
 from __future__ import annotations
 
-import importlib.util
+import logging
 import os
-from dataclasses import asdict
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbert.data.tokens import Batch, TokenFormat, Tokens
-from ganbert.errors import InputError
+from ganbert.data.tokens import Batch, Tokens
+from ganbert.errors import InputError, RunError
+from ganbert.predict.backends import Backend, exported_tokens
 from ganbert.runtime import check_threads
-from ganbert.storage.fields import EXPORT_KEY, check_fields, class_names, one_line, read_config
+from ganbert.storage.fields import EXPORT_KEY, class_names, one_line
 from ganbert.storage.folders import MANIFEST, changed_weights
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from ganbert.model.modeling import GanBertForSequenceClassification
 
 MODEL_FILE = "model.onnx"
 
 BATCH_TOKENS = 512
 """Tokens of a batch: one that fits a core's cache is fastest."""
 
+OPSET = 20
+"""The first with Gelu as one operator, and well served by onnxruntime."""
 
-def export_facts(token_format: TokenFormat, *, int8: bool, rust_tokens: bool) -> dict[str, Any]:
-    """Return what config.json of an exported folder holds under `EXPORT_KEY`."""
-    return {"int8": int8, "rust_tokens": rust_tokens, "tokens": asdict(token_format)}
-
-
-def read_export(folder: Path) -> dict[str, Any] | None:
-    """Return the config.json of `folder` if it is an exported model, else None.
-
-    Raises:
-        InputError: it cannot be read, or is that of an exported model and something in it is absent or wrong.
-    """
-    try:
-        config = read_config(folder)
-        if EXPORT_KEY not in config:
-            return None
-        if missing := [name for name in ("id2label", "text_pairs", "adversarial") if config.get(name) is None]:
-            raise InputError(f"config.json: {missing[0]} is not stated")
-        check_fields(config)
-        _check_facts(config[EXPORT_KEY])
-    except ValueError as error:
-        raise InputError(f"cannot be opened as a ganbert model ({error})", path=folder) from error
-    return config
+_TOLERANCE = 1e-3
+"""Largest difference between the probabilities of a graph and of torch; a greater one means a wrong translation."""
 
 
-def _check_facts(facts: Any) -> None:
-    if not isinstance(facts, dict):
-        raise InputError(f"{EXPORT_KEY} must be an object with int8, rust_tokens and tokens")
-    for name in ("int8", "rust_tokens"):
-        if not isinstance(facts.get(name), bool):
-            raise InputError(f"{EXPORT_KEY}.{name} must be true or false")
-    try:
-        TokenFormat.of_json(facts.get("tokens"))
-    except InputError as error:
-        raise InputError(f"{EXPORT_KEY}.tokens: {error}") from error
+def _inputs(config: dict[str, Any]) -> list[str]:
+    has_types = config[EXPORT_KEY]["tokens"].get("type_pad_id") is not None
+    return ["input_ids", "attention_mask", "token_type_ids"][: 2 + has_types]
 
 
-def require_onnx(*modules: str) -> None:
-    """Raise `InputError` unless the modules of the extra `onnx` are installed."""
-    if missing := [module for module in modules if importlib.util.find_spec(module) is None]:
-        raise InputError(f"{', '.join(missing)} is not installed: pip install 'ganbert[onnx]' brings it")
+def _outputs(config: dict[str, Any]) -> list[str]:
+    return ["probabilities", "novelty"][: 1 + config["adversarial"]]
 
 
-class OnnxModel:
+class OnnxModel(Backend):
     """The graph of an exported folder, on the processor.
 
     Args:
         folder: what `ganbert export` left.
-        config: its `read_export`.
+        config: its config.json.
         device, precision, threads: as for `choose_compute`; device and precision of an exported model are fixed.
 
     Raises:
-        InputError: another device or precision is asked for, onnxruntime is missing, or the file cannot be opened.
+        InputError: another device or precision is asked for, or the file cannot be opened.
     """
 
-    adversarial: bool
     batch_tokens = BATCH_TOKENS
 
     def __init__(
@@ -96,22 +81,14 @@ class OnnxModel:
             raise InputError(f"--precision {precision!r}: this model was exported in {own_precision}", path=folder)
         self.workers = threads or int(os.environ.get("OMP_NUM_THREADS", "").split(",")[0] or os.cpu_count() or 1)
         self.label_names = class_names(config["id2label"])
-        self.text_pairs: bool = config["text_pairs"]
-        self.adversarial = config["adversarial"]
-        self.columns: dict[str, str] | None = config.get("columns")
+        self.text_pairs, self.adversarial = config["text_pairs"], config["adversarial"]
         if changed := changed_weights(folder):
             raise InputError(
                 f"is not as it was written: its checksum differs from that in {MANIFEST}", path=folder / changed[0]
             )
         self._session = _open(folder / MODEL_FILE)
-        self._check_graph(folder / MODEL_FILE, config[EXPORT_KEY]["tokens"].get("type_pad_id") is not None)
+        self._check_graph(folder / MODEL_FILE, _inputs(config), _outputs(config))
         self.description = f"cpu, ONNX {own_precision}, {self.workers} thread{'s' if self.workers > 1 else ''}"
-
-    def start_worker(self) -> None:
-        """Do nothing: a session has one thread for each call."""
-
-    def stop_workers(self) -> None:
-        """Do nothing."""
 
     def __call__(self, batch: Batch) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """Return the probabilities [b, k] and the novelty [b], None without a fake class."""
@@ -121,12 +98,10 @@ class OnnxModel:
             raise InputError(f"{MODEL_FILE} cannot be computed ({one_line(error)})") from error
         return probabilities, novelty[0] if novelty else None
 
-    def _check_graph(self, path: Path, has_types: bool) -> None:
+    def _check_graph(self, path: Path, taken: list[str], given: list[str]) -> None:
         """Refuse a graph that takes or gives something else than config.json says."""
-        taken = {"input_ids", "attention_mask"} | ({"token_type_ids"} if has_types else set())
-        given = ["probabilities", "novelty"][: 1 + self.adversarial]
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        if {node.name for node in inputs} != taken or [node.name for node in outputs] != given:
+        if {node.name for node in inputs} != set(taken) or [node.name for node in outputs] != given:
             raise InputError(
                 "takes or gives something else than config.json says: "
                 f"{', '.join(sorted(taken))} should become {' and '.join(given)}",
@@ -137,27 +112,15 @@ class OnnxModel:
             raise InputError(f"gives {width} classes, and config.json names {len(self.label_names)}", path=path)
 
 
-def load_tokens(folder: Path, config: dict[str, Any]) -> Tokens:
-    """Open the tokenizer of an exported folder, with transformers only if the tokenizer is one written in Python."""
-    facts = config[EXPORT_KEY]
-    if facts["rust_tokens"]:
-        from tokenizers import Tokenizer
-
-        path = folder / "tokenizer.json"
-        if not path.is_file():
-            raise InputError("no tokenizer files: tokenizer.json is missing", path=folder)
-        try:
-            tokenizer = Tokenizer.from_file(str(path))
-        except Exception as error:  # the library's errors are plain Exceptions
-            raise InputError(f"cannot be opened as a tokenizer ({one_line(error)})", path=path) from error
-        return Tokens.of_rust(tokenizer, TokenFormat.of_json(facts["tokens"]))
-    from ganbert.model.encoders import load_tokenizer
-
-    return Tokens.of(load_tokenizer(str(folder), what="model folder"))
+def open_onnx(
+    folder: Path, config: dict[str, Any], device: str, precision: str, threads: int | None
+) -> tuple[OnnxModel, Tokens]:
+    """Open an exported folder; the arguments and errors are those of `backends.open_folder`."""
+    return OnnxModel(folder, config, device, precision, threads), exported_tokens(folder, config[EXPORT_KEY])
 
 
 def _open(path: Path) -> Any:
-    require_onnx("onnxruntime")
+    """Return the session that computes a graph."""
     if not path.is_file():
         raise InputError("no such file: the folder holds no exported model", path=path)
     import onnxruntime
@@ -175,3 +138,135 @@ def _open(path: Path) -> Any:
         )
     except Exception as error:  # onnxruntime's errors have no common class that is public
         raise InputError(f"cannot be opened as an ONNX model ({one_line(error)})", path=path) from error
+
+
+def write_onnx(model: GanBertForSequenceClassification, config: dict[str, Any], folder: Path) -> None:
+    """Write the graph of a model, after comparing what it computes with what torch does.
+
+    Args:
+        model: in evaluation mode.
+        config: the config.json that the folder is to have.
+        folder: where to write `model.onnx`.
+
+    Raises:
+        RunError: the encoder cannot be translated, or the graph computes something else.
+    """
+    import torch
+
+    graph, batch = _with_softmax(model), _example(model.config.encoder.vocab_size, config)
+    batches = [batch, {name: column[:1, :4] for name, column in batch.items()}]  # the second has another shape
+    with torch.inference_mode():
+        expected = [graph(**_tensors(batch))[0].numpy() for batch in batches]
+    # Plain matrix products: sdpa's translation adds a branch for rows without any token to each layer.
+    model.encoder.set_attn_implementation("eager")
+    _translate(graph, batch, config, folder / MODEL_FILE)
+    _verify(OnnxModel(folder, config, threads=1), batches, expected)
+    if config[EXPORT_KEY]["int8"]:
+        _quantise(folder / MODEL_FILE)
+
+
+def _with_softmax(model: GanBertForSequenceClassification) -> nn.Module:
+    """Return what is exported: the model with the softmax behind it."""
+    from torch import nn
+
+    from ganbert.predict.torch_backend import figures
+
+    class Graph(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(
+            self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
+        ) -> tuple[Tensor, ...]:
+            probabilities, novelty = figures(self.model(input_ids, attention_mask, token_type_ids))
+            return (probabilities,) if novelty is None else (probabilities, novelty)
+
+    return Graph()
+
+
+def _example(n_tokens: int, config: dict[str, Any]) -> Batch:
+    """Return a batch of three rows of ids below `n_tokens`, one of them with padding, to trace the model with."""
+    mask = np.ones((3, 7), dtype=np.int64)
+    mask[1, 4:] = 0
+    ids = np.random.default_rng(0).integers(0, n_tokens, mask.shape)
+    columns = (np.where(mask, ids, config[EXPORT_KEY]["tokens"]["pad_id"]), mask, np.zeros_like(mask))
+    return dict(zip(_inputs(config), columns, strict=False))
+
+
+def _tensors(batch: Batch) -> dict[str, Tensor]:
+    import torch
+
+    return {name: torch.from_numpy(column) for name, column in batch.items()}
+
+
+def _translate(graph: nn.Module, example: Batch, config: dict[str, Any], path: Path) -> None:
+    """Write the graph with any number of rows and tokens."""
+    import torch
+
+    axes = dict.fromkeys((0, 1), torch.export.Dim.DYNAMIC)  # rows and tokens
+    try:
+        with _quiet():
+            program = torch.onnx.export(
+                graph,
+                kwargs=_tensors(example),
+                input_names=list(example),
+                output_names=_outputs(config),
+                opset_version=OPSET,
+                dynamo=True,
+                dynamic_shapes=dict.fromkeys(example, axes),
+                verbose=False,
+            )
+            assert program is not None
+            program.save(path)
+    except Exception as error:  # whatever the encoder does that has no translation
+        kind = config["encoder"]["model_type"]
+        raise RunError(f"{kind} cannot be exported to ONNX ({one_line(error)})") from error
+
+
+def _verify(exported: OnnxModel, batches: list[Batch], expected: list[NDArray[np.float32]]) -> None:
+    """Raise `RunError` unless the graph computes what the model does: the exporter may take a size for a constant."""
+    try:
+        found = [exported(batch)[0] for batch in batches]
+    except Exception as error:
+        raise RunError(f"the graph cannot be computed ({one_line(error)})") from error
+    difference = max(float(np.abs(a - b).max()) for a, b in zip(found, expected, strict=True))
+    if not difference <= _TOLERANCE:
+        raise RunError(f"the graph is wrong: its probabilities differ from the model's by {difference:.2g}")
+
+
+def _quantise(path: Path) -> None:
+    """Replace the graph by one whose matrices are 8-bit integers; inputs are scaled as they come."""
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    nodes = onnx.load(path).graph.node
+    heads = [node.name for node in nodes if any("discriminator" in name for name in node.input)]
+    whole = path.rename(path.with_suffix(".float32"))
+    with _quiet():
+        quantize_dynamic(
+            whole,
+            path,
+            weight_type=QuantType.QInt8,  # unsigned ones miss the fast instructions
+            per_channel=True,
+            nodes_to_exclude=heads,  # they cost next to nothing, and decide
+            extra_options={"MatMulConstBOnly": True},
+        )
+    whole.unlink()
+    path.with_suffix(".float32.data").unlink(missing_ok=True)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep notes of the exporter and the quantiser off the screen."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir", "root")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -19,7 +19,6 @@ import transformers
 from datasets import Dataset
 from numpy.typing import NDArray
 from transformers import (
-    DataCollatorWithPadding,
     EvalPrediction,
     PreTrainedTokenizerBase,
     PrinterCallback,
@@ -29,9 +28,9 @@ from transformers import (
 
 from ganbert.data.corpus import Corpus
 from ganbert.data.encode import encode
+from ganbert.data.tokens import Collator, Tokens
 from ganbert.errors import InterruptedRunError, RunError
-from ganbert.fast.dropout import use_fast_dropout
-from ganbert.fast.vocabulary import train_occurring_rows_only
+from ganbert.fast import speed_up
 from ganbert.metrics import classification_metrics
 from ganbert.model.encoders import load_tokenizer
 from ganbert.model.modeling import GanBertForSequenceClassification
@@ -113,7 +112,8 @@ class Fit:
         self.steps, self.seed = steps, seed
         transformers.set_seed(seed)
         self.model, self.tokenizer = build_model(settings.encoder, corpus, recipe)
-        _speed_up(self.model, settings)
+        if settings.gradient_checkpointing:
+            self.model.activation_checkpointing_enable()
         self.arguments = _arguments(recipe, folder, steps, seed, settings, validate=corpus.validation is not None)
 
     def begin(self, facts: dict[str, Any], *, resume: bool) -> None:
@@ -125,10 +125,10 @@ class Fit:
     def tokenize(self) -> TokenRows:
         """Return the corpus as token ids, and say what was cut or is unknown."""
         corpus, limit, say = self.corpus, self.tokenizer.model_max_length, self.settings.say
-        train, counts = encode(corpus.train, self.tokenizer, limit, progress=self.settings.progress)
+        train, counts = encode(corpus.train, self.tokenizer, progress=self.settings.progress)
         notes, validation = counts.notes(limit, "training texts"), None
         if corpus.validation is not None:
-            validation, seen = encode(corpus.validation, self.tokenizer, limit)
+            validation, seen = encode(corpus.validation, self.tokenizer)
             notes = [*seen.notes(limit, "validation texts"), *notes]
             learnable = self.model.problem.learnable(np.asarray(validation["labels"][:]), len(corpus.label_names))
             validation = validation.remove_columns(["length", "labels"]).add_column("labels", learnable)
@@ -160,7 +160,11 @@ class Fit:
         say(f"Training on {self.settings.compute}: {steps} steps of up to {self.recipe.batch_size} rows.")
         if self.resumes:
             found = self.checkpoint
-            say(f"Resuming from {found}." if found else "No checkpoint had been saved yet: starting from the first step.")
+            say(
+                f"Resuming from {found}."
+                if found
+                else "No checkpoint had been saved yet: starting from the first step."
+            )
         began = time.perf_counter()
         with stop, closing(bar):
             self.trainer.train(resume_from_checkpoint=str(self.checkpoint) if self.checkpoint else None)
@@ -182,7 +186,12 @@ class Fit:
     ) -> GanBertTrainer:
         plan = self._plan(rows)
         drawn = rows.train.select(np.unique(np.concatenate([stream.rows for stream in plan.streams])))
-        train_occurring_rows_only(self.model.encoder, _occurring_ids(self.tokenizer, drawn, rows.validation))
+        speed_up(
+            self.model,
+            token_ids=_occurring_ids(self.tokenizer, drawn, rows.validation),
+            micro_batch_size=self.settings.micro_batch_size,
+            compiled=self.settings.compiled,
+        )
         trainer = GanBertTrainer(
             recipe=self.recipe,
             batch_sampler=plan,
@@ -192,7 +201,7 @@ class Fit:
             args=self.arguments,
             train_dataset=rows.train,
             eval_dataset=rows.validation,
-            data_collator=DataCollatorWithPadding(self.tokenizer),
+            data_collator=Collator(Tokens.of(self.tokenizer)),
             processing_class=self.tokenizer,
             compute_metrics=_selection_metrics(self.model.problem, self.corpus.label_names),
         )
@@ -267,17 +276,6 @@ def build_model(
         tokenizer, model.encoder, recipe.max_length, pairs=model.config.text_pairs
     )
     return model, tokenizer
-
-
-def _speed_up(model: GanBertForSequenceClassification, settings: Settings) -> None:
-    """Save time or memory where the settings ask for it or the results stay the same."""
-    model.micro_batch_size = settings.micro_batch_size
-    if settings.gradient_checkpointing:
-        model.activation_checkpointing_enable()
-    if not settings.compiled:
-        model.enable_packing()
-        if settings.compute.device == "cpu":  # elsewhere masks are drawn in parallel
-            use_fast_dropout(model)
 
 
 class _OneDevice(TrainingArguments):

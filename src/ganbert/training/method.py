@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbert.data.corpus import Corpus
+from ganbert.fast import speed_up
 from ganbert.model.modeling import GanBertForSequenceClassification
 from ganbert.runtime import SEEDS, is_main_process
 from ganbert.storage.folders import TEACHER, is_finished, is_unfinished
@@ -127,6 +128,6 @@ def _teach(
         if is_main_process():
             run_folder.finish(folder, teacher.tokenizer.vocab_files_names.values())
     model = GanBertForSequenceClassification.from_pretrained(folder)
-    model.enable_packing()
+    speed_up(model)
     taken = last_step(folder)  # early stopping may have ended it before its lesson
     return Lesson(model, taken, teacher.seconds, teacher.times_shown(rows, taken))

@@ -18,13 +18,13 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from matplotlib.figure import Figure
 from transformers import PreTrainedTokenizerBase
 
+from ganbert import __version__
 from ganbert.metrics import Metrics
 from ganbert.model.encoders import MINILM
 from ganbert.model.losses import TERMS
 from ganbert.model.modeling import GanBertForSequenceClassification
 from ganbert.storage.disk import write_whole
 from ganbert.training.recipe import Recipe
-from ganbert.version import __version__
 from ganbert.wording import markdown, printable
 
 LONGEST_EXAMPLE = 200
