@@ -20,7 +20,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ganbert.data.arrays import corpus_of_arrays, labels_of, minus_one_slip, texts_of, weights_of
-from ganbert.errors import InputError
+from ganbert.errors import InputError, InterruptedRunError
 from ganbert.model.tokenizers import TextCounts
 from ganbert.predict.backends import TRAINED, read_folder
 from ganbert.predict.predictor import Predictions, Predictor
@@ -31,8 +31,8 @@ from ganbert.storage.folders import is_finished, is_unfinished, scratch
 from ganbert.storage.hub import check_repo_id, push_folder
 from ganbert.training.callbacks import LOG_FILE
 from ganbert.training.recipe import RECIPES, Recipe
-from ganbert.training.result import TrainingResult
-from ganbert.training.train import InterruptedRunError, say_on_stderr, train
+from ganbert.training.report import TrainingResult
+from ganbert.training.train import say_on_stderr, train
 
 _NOT_SAVED = ("output", "overwrite", "seed")
 """Parameters that are not saved; instead of `seed`, the seed that was used is."""
