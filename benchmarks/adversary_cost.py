@@ -20,7 +20,7 @@ from transformers import DataCollatorWithPadding
 
 from ganbert import GanBertForSequenceClassification
 from ganbert.cli.options import quiet_libraries
-from ganbert.compare.provenance import provenance
+from ganbert.compare.runs import provenance
 from ganbert.compare.tasks import task_named
 from ganbert.fast.dropout import use_fast_dropout
 from ganbert.model.encoders import load_tokenizer

@@ -26,8 +26,8 @@ from transformers import DataCollatorWithPadding
 
 from ganbert import DEFAULT, GanBertForSequenceClassification, train
 from ganbert.cli.options import quiet_libraries
-from ganbert.compare.provenance import provenance
-from ganbert.compare.sources import TaskSource
+from ganbert.compare.row_sources import TaskRows
+from ganbert.compare.runs import provenance
 from ganbert.data.corpus import Corpus
 from ganbert.model.encoders import load_tokenizer
 from ganbert.runtime import choose_compute
@@ -52,7 +52,7 @@ def slow(corpus: Corpus) -> Iterator[None]:
 
 def run(data: Path, output: Path, path: str, seed: int, steps: int) -> None:
     """Train once and append the figures to `output`."""
-    corpus = TaskSource("qc-coarse", data).split(str(N_LABELLED), seed).corpus
+    corpus = TaskRows("qc-coarse", data).split(str(N_LABELLED), seed).corpus
     recipe = replace(DEFAULT, max_steps=steps, teacher_share=0.0)  # one run, of one kind of step
     compute = choose_compute(precision="float32" if path == "slow" else "auto")
     with tempfile.TemporaryDirectory() as folder:

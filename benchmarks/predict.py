@@ -31,7 +31,7 @@ from transformers import BertConfig, BertForSequenceClassification
 from benchmarks.predict_engines import Worker
 from ganbert import DEFAULT, Predictor, train
 from ganbert.cli.options import quiet_libraries
-from ganbert.compare.provenance import provenance
+from ganbert.compare.runs import provenance
 from ganbert.compare.tasks import task_named
 from ganbert.data.corpus import read_corpus, read_labelled
 from ganbert.data.rows import TableOptions
@@ -100,7 +100,7 @@ def batches_of(texts: list[str], folder: str) -> list[Batch]:
 
 def forward_ratio(batches: list[Batch], folder: str, turns: int) -> dict[str, Any]:
     """Return the time of our model over that of BertForSequenceClassification, float32, batch by batch in turn."""
-    ours = load_model(Path(folder))
+    ours, _ = load_model(Path(folder))
     encoder = load_pretrained_encoder("minilm", ours.config.encoder)
     theirs = BertForSequenceClassification(cast(BertConfig, encoder.config))
     theirs.bert.load_state_dict(encoder.state_dict(), strict=False)
@@ -126,7 +126,7 @@ def forward_ratio(batches: list[Batch], folder: str, turns: int) -> dict[str, An
 
 def batch_rates(batches: list[Batch], models: dict[str, str], rounds: int) -> dict[str, dict[str, Any]]:
     """Return real rows a second of each model on the same batches, with the threads of the engine."""
-    torch_model = load_model(Path(models["torch"]))
+    torch_model, _ = load_model(Path(models["torch"]))
     backends: dict[str, Backend] = {
         "torch float32": TorchModel(torch_model, choose_compute(precision="float32")),
         "torch bfloat16": TorchModel(torch_model, choose_compute(precision="bfloat16")),

@@ -103,7 +103,7 @@ def child(*arguments: str, **environment: str) -> tuple[float, float]:
 
 def description() -> dict[str, Any]:
     """Return the machine and versions, asked in another process because it imports torch."""
-    code = "import json; from ganbert.compare.provenance import provenance; print(json.dumps(provenance()))"
+    code = "import json; from ganbert.compare.runs import provenance; print(json.dumps(provenance()))"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     described: dict[str, Any] = json.loads(answer.stdout)
     return described
