@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test torture check format bench clean
+.PHONY: demo test torture check format bench results clean
 
 demo: $(VENV)/.installed  ## Train on the built-in sample and show what comes out
 	$(BIN)/ganbert demo --output demo-model
@@ -30,6 +30,9 @@ bench: $(VENV)/.installed  ## Measure speed on this machine, in ratios (hours; n
 	$(BIN)/python -m benchmarks.predict
 	$(BIN)/python -m benchmarks.scale
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.fast_path
+
+results: $(VENV)/.installed  ## Write every table and picture of the results pages anew, from the rows in results/
+	$(BIN)/python -m benchmarks.pages
 
 # Installed once; again when the project's needs or the pins change.
 $(VENV)/.installed: pyproject.toml constraints.txt

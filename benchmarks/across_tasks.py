@@ -1,6 +1,6 @@
 """What methods do over many tasks and budgets: each cell, and the means over all, from the rows of `ganbert curve`.
 
-    python -m benchmarks.across_tasks docs/results/final/*/results.jsonl --methods bert-tuned,default
+    python -m benchmarks.across_tasks results/final/*.jsonl.gz --methods bert-tuned,default
 
 All methods are measured against the first, in the cells that it has. Accuracy on the same rows, seed by seed. The
 interval of a mean over cells is Student's t over seeds, each seed's value being its mean over the cells that all seeds
@@ -15,22 +15,27 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks import rows as files
 from ganbert.compare.intervals import Estimate
-from ganbert.compare.store import Results
 
 CELL = ["task", "budget"]
 
 
 def read(paths: list[Path], methods: list[str]) -> pd.DataFrame:
-    """Return the records of these methods in the cells that the first has; of runs found twice the first."""
-    rows = pd.DataFrame([record for path in paths for record in Results(path).read()])
+    """Return the records of these methods in the cells that the first has; of runs found twice the first.
+
+    Args:
+        paths: of JSON Lines files, which may be compressed.
+        methods: by name.
+    """
+    rows = pd.DataFrame([record for path in paths for record in files.read(path)])
     rows = rows[rows["method"].isin(methods)].drop_duplicates([*CELL, "method", "seed"])
     return rows.merge(rows.loc[rows["method"] == methods[0], CELL].drop_duplicates())
 
 
 def paired(rows: pd.DataFrame, method: str, against: str) -> pd.DataFrame:
     """Return the runs of two methods that have cell, seed and rows in common, side by side."""
-    columns = [*CELL, "seed", "split_hash", "accuracy", "ece", "seconds_in_all"]
+    columns = [*CELL, "seed", "split_hash", "accuracy", "macro_f1", "ece", "seconds_in_all"]
     one, other = (rows.loc[rows["method"] == name, columns] for name in (method, against))
     return one.merge(other, on=[*CELL, "seed", "split_hash"], suffixes=("", "_against"))
 
@@ -63,6 +68,7 @@ def over_cells(rows: pd.DataFrame, against: str) -> pd.DataFrame:
         gains = pairs.pivot(index="seed", columns=CELL, values="gain")
         complete = gains.dropna().mean(axis="columns").to_list()
         of_cells = gains.mean()
+        worst = of_cells.index[int(of_cells.argmin())]
         deviations = cells[["accuracy", "accuracy_against"]].std().mean()
         deviation = deviations["accuracy"] / deviations["accuracy_against"]
         means = cells[["ece", "ece_against", "seconds_in_all", "seconds_in_all_against"]].mean()
@@ -73,7 +79,7 @@ def over_cells(rows: pd.DataFrame, against: str) -> pd.DataFrame:
                 "seeds": len(complete),
                 f"less {against}": Estimate.of(complete).percent("+") if complete else "",
                 "mean of cells": f"{of_cells.mean() * 100:+.1f}",
-                "worst cell": f"{of_cells.min() * 100:+.1f} {of_cells.idxmin()}",
+                "worst cell": f"{of_cells.min() * 100:+.1f} on {', '.join(worst)}",
                 "deviation": "" if np.isnan(deviation) else f"{deviation:.2f}x",  # of a single seed there is none
                 "ECE": f"{means['ece'].mean() / means['ece_against'].mean():.2f}x",
                 "seconds": f"{(means['seconds_in_all'] / means['seconds_in_all_against']).mean():.2f}x",

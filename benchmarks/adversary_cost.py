@@ -1,6 +1,6 @@
 """What the generator costs: parameters, and the time of a GAN-BERT step against a plain step on the same batch.
 
-    python -m benchmarks.adversary_cost --data ../shared/data --output docs/results/adversary_cost.json
+    python -m benchmarks.adversary_cost --data ../shared/data --output results/benchmarks/adversary_cost.json
 
 Both steps (forward, backward, clipping, fused AdamW) see the same batch of 64 rows, in turn; the ratio of their medians
 is printed.
@@ -20,9 +20,9 @@ from transformers import DataCollatorWithPadding
 
 from ganbert import GanBertForSequenceClassification
 from ganbert.cli.options import quiet_libraries
-from ganbert.compare.provenance import provenance
+from ganbert.compare.runs import provenance
 from ganbert.compare.tasks import task_named
-from ganbert.fast.dropout import use_fast_dropout
+from ganbert.fast import speed_up
 from ganbert.model.encoders import load_tokenizer
 from ganbert.runtime import computes_bfloat16_natively
 
@@ -34,8 +34,7 @@ class Step:
         torch.manual_seed(0)
         self.model = GanBertForSequenceClassification.from_encoder(encoder, num_labels=6, adversarial=adversarial)
         self.model.train()
-        use_fast_dropout(self.model)
-        self.model.enable_packing()
+        speed_up(self.model)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), 1e-5, fused=True)
 
     def __call__(self, batch: dict[str, Tensor]) -> float:
@@ -55,7 +54,7 @@ def main() -> None:
     """Measure, print, and write the raw seconds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--output", type=Path, default=Path("docs/results/adversary_cost.json"))
+    parser.add_argument("--output", type=Path, default=Path("results/benchmarks/adversary_cost.json"))
     parser.add_argument("--encoder", default="minilm")
     parser.add_argument("--steps", type=int, default=60)
     arguments = parser.parse_args()

@@ -1,6 +1,6 @@
 """Does the fake class know a class that it has never seen? A class left out of the labels, told from the others.
 
-    python -m benchmarks.novelty --data ../shared/data --output docs/results/novelty.jsonl
+    python -m benchmarks.novelty --data ../shared/data --output results/benchmarks/novelty.jsonl
 
 QC coarse, 55 labelled questions, none of them of one class; its questions stand among the unlabelled ones and in the
 rows measured on. Each score that could call them foreign is measured by its AUROC: the fake class of a model with the
@@ -24,8 +24,8 @@ from sklearn.metrics import roc_auc_score
 
 from ganbert import DEFAULT, train
 from ganbert.cli.options import quiet_libraries
-from ganbert.compare.provenance import provenance
-from ganbert.compare.setting import texts_of
+from ganbert.compare.conditions import texts_of
+from ganbert.compare.runs import provenance
 from ganbert.compare.splits import Split, few_label_split, set_development_rows_aside
 from ganbert.compare.tasks import task_named
 from ganbert.predict.predictor import Predictions, Predictor
@@ -80,7 +80,7 @@ def main() -> None:
     """Measure what is missing, and print means over classes and seeds with paired differences."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--output", type=Path, default=Path("docs/results/novelty.jsonl"))
+    parser.add_argument("--output", type=Path, default=Path("results/benchmarks/novelty.jsonl"))
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--steps", type=int, default=150)
     arguments = parser.parse_args()

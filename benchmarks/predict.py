@@ -1,6 +1,6 @@
 """How fast a trained model answers: `ganbert predict`'s engine and exported models against what people use otherwise.
 
-    python -m benchmarks.predict --models /tmp/models --output docs/results/predict.json
+    python -m benchmarks.predict --models /tmp/models --output results/benchmarks/predict.json
 
 Texts are the questions of QC over and over. Things compared take turns in one run, and a figure is the median of the
 turns. Measured are rows a second and memory of every engine at its own batches (`engines`); the forward pass alone on
@@ -31,7 +31,7 @@ from transformers import BertConfig, BertForSequenceClassification
 from benchmarks.predict_engines import Worker
 from ganbert import DEFAULT, Predictor, train
 from ganbert.cli.options import quiet_libraries
-from ganbert.compare.provenance import provenance
+from ganbert.compare.runs import provenance
 from ganbert.compare.tasks import task_named
 from ganbert.data.corpus import read_corpus, read_labelled
 from ganbert.data.rows import TableOptions
@@ -62,7 +62,7 @@ def models_of(task: str, data: Path, models: Path, steps: int) -> dict[str, str]
                 for i, row in enumerate(rows)
             ]
             table.write_text("\n".join(lines), encoding="utf-8")
-            corpus = read_corpus([table], TableOptions(), Path(scratch))
+            corpus = read_corpus([table])
             recipe = DEFAULT.with_settings({"max_steps": str(steps), "max_length": "64", "looks_needed": "0"})
             result = train(recipe, corpus, folders["torch"], progress=False, overwrite=True)
             assert result.recipe.adversarial
@@ -183,20 +183,20 @@ def precisions(task: str, data: Path, models: dict[str, str]) -> dict[str, dict[
     }
     local = task_named(TASKS[task]).local
     options = TableOptions(label_column=local.label)
-    with tempfile.TemporaryDirectory() as scratch:
-        found: dict[str, dict[str, float]] = {}
-        reference: NDArray[np.float32] | None = None
-        for name, make in load.items():
-            predictor = make()
-            test = read_labelled(data / local.test, options, predictor.label_names, Path(scratch)).dataset
-            probabilities = predictor.predict(test["text"][:]).probabilities
-            reference = probabilities if reference is None else reference
-            moved = np.abs(probabilities - reference).max(axis=1)
-            found[name] = {
-                "accuracy": predictor.measure(test).accuracy,
-                "moved_99_percent_of_rows_less_than": float(np.quantile(moved, 0.99)),
-                "moved_most": float(moved.max()),
-            }
+    found: dict[str, dict[str, float]] = {}
+    reference: NDArray[np.float32] | None = None
+    for name, make in load.items():
+        predictor = make()
+        rows = read_labelled(data / local.test, options, predictor.label_names)
+        test = rows.dataset
+        probabilities = predictor.predict(test["text"][:]).probabilities
+        reference = probabilities if reference is None else reference
+        moved = np.abs(probabilities - reference).max(axis=1)
+        found[name] = {
+            "accuracy": predictor.measure(test).accuracy,
+            "moved_99_percent_of_rows_less_than": float(np.quantile(moved, 0.99)),
+            "moved_most": float(moved.max()),
+        }
     return found
 
 
@@ -230,7 +230,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--models", type=Path, default=Path("/tmp/ganbert-benchmark-models"))
-    parser.add_argument("--output", type=Path, default=Path("docs/results/predict.json"))
+    parser.add_argument("--output", type=Path, default=Path("results/benchmarks/predict.json"))
     parser.add_argument(
         "--rows", type=int, default=100_000, help="rows each of our engines classifies, over all rounds"
     )

@@ -1,6 +1,6 @@
 """Training speed: ganbert, transformers' Trainer and a plain loop on the same encoder, rows and batch size, in turn.
 
-    python -m benchmarks.train_step --data ../shared/data --output docs/results/train_step.json
+    python -m benchmarks.train_step --data ../shared/data --output results/benchmarks/train_step.json
 
 (a) a loop as the widely copied PyTorch port of GAN-BERT has it: padded to the maximum, float32, AdamW as it comes;
 (b) `transformers.Trainer` with its defaults and dynamic padding, fine-tuning `BertForSequenceClassification`;
@@ -46,7 +46,7 @@ from transformers import (
 
 from ganbert import DEFAULT, train
 from ganbert.cli.options import quiet_libraries
-from ganbert.compare.provenance import provenance
+from ganbert.compare.runs import provenance
 from ganbert.compare.tasks import task_named
 from ganbert.data.corpus import corpus_of_texts
 from ganbert.model.encoders import load_tokenizer, resolve_encoder
@@ -293,7 +293,7 @@ def main() -> None:
     """Measure what is asked for, print, and write the raw seconds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--output", type=Path, default=Path("docs/results/train_step.json"))
+    parser.add_argument("--output", type=Path, default=Path("results/benchmarks/train_step.json"))
     parser.add_argument("--task", choices=("qc", "20n"), nargs="+", default=["qc", "20n"])
     parser.add_argument("--encoder", choices=("minilm", "base"), nargs="+", default=["minilm"])
     parser.add_argument("--rounds", type=int, default=3)

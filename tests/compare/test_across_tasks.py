@@ -39,7 +39,7 @@ def test_over_all_cells_gains_are_means_with_intervals_over_seeds() -> None:
     default = lines.loc["default"]
     assert default["cells"] == 2
     assert default["less bert-tuned"] == "+2.5 ± 6.4"  # of 3.0 and 2.0
-    assert default["worst cell"] == "-0.5 ('sst5', '1%')"
+    assert default["worst cell"] == "-0.5 on sst5, 1%"
     assert default["ECE"] == "0.50x"
     assert default["seconds"] == "1.25x"
     deviations = (0.07 + 0.01) / (0.10 + 0.00)  # of two values: their difference over the square root of 2

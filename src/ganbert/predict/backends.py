@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ganbert.errors import InputError, require
+from ganbert.errors import InputError
+from ganbert.extras import require
 from ganbert.storage.disk import read_object
 from ganbert.storage.fields import EXPORT_KEY, check_fields, one_line, read_config
 

@@ -6,7 +6,8 @@ import json
 import tempfile
 from pathlib import Path
 
-from ganbert.errors import InputError, require
+from ganbert.errors import InputError
+from ganbert.extras import require
 from ganbert.predict.backends import BACKENDS, TRAINED, export_facts, export_formats, read_folder
 from ganbert.storage import folders
 

@@ -206,7 +206,7 @@ def _translate(graph: nn.Module, example: Batch, config: dict[str, Any], path: P
     """Write the graph with any number of rows and tokens."""
     import torch
 
-    axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("sequence")}
+    axes = dict.fromkeys((0, 1), torch.export.Dim.DYNAMIC)  # rows and tokens
     try:
         with _quiet():
             program = torch.onnx.export(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ganbert.data.tokens import Tokens, length_batches
 from ganbert.errors import InputError, RunError
+from ganbert.extras import extras_named
 from ganbert.model.tokenizers import TextCounts
 from ganbert.predict.backends import Backend, open_folder
 
@@ -113,6 +114,7 @@ class Predictor:
         self.label_names, self.description = backend.label_names, backend.description
 
     @classmethod
+    @extras_named()
     def load(
         cls,
         folder: str | os.PathLike[str],
