@@ -61,8 +61,8 @@ class BackendEntry:
 
     Attributes:
         open: folder, its config.json, device, precision and threads (as for `Predictor.load`) to what computes it.
-        write: writes a model's files; takes the model, the config.json of the new folder, and the folder. None for the
-            kind that `ganbert train` leaves.
+        write: writes a model's files, named `model.*`; takes the model, the config.json of the new folder, and the
+            folder. None for the kind that `ganbert train` leaves.
         extra: the extra of the package that brings the libraries to open it; empty if a plain install does.
         libraries: modules that opening needs.
         libraries_to_write: modules that writing needs, beside those of training.
