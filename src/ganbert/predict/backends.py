@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Backend(Protocol):
-    """What computes batches of token ids. A class that inherits from it needs `start_worker` only if it has threads.
+    """What computes batches of token ids.
 
     Attributes:
         label_names: the k class names.
@@ -47,9 +47,11 @@ class Backend(Protocol):
 
     def start_worker(self) -> None:
         """Prepare the calling thread, one of `workers`."""
+        return
 
     def stop_workers(self) -> None:
         """Undo what `start_worker` did to the process, in the thread that made the workers."""
+        return
 
     def __call__(self, batch: Batch) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """Return the probabilities [b, k] and the novelty [b], None without a fake class."""
