@@ -256,7 +256,8 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         with scratch() as place:
             folder = place / repo_id.rpartition("/")[2]  # the model card names it
             self.save(folder)
-            return push_folder(folder, repo_id, token=token, private=private, message=message)
+            with contextlib.nullcontext() if self.progress else quiet_libraries():
+                return push_folder(folder, repo_id, token=token, private=private, message=message)
 
     @classmethod
     def from_folder(
@@ -284,7 +285,7 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 predictor = Predictor(model, tokenizer, compute=choose_compute(device, precision, threads))
             classes = estimator_folder.read_classes(folder, config, predictor.label_names)
             facts = estimator_folder.read_facts(folder, config)
-        known = cls._get_param_names()
+        known = cls().get_params(deep=False)
         given = {name: value for name, value in facts["params"].items() if name in known}
         seed = facts.get("seed")
         loaded: Any = cls(
