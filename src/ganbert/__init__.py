@@ -97,12 +97,12 @@ _HOMES = {
 }
 
 
-@extras_named()
 def __getattr__(name: str) -> Any:
     """Import a public name from its home when it is first used (PEP 562)."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
+    with extras_named():
+        value = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
     return value
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
-from ganbert.compare.sources import TaskSource
+from ganbert.compare.row_sources import TaskRows
 from ganbert.compare.tasks import TASKS, Hub, strip_post, task_named
 from ganbert.errors import InputError
 
@@ -56,7 +56,7 @@ def test_without_network_and_data_root_one_line_says_what_to_do(
     def offline(*args: Any, **kwargs: Any) -> None:
         raise ConnectionError("no network")
 
-    monkeypatch.setattr("ganbert.compare.tasks.load_dataset", offline)
+    monkeypatch.setattr("datasets.load_dataset", offline)
     monkeypatch.setattr("sklearn.datasets.fetch_20newsgroups", offline)
     with pytest.raises(InputError, match=r"cannot be loaded from .*--data-root or GANBERT_DATA"):
         task_named(name).load("train", None)
@@ -99,21 +99,21 @@ def small_root(tmp_path: Path) -> Path:
 
 
 def test_percentages_are_of_the_whole_training_set(small_root: Path) -> None:
-    split = TaskSource("qc-coarse", small_root).split("10%", 0)
+    split = TaskRows("qc-coarse", small_root).split("10%", 0)
     assert len(split.corpus.labelled) == 20
     assert split.corpus.label_names == ("A", "B")
 
 
 def test_development_runs_never_read_the_test_set(small_root: Path) -> None:
     (small_root / "qc" / "test.jsonl.gz").unlink()
-    split = TaskSource("qc-fine", small_root, "dev").split("10%", 0)
+    split = TaskRows("qc-fine", small_root, "dev").split("10%", 0)
     assert len(split.test) == 20
-    tested = TaskSource("qc-fine", small_root, "test")
+    tested = TaskRows("qc-fine", small_root, "test")
     with pytest.raises(InputError, match=r"no qc/test\.jsonl\.gz"):
         tested.split("10%", 0)
 
 
 def test_test_runs_never_train_on_development_rows(small_root: Path) -> None:
-    development = TaskSource("qc-coarse", small_root, "dev").split("10%", 0)
-    tested = TaskSource("qc-coarse", small_root, "test").split("10%", 0)
+    development = TaskRows("qc-coarse", small_root, "dev").split("10%", 0)
+    tested = TaskRows("qc-coarse", small_root, "test").split("10%", 0)
     assert not set(development.test["text"]) & set(tested.corpus.train["text"])

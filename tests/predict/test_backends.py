@@ -52,7 +52,7 @@ def open_votes(
 
 
 def write_votes(model: GanBertForSequenceClassification, config: dict[str, Any], folder: Path) -> None:
-    vectors = model.encoder.get_input_embeddings().weight.detach().numpy()
+    vectors = model.encoder.get_input_embeddings().get_parameter("weight").detach().numpy()
     np.savez(folder / "model.npz", scores=30 * vectors[:, : len(config["id2label"])])
 
 

@@ -8,7 +8,8 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from ganbert.compare.runs import Record, Run
+from ganbert.compare.runs import Run
+from ganbert.compare.store import Record
 from ganbert.errors import InputError, RunError
 from ganbert.extras import require
 from ganbert.training.train import InterruptedRunError
