@@ -72,7 +72,6 @@ def set_up(table: Path, output: Path) -> None:
     from ganbert import DEFAULT, GanBertTrainer, train
     from ganbert.cli.options import quiet_libraries
     from ganbert.data.corpus import read_corpus
-    from ganbert.data.rows import TableOptions
 
     class FirstStepError(Exception):
         pass
@@ -84,7 +83,7 @@ def set_up(table: Path, output: Path) -> None:
     GanBertTrainer.training_step = first_step  # type: ignore[assignment]
     try:
         recipe = dataclasses.replace(DEFAULT, teacher_share=0.0)  # the set-up of one run
-        corpus = read_corpus([table], TableOptions(), output.parent)
+        corpus = read_corpus([table])
         train(recipe, corpus, output, progress=False, overwrite=True)
     except FirstStepError:
         return

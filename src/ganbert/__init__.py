@@ -13,8 +13,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from ganbert.extras import extras_named
 from ganbert.model.registration import register_when_needed
-from ganbert.version import __version__
+
+__version__ = "0.1.0"
 
 if TYPE_CHECKING:  # the same as in _HOMES, for type checkers and editors
     from ganbert.data.corpus import Corpus, read_corpus
@@ -99,7 +101,8 @@ def __getattr__(name: str) -> Any:
     """Import a public name from its home when it is first used (PEP 562)."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
+    with extras_named():
+        value = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
     return value
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 from ganbert.wording import printable
@@ -29,18 +28,6 @@ class InputError(ValueError):
             place.append(f"column {column!r}")
         # What was inserted may come from a file, and anything may stand in that.
         super().__init__(printable(f"{', '.join(place)}: {message}" if place else message))
-
-
-def require(extra: str, *modules: str) -> None:
-    """Raise `InputError` unless the modules are installed.
-
-    Args:
-        extra: the extra of the package that brings them; empty if a plain install does.
-        modules: their names.
-    """
-    if missing := [module for module in modules if importlib.util.find_spec(module) is None]:
-        package = f"'ganbert[{extra}]'" if extra else "ganbert"
-        raise InputError(f"{', '.join(missing)} is not installed: pip install {package} brings it")
 
 
 class RunError(RuntimeError):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from datasets import Dataset
 
-from ganbert.compare import baselines, conditions
+from ganbert.compare import baselines
 from ganbert.compare.comparison import check, runs_of
 from ganbert.compare.conditions import Conditions
 from ganbert.compare.methods import method_named
@@ -51,7 +52,7 @@ def test_pairs_of_texts_are_refused() -> None:
 
 
 def test_where_it_is_not_installed_one_line_says_how_before_anything_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conditions, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "setfit", None)
     runs = runs_of([TableRows((Path("no table.csv"),))], ["embed", "setfit"], ["100%"], seeds=1)
     with pytest.raises(InputError, match=r"pip install 'ganbert\[compare\]'"):
         check(runs)

@@ -30,6 +30,7 @@ from transformers import (
 
 from ganbert import GanBertConfig, GanBertForSequenceClassification
 from ganbert.errors import InputError
+from ganbert.fast.packing import attention_of, use_packing
 from ganbert.model.encoders import load_tokenizer, recorded_pooling
 from ganbert.model.modeling import GanBertOutput
 
@@ -110,11 +111,11 @@ def test_token_vectors_are_those_of_the_encoder_alone(family: str) -> None:
 
 def test_an_encoder_that_is_given_keeps_its_own_configuration() -> None:
     encoder = AutoModel.from_config(FAMILIES["bert"])
-    before = encoder.config._attn_implementation
+    before = attention_of(encoder)
     model = GanBertForSequenceClassification(GanBertConfig(encoder=encoder.config, num_labels=3), encoder=encoder)
     assert model.encoder is encoder
-    assert encoder.config._attn_implementation == before == "sdpa"
-    assert model.enable_packing()
+    assert attention_of(encoder) == before == "sdpa"
+    assert use_packing(encoder)
 
 
 @pytest.mark.parametrize("side", ["right", "left"])

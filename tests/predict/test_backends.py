@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from ganbert.data.tokens import Batch, Tokens
-from ganbert.errors import InputError, require
+from ganbert.errors import InputError
+from ganbert.extras import require
 from ganbert.model.modeling import GanBertForSequenceClassification
 from ganbert.predict.backends import BACKENDS, BackendEntry, exported_tokens, open_folder
 from ganbert.predict.export import export_model
@@ -51,7 +52,7 @@ def open_votes(
 
 
 def write_votes(model: GanBertForSequenceClassification, config: dict[str, Any], folder: Path) -> None:
-    vectors = model.encoder.get_input_embeddings().weight.detach().numpy()
+    vectors = model.encoder.get_input_embeddings().get_parameter("weight").detach().numpy()
     np.savez(folder / "model.npz", scores=30 * vectors[:, : len(config["id2label"])])
 
 

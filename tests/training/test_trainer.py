@@ -11,6 +11,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import BertConfig, TrainingArguments
 
 from ganbert import GanBertConfig, GanBertForSequenceClassification, GanBertTrainer, Recipe
+from ganbert.fast import packing
+from ganbert.fast.packing import use_packing
 from ganbert.model.modeling import GanBertOutput
 
 
@@ -111,7 +113,9 @@ class WaitsForTheDevice(TorchDispatchMode):
 
 @pytest.mark.parametrize("real_term", ["all", "unlabelled", "taken_for_fake"])
 @pytest.mark.parametrize("pooling", ["cls", "mean", "last"])
-def test_a_step_does_not_wait_for_the_device(tmp_path: Path, pooling: str, real_term: str) -> None:
+def test_a_step_does_not_wait_for_the_device(
+    tmp_path: Path, pooling: str, real_term: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trainer = make_trainer(tmp_path, pooling=pooling, real_term=real_term)
     model = trainer.model
     assert isinstance(model, GanBertForSequenceClassification)
@@ -121,8 +125,8 @@ def test_a_step_does_not_wait_for_the_device(tmp_path: Path, pooling: str, real_
     batch["attention_mask"][0, 3:] = 0
     batch["labels"][4:] = -100
     trainer.current_gradient_accumulation_steps = 1  # train() sets it
-    assert model.enable_packing()
-    model.packs = False  # as on a GPU
+    assert use_packing(model.encoder)
+    monkeypatch.setattr(packing, "saves_time", lambda mask: False)  # as on a GPU
     model.train()
     with WaitsForTheDevice() as waits:
         trainer.training_step(model, batch)

@@ -13,11 +13,12 @@ from typing import Any
 
 import typer
 
+from ganbert import __version__
 from ganbert.cli import compare, curve, demo, evaluate, export, predict, train
 from ganbert.cli.streams import tolerant_streams
 from ganbert.errors import InputError, RunError
+from ganbert.extras import extras_named
 from ganbert.storage.disk import why_not_written
-from ganbert.version import __version__
 from ganbert.wording import printable
 
 LEAVES_FILES = frozenset({"train", "predict", "compare", "curve", "export", "demo"})
@@ -83,7 +84,8 @@ def _status_of_command() -> int:
     """Run the command, tell what went wrong, and return the exit status."""
     before = _on_sigterm(_terminate)
     try:
-        status = app(standalone_mode=False)  # the exit status where an option asks for the end, as --help does
+        with extras_named():
+            status = app(standalone_mode=False)  # the exit status where an option asks for the end, as --help does
         if status == 130:  # typer's word for Ctrl-C
             _tell("stopped")
         return status if isinstance(status, int) else 0

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ganbert.data import formats
 from ganbert.errors import InputError
 
 TextColumn = Annotated[str, typer.Option(help="Column of the texts.", rich_help_panel="Tables")]
@@ -84,7 +85,7 @@ BatchSize = Annotated[
 TableFormat = Annotated[
     str,
     typer.Option(
-        "--format", help="Format of standard input and output: csv, tsv, jsonl, json, ...", rich_help_panel="Tables"
+        "--format", help=f"Format of standard input and output: {', '.join(formats.FORMATS)}.", rich_help_panel="Tables"
     ),
 ]
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Fixes initial weights, order, noise and dropout.")]
@@ -171,7 +172,7 @@ Address = Annotated[
     typer.Option(help="Of the Ray cluster; else that of the environment, or this machine.", rich_help_panel="Machine"),
 ]
 
-FORMATS = "CSV, TSV, JSON, Parquet or Excel, or a datasets folder; - is standard input"
+FORMATS = f"{formats.names()}, or a datasets folder; - is standard input"
 
 
 def quiet_libraries() -> None:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ganbert.compare.splits import Split
-from ganbert.errors import InputError
+from ganbert.extras import require
 from ganbert.runtime import Compute
 from ganbert.training.recipe import PAPER, Recipe
 
@@ -106,8 +105,8 @@ class Method:
 
     def require_library(self) -> None:
         """Raise `InputError` where the library is not installed."""
-        if self.library is not None and find_spec(self.library) is None:
-            raise InputError(f"{self.library} is not installed: pip install 'ganbert[compare]'")
+        if self.library is not None:
+            require("compare", self.library)
 
 
 def texts_of(rows: Any) -> tuple[list[str], list[str] | None]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from ganbert.compare.runs import Run
 from ganbert.compare.store import Record
 from ganbert.errors import InputError, RunError
+from ganbert.extras import require
 from ganbert.training.train import InterruptedRunError
 
 Engine = Callable[[Iterable[Run]], Iterator["Done"]]
@@ -118,10 +119,9 @@ def on_ray(address: str | None, threads: int, *, gpu: bool = True) -> Engine:
     Raises:
         InputError: Ray is not installed, the cluster cannot be reached, or no node of it has so many processors.
     """
-    try:
-        import ray
-    except ImportError as error:
-        raise InputError("--engine ray: not installed; pip install 'ganbert[ray]'") from error
+    require("ray", "ray")
+    import ray
+
     if not ray.is_initialized():
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)

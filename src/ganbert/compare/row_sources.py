@@ -22,7 +22,6 @@ from ganbert.data.review import describe, slips
 from ganbert.data.rows import TableOptions
 from ganbert.errors import InputError
 from ganbert.labels import UNLABELLED
-from ganbert.storage.folders import scratch
 from ganbert.training.recipe import DEFAULT
 
 FOLDS = 5
@@ -236,19 +235,13 @@ class _Tables:
 
 @lru_cache(maxsize=2)
 def _read(source: TableRows, version: str) -> _Tables:
-    with scratch() as workspace:
-        corpus = read_corpus(
-            source.files,
-            source.options,
-            workspace,
-            labelled=source.labelled,
-            unlabelled=source.unlabelled,
-            test=source.test,
-        )
-        skipped = {"skipped_empty": corpus.n_skipped, "skipped_blank": corpus.n_blank}
-        train, test = (_named(part, corpus) for part in (corpus.train, corpus.test))
-        assert train is not None
-        return _Tables(train, test, _remarks(corpus), skipped)
+    corpus = read_corpus(
+        source.files, source.options, labelled=source.labelled, unlabelled=source.unlabelled, test=source.test
+    )
+    skipped = {"skipped_empty": corpus.n_skipped, "skipped_blank": corpus.n_blank}
+    train, test = (_named(part, corpus) for part in (corpus.train, corpus.test))
+    assert train is not None
+    return _Tables(train, test, _remarks(corpus), skipped)
 
 
 def _named(part: Dataset | None, corpus: Corpus) -> Dataset | None:

@@ -16,6 +16,7 @@ import torch
 import transformers
 from numpy.typing import NDArray
 
+from ganbert import __version__
 from ganbert.compare.conditions import Conditions
 from ganbert.compare.methods import method_named
 from ganbert.compare.row_sources import RowSource
@@ -24,7 +25,6 @@ from ganbert.compare.store import Record, key_of, pack
 from ganbert.compare.tasks import metric_of
 from ganbert.metrics import METRICS, calibration_bins, classification_metrics
 from ganbert.runtime import choose_compute
-from ganbert.version import __version__
 
 
 @dataclass(frozen=True)

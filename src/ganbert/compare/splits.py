@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbert.data.classes import ordered_labels
 from ganbert.errors import InputError
-from ganbert.labels import UNLABELLED
+from ganbert.labels import UNLABELLED, ordered_labels
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -94,7 +94,7 @@ def _hub_or_cache() -> Iterator[None]:
     import datasets
     import huggingface_hub
 
-    from ganbert.model.encoders import hub_is_out_of_reach
+    from ganbert.model.hub import hub_is_out_of_reach
 
     modules: tuple[Any, ...] = (datasets.config, huggingface_hub.constants)
     before = [module.HF_HUB_OFFLINE for module in modules]
@@ -179,9 +179,9 @@ class Task:
         return Dataset.from_dict(columns)
 
     def _load_local(self, part: Literal["train", "test"], root: Path) -> Dataset:
-        from datasets import Dataset, concatenate_datasets
+        from datasets import Dataset
 
-        from ganbert.data.rows import TableOptions, read_rows
+        from ganbert.data.rows import TableOptions, TableUse, read_rows
         from ganbert.storage.folders import scratch
 
         files = self.local.train if part == "train" else (self.local.test,)
@@ -194,9 +194,9 @@ class Task:
             )
         with scratch() as workspace:
             options = TableOptions(label_column=self.local.label)
-            tables = [read_rows(root / file, options, "required", workspace).dataset for file in files]
+            tables = [TableUse(root / file, "required") for file in files]
             # In memory before the workspace goes.
-            return Dataset.from_dict(concatenate_datasets(tables).remove_columns("row").to_dict())
+            return Dataset.from_dict(read_rows(tables, options, workspace / "rows.arrow").with_labels().to_dict())
 
     def _load_home(self, part: Literal["train", "test"]) -> Dataset:
         try:

@@ -32,7 +32,7 @@ def is_encoder_decoder(encoder: PreTrainedConfig) -> bool:
 def default_pooling(encoder: PreTrainedConfig) -> Pooling:
     """`last` for a causal (decoder-only) encoder, which has seen the whole text only there; else `cls` (section 3).
 
-    The encoders of encoder-decoders (T5) put no token before the text that could stand for it: `mean`.
+    `mean` for the encoder of an encoder-decoder (T5): it has no first token that stands for the text.
     """
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING  # with them comes torch
 
@@ -73,7 +73,7 @@ class GanBertConfig(PreTrainedConfig):
         columns: names of the columns that the model was trained on: `text`, perhaps `text_pair`, and `label`.
 
     Raises:
-        ValueError: a field cannot be what it says, or contradicts another one.
+        ValueError: a field has an impossible value, or contradicts another one.
     """
 
     model_type = MODEL_TYPE
@@ -116,7 +116,7 @@ class GanBertConfig(PreTrainedConfig):
         if encoder is None:  # transformers compares every configuration with one made without arguments
             encoder = {"model_type": "bert"}
         encoder = _encoder_config(encoder)
-        self.encoder = copy.deepcopy(encoder)  # below its attention is reset, and a live encoder's own must not be
+        self.encoder = copy.deepcopy(encoder)  # the base class resets its attention, and a live encoder keeps its own
         self.pooling: Pooling = default_pooling(encoder) if pooling == "auto" else pooling
         self.adversarial = adversarial
         self.has_generator = adversarial if has_generator is None else has_generator

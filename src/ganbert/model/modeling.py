@@ -12,12 +12,10 @@ from typing import Any, Self, cast
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.utils.checkpoint import checkpoint
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
 from ganbert.errors import InputError
-from ganbert.fast.packing import enable_packing, encode_packed, position_ids
 from ganbert.model import losses
 from ganbert.model.config import GanBertConfig
 from ganbert.model.encoders import (
@@ -29,7 +27,7 @@ from ganbert.model.encoders import (
     resolve_encoder,
 )
 from ganbert.model.networks import Discriminator, Generator
-from ganbert.model.tokenizers import n_positions
+from ganbert.model.positions import n_positions, position_ids
 from ganbert.model.weights import open_checked
 from ganbert.runtime import rows_of_all
 from ganbert.storage.fields import one_line, read_config
@@ -85,11 +83,6 @@ class GanBertForSequenceClassification(PreTrainedModel):
     _supports_attention_backend = True
     save_generator = False
     """Whether `save_pretrained` keeps G: a checkpoint to continue from needs it, a finished model does not."""
-    packs = False
-    """Whether training computes the real tokens of a batch only; `enable_packing` sets it where that is possible."""
-
-    micro_batch_size: int | None = None
-    """In training, rows whose activations are in memory at once; None is the whole batch. Results do not change."""
 
     def __init__(self, config: GanBertConfig, encoder: PreTrainedModel | None = None) -> None:
         super().__init__(config)
@@ -235,62 +228,23 @@ class GanBertForSequenceClassification(PreTrainedModel):
         token_type_ids: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
     ) -> Tensor:
-        """Return h = pool(encoder(x)), [b, d], of any number of rows with the memory of a micro-batch."""
-        inputs = (input_ids, attention_mask, token_type_ids, inputs_embeds)
-        n = next((x.shape[0] for x in inputs if x is not None), 0)
-        size = self.micro_batch_size
-        if not (self.training and torch.is_grad_enabled() and size and size < n):
-            return self._pool(*inputs)
-        # Nothing but h is kept of a micro-batch; in the backward pass it is computed again, with the same dropout.
-        # So the losses see the whole batch, which sums over micro-batches could not give: they are not sums over rows.
-        parts = [
-            checkpoint(self._pool, *(None if x is None else x[i : i + size] for x in inputs), use_reentrant=False)
-            for i in range(0, n, size)
-        ]
-        return torch.cat(parts)
-
-    def _pool(
-        self,
-        input_ids: Tensor | None,
-        attention_mask: Tensor | None,
-        token_type_ids: Tensor | None,
-        inputs_embeds: Tensor | None,
-    ) -> Tensor:
-        """Return h = pool(encoder(x)), [b, d]."""
+        """Return h = pool(encoder(x)), [b, d], of inputs as in `forward`."""
         tokens = input_ids if inputs_embeds is None else inputs_embeds
         if tokens is None:
             raise ValueError("give input_ids or inputs_embeds")
-        mask = torch.ones(tokens.shape[:2], device=tokens.device, dtype=torch.long)
-        if attention_mask is not None:
-            mask = attention_mask
-        inputs: dict[str, Tensor] = {"attention_mask": mask}
-        inputs["input_ids" if inputs_embeds is None else "inputs_embeds"] = tokens
+        mask = attention_mask
+        if mask is None:
+            mask = torch.ones(tokens.shape[:2], device=tokens.device, dtype=torch.long)
+        inputs = {"attention_mask": mask, "input_ids" if inputs_embeds is None else "inputs_embeds": tokens}
         if token_type_ids is not None:
             inputs["token_type_ids"] = token_type_ids
         if self._takes_position_ids:
             inputs["position_ids"] = position_ids(self.encoder, mask)
+        outputs = self.encoder(**inputs)
         if self.config.pooling == "pooler":
-            pooled: Tensor = self.encoder(**inputs).pooler_output
+            pooled: Tensor = outputs.pooler_output
             return pooled
-        # On a processor only: elsewhere it would wait for the device to know how many tokens there are.
-        if self.packs and mask.device.type == "cpu" and not mask.all():
-            tokens_out = encode_packed(self.encoder, inputs)
-        else:
-            tokens_out = self.encoder(**inputs).last_hidden_state
-        match self.config.pooling:
-            case "mean":
-                weights = mask.to(tokens_out.dtype).unsqueeze(-1)
-                return (tokens_out * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
-            case "last":
-                position = (mask * torch.arange(mask.shape[1], device=mask.device)).argmax(dim=1)
-            case _:  # "cls": the first token that is not padding
-                position = mask.argmax(dim=1)
-        return tokens_out[torch.arange(mask.shape[0], device=mask.device), position]  # len() would fix b in an export
-
-    def enable_packing(self) -> bool:
-        """From now on train without computing padding; return whether this encoder can. Results do not change."""
-        self.packs = enable_packing(self.encoder)
-        return self.packs
+        return _pool(outputs.last_hidden_state, mask, self.config.pooling)
 
     @torch.no_grad()
     def check_encoder(self) -> None:
@@ -330,6 +284,19 @@ class GanBertForSequenceClassification(PreTrainedModel):
         """Initialise D and G as `nn.Linear` does; the encoder initialises its own parts."""
         if isinstance(module, nn.Linear):
             module.reset_parameters()
+
+
+def _pool(vectors: Tensor, mask: Tensor, pooling: str) -> Tensor:
+    """Return the text vectors [b, d] of token vectors [b, t, d] whose attention mask is [b, t]."""
+    match pooling:
+        case "mean":
+            weights = mask.to(vectors.dtype).unsqueeze(-1)
+            return (vectors * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+        case "last":
+            position = (mask * torch.arange(mask.shape[1], device=mask.device)).argmax(dim=1)
+        case _:  # "cls": the first token that is not padding
+            position = mask.argmax(dim=1)
+    return vectors[torch.arange(mask.shape[0], device=mask.device), position]  # len() would fix b in an export
 
 
 def _drop_unused_parts(encoder: PreTrainedModel, config: GanBertConfig) -> None:

@@ -6,12 +6,14 @@ backend is one more entry. Each imports its libraries when it is first used, so 
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ganbert.errors import InputError, require
+from ganbert.errors import InputError
+from ganbert.extras import require
 from ganbert.storage.disk import read_object
 from ganbert.storage.fields import EXPORT_KEY, check_fields, one_line, read_config
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Backend(Protocol):
-    """What computes batches of token ids.
+    """What computes batches of token ids. A class that inherits from it needs `start_worker` only if it has threads.
 
     Attributes:
         label_names: the k class names.
@@ -75,36 +77,21 @@ class BackendEntry:
     int8: bool = False
 
 
-def _open_torch(
-    folder: Path, config: dict[str, Any], device: str, precision: str, threads: int | None
-) -> tuple[Backend, Tokens]:
-    from ganbert.predict.torch_backend import open_torch
-
-    return open_torch(folder, device, precision, threads)
-
-
-def _open_onnx(
-    folder: Path, config: dict[str, Any], device: str, precision: str, threads: int | None
-) -> tuple[Backend, Tokens]:
-    from ganbert.predict.onnx_backend import OnnxModel
-
-    return OnnxModel(folder, config, device, precision, threads), exported_tokens(folder, config[EXPORT_KEY])
-
-
-def _write_onnx(model: GanBertForSequenceClassification, config: dict[str, Any], folder: Path) -> None:
-    from ganbert.predict.onnx_backend import write_onnx
-
-    write_onnx(model, config, folder)
+def _on_use(module: str, name: str) -> Callable[..., Any]:
+    """Return a function of a module that is imported when the function is first called."""
+    return lambda *arguments: getattr(importlib.import_module(module), name)(*arguments)
 
 
 TRAINED = "torch"
 """The backend of a folder that was not exported."""
 
 BACKENDS = {
-    TRAINED: BackendEntry(_open_torch, extra="train", libraries=("torch", "transformers")),
+    TRAINED: BackendEntry(
+        _on_use("ganbert.predict.torch_backend", "open_torch"), extra="train", libraries=("torch", "transformers")
+    ),
     EXPORT_KEY: BackendEntry(
-        _open_onnx,
-        _write_onnx,
+        _on_use("ganbert.predict.onnx_backend", "open_onnx"),
+        _on_use("ganbert.predict.onnx_backend", "write_onnx"),
         libraries=("onnxruntime",),
         libraries_to_write=("onnx", "onnxscript", "onnxruntime"),
         int8=True,

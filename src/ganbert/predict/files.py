@@ -12,9 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ganbert.data.rows import TableOptions, text_columns
-from ganbert.data.table_readers import ReadLog
-from ganbert.data.tables import TableWriter, check_output, format_of, is_text_format
+from ganbert.data.cells import text_columns
+from ganbert.data.formats import format_of
+from ganbert.data.formats.base import ReadLog
+from ganbert.data.rows import TableOptions
+from ganbert.data.tables import TableWriter, check_table_output, is_text_format
 from ganbert.errors import InputError
 from ganbert.model.tokenizers import TextCounts
 from ganbert.predict.predictor import Predictions, Predictor
@@ -73,7 +75,7 @@ def predict_file(
         RunError: `target` cannot be written to its end.
     """
     format = options.format
-    check_output(target, inputs=[source], overwrite=overwrite, format=format)
+    check_table_output(target, inputs=[source], overwrite=overwrite, format=format)
     names = [*PREDICTION_COLUMNS, *(f"probability_{label}" for label in predictor.label_names if probabilities)]
     log, first_row, texts_seen = ReadLog(), 1, TextCounts()
     chunks = options.chunks(source, log)

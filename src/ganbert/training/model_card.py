@@ -11,10 +11,10 @@ from typing import Any
 import torch
 import transformers
 
+from ganbert import __version__
 from ganbert.metrics import Metrics
 from ganbert.storage.disk import write_whole
 from ganbert.training.result import TrainingResult
-from ganbert.version import __version__
 from ganbert.wording import markdown, printable
 
 TEMPLATE = """\

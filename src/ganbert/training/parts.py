@@ -10,7 +10,6 @@ import torch
 from datasets import Dataset
 from numpy.typing import NDArray
 from transformers import (
-    DataCollatorWithPadding,
     EvalPrediction,
     PreTrainedTokenizerBase,
     PrinterCallback,
@@ -20,7 +19,8 @@ from transformers import (
 
 from ganbert.data.corpus import Corpus
 from ganbert.data.encode import encode
-from ganbert.fast.vocabulary import train_occurring_rows_only
+from ganbert.data.tokens import Collator, Tokens
+from ganbert.fast import speed_up
 from ganbert.labels import UNLABELLED
 from ganbert.metrics import classification_metrics
 from ganbert.model.encoders import load_tokenizer
@@ -68,13 +68,14 @@ def build_trainer(
     corpus: Corpus,
     say: Callable[[str], None],
     teacher: GanBertForSequenceClassification | None,
+    micro_batch_size: int | None = None,
 ) -> tuple[GanBertTrainer, BatchPlan, TextCounts]:
     """Return a trainer over the tokenised corpus, its batches, and what became of the training texts."""
     progress = not arguments.disable_tqdm
-    rows, counts = encode(corpus.train, tokenizer, tokenizer.model_max_length, progress=progress)
+    rows, counts = encode(corpus.train, tokenizer, progress=progress)
     validation = None
     if corpus.validation is not None:
-        validation, seen = encode(corpus.validation, tokenizer, tokenizer.model_max_length)
+        validation, seen = encode(corpus.validation, tokenizer)
         for note in seen.notes(tokenizer.model_max_length, "validation texts"):
             say(note)
         validation = validation.remove_columns("length")
@@ -82,7 +83,12 @@ def build_trainer(
     lengths = np.asarray(rows.with_format("numpy")["length"][:])
     plan = plan_batches(recipe, corpus, lengths, arguments.max_steps, arguments.seed)
     drawn = rows.select(np.unique(np.concatenate([stream.rows for stream in plan.streams])))
-    train_occurring_rows_only(model.encoder, _occurring_ids(tokenizer, drawn, validation))
+    speed_up(
+        model,
+        token_ids=_occurring_ids(tokenizer, drawn, validation),
+        micro_batch_size=micro_batch_size,
+        compiled=arguments.torch_compile,
+    )
     trainer = GanBertTrainer(
         recipe=recipe,
         batch_sampler=plan,
@@ -92,7 +98,7 @@ def build_trainer(
         args=arguments,
         train_dataset=rows.remove_columns("length"),
         eval_dataset=validation,
-        data_collator=DataCollatorWithPadding(tokenizer),
+        data_collator=Collator(Tokens.of(tokenizer)),
         processing_class=tokenizer,
         compute_metrics=_selection_metrics(corpus.label_names),
     )

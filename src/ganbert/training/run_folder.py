@@ -167,7 +167,7 @@ def checkpoints(output: Path) -> list[Path]:
 def last_whole_checkpoint(output: Path) -> Path | None:
     """Return the newest checkpoint that was written to its end, and whose best one, too, is still there."""
     for checkpoint in checkpoints(output):
-        if folders.is_whole(checkpoint) and all(folders.is_whole(output / name) for name in _needed(checkpoint)):
+        if folders.is_complete(checkpoint) and all(folders.is_complete(output / name) for name in _needed(checkpoint)):
             return checkpoint
     return None
 

@@ -17,7 +17,7 @@ from transformers import PreTrainedTokenizerBase
 from ganbert.data.corpus import Corpus, n_shared_texts
 from ganbert.data.review import describe, slips
 from ganbert.errors import InputError, RunError
-from ganbert.fast.dropout import use_fast_dropout
+from ganbert.fast import speed_up
 from ganbert.metrics import Metrics
 from ganbert.model.modeling import GanBertForSequenceClassification
 from ganbert.model.tokenizers import TextCounts
@@ -117,13 +117,8 @@ def train(
     transformers.set_seed(seed)
     compute = compute or choose_compute()
     model, tokenizer = build_model(encoder, corpus, recipe)
-    model.micro_batch_size = micro_batch_size
     if gradient_checkpointing:
         model.activation_checkpointing_enable()
-    if not compiled:
-        model.enable_packing()
-        if compute.device == "cpu":  # elsewhere masks are drawn in parallel
-            use_fast_dropout(model)
     steps = recipe.n_steps(len(corpus.labelled), len(corpus.unlabelled))
     lesson, teacher_seed = recipe.teacher_steps(steps), (seed + TEACHER_SEED) % SEEDS
     arguments = training_arguments(
@@ -177,7 +172,7 @@ def train(
         )
         taught = last_step(output / run_folder.TEACHER)  # early stopping may have ended it before its lesson
     seconds = time.perf_counter() - began
-    trainer, plan, texts = build_trainer(model, tokenizer, arguments, recipe, corpus, say, teacher)
+    trainer, plan, texts = build_trainer(model, tokenizer, arguments, recipe, corpus, say, teacher, micro_batch_size)
     for text_note in texts.notes(tokenizer.model_max_length, "training texts"):
         say(text_note)
     say(f"Training on {compute}: {arguments.max_steps} steps of up to {recipe.batch_size} rows.")
@@ -267,7 +262,7 @@ def _teacher(
         resume = run_folder.is_unfinished(folder)
         train(recipe, corpus, folder, encoder=encoder, seed=seed, resume=resume, **settings)
     teacher = GanBertForSequenceClassification.from_pretrained(folder)
-    teacher.enable_packing()
+    speed_up(teacher)
     return teacher
 
 

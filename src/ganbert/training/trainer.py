@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Sampler
 from transformers import Trainer
 
+from ganbert.fast.micro_batches import micro_batch_size, use_micro_batches
 from ganbert.model.modeling import GanBertForSequenceClassification, GanBertOutput
 from ganbert.runtime import n_processes, rows_of_all
 from ganbert.training.health import HealthMonitor
@@ -97,11 +98,12 @@ class GanBertTrainer(Trainer):
                 loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
             except torch.OutOfMemoryError:
                 network = self.accelerator.unwrap_model(model)
-                rows = min(network.micro_batch_size or len(inputs["labels"]), len(inputs["labels"]))
+                rows = min(micro_batch_size(network) or len(inputs["labels"]), len(inputs["labels"]))
                 if rows == 1 or n_processes() > 1:  # the others would wait for this one's share of the batch
                     raise
-                network.micro_batch_size = -(-rows // 2)
-                self.say(f"Out of memory with {rows} rows at once: going on with {network.micro_batch_size}.")
+                half = -(-rows // 2)
+                use_micro_batches(network, half)
+                self.say(f"Out of memory with {rows} rows at once: going on with {half}.")
                 model.zero_grad()
             else:
                 return loss
