@@ -270,7 +270,9 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Args:
             folder: the model folder.
-            device, precision, threads: as for the class.
+            device: as for the class.
+            precision: as for the class.
+            threads: as for the class.
 
         Raises:
             InputError: the folder holds no model of ganbert, or the device or precision is not available.
