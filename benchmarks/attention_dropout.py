@@ -17,10 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
-from ganbert.compare.sources import TaskSource
 
 from ganbert.cli.options import quiet_libraries
 from ganbert.compare.intervals import Estimate
+from ganbert.compare.row_sources import TaskRows
 from ganbert.compare.runs import Run
 from ganbert.model.encoders import resolve_encoder
 from ganbert.runtime import choose_compute
@@ -60,9 +60,11 @@ def measure(data: Path, output: Path, seeds: int, steps: int) -> None:
         encoders = dict(zip(ARMS, ("minilm", none), strict=True))
         wanted = [(task, seed, arm) for seed in range(seeds) for task in CELLS for arm in ARMS]
         for task, seed, arm in [run for run in wanted if run not in done]:
-            source = TaskSource(task, data, part="dev")
-            options = {"max_length": 64, "max_steps": steps, "precision": precision}
-            record = Run(source, "default", CELLS[task], seed, encoders[arm], **options)()
+            source = TaskRows(task, data, part="dev")
+            run = Run(
+                source, "default", CELLS[task], seed, encoders[arm], max_length=64, max_steps=steps, precision=precision
+            )
+            record = run()
             with output.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(record | {"encoder": "minilm", "attention_dropout": arm}) + "\n")
             print(task, seed, arm, f"accuracy {record['accuracy']:.3f}, ECE {record['ece']:.3f}", flush=True)
