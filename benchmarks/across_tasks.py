@@ -68,7 +68,7 @@ def over_cells(rows: pd.DataFrame, against: str) -> pd.DataFrame:
         gains = pairs.pivot(index="seed", columns=CELL, values="gain")
         complete = gains.dropna().mean(axis="columns").to_list()
         of_cells = gains.mean()
-        worst = of_cells.index[of_cells.argmin()]
+        worst = of_cells.index[int(of_cells.argmin())]
         deviations = cells[["accuracy", "accuracy_against"]].std().mean()
         deviation = deviations["accuracy"] / deviations["accuracy_against"]
         means = cells[["ece", "ece_against", "seconds_in_all", "seconds_in_all_against"]].mean()

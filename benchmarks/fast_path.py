@@ -24,10 +24,10 @@ import numpy as np
 from scipy import stats
 from transformers import DataCollatorWithPadding
 
-from ganbert import DEFAULT, GanBertForSequenceClassification, train
+from ganbert import DEFAULT, train
 from ganbert.cli.options import quiet_libraries
-from ganbert.compare.provenance import provenance
-from ganbert.compare.sources import TaskSource
+from ganbert.compare.row_sources import TaskRows
+from ganbert.compare.runs import provenance
 from ganbert.data.corpus import Corpus
 from ganbert.model.encoders import load_tokenizer
 from ganbert.runtime import choose_compute
@@ -41,10 +41,8 @@ def slow(corpus: Corpus) -> Iterator[None]:
     longest = max(map(len, load_tokenizer("minilm")(corpus.train["text"][:])["input_ids"]))
     padded = functools.partial(DataCollatorWithPadding, padding="max_length", max_length=longest)
     with (
-        mock.patch("ganbert.training.train.use_fast_dropout"),
-        mock.patch("ganbert.training.parts.train_occurring_rows_only"),
-        mock.patch.object(GanBertForSequenceClassification, "enable_packing", return_value=False),
-        mock.patch("ganbert.training.parts.DataCollatorWithPadding", padded),
+        mock.patch("ganbert.training.fit.speed_up"),
+        mock.patch("ganbert.training.fit.Collator", padded),
         mock.patch("ganbert.training.batches.WINDOW", 1),
     ):
         yield
@@ -52,7 +50,7 @@ def slow(corpus: Corpus) -> Iterator[None]:
 
 def run(data: Path, output: Path, path: str, seed: int, steps: int) -> None:
     """Train once and append the figures to `output`."""
-    corpus = TaskSource("qc-coarse", data).split(str(N_LABELLED), seed).corpus
+    corpus = TaskRows("qc-coarse", data).split(str(N_LABELLED), seed).corpus
     recipe = replace(DEFAULT, max_steps=steps, teacher_share=0.0)  # one run, of one kind of step
     compute = choose_compute(precision="float32" if path == "slow" else "auto")
     with tempfile.TemporaryDirectory() as folder:

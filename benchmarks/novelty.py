@@ -24,8 +24,8 @@ from sklearn.metrics import roc_auc_score
 
 from ganbert import DEFAULT, train
 from ganbert.cli.options import quiet_libraries
-from ganbert.compare.provenance import provenance
-from ganbert.compare.setting import texts_of
+from ganbert.compare.conditions import texts_of
+from ganbert.compare.runs import provenance
 from ganbert.compare.splits import Split, few_label_split, set_development_rows_aside
 from ganbert.compare.tasks import task_named
 from ganbert.predict.predictor import Predictions, Predictor

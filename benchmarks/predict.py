@@ -31,7 +31,7 @@ from transformers import BertConfig, BertForSequenceClassification
 from benchmarks.predict_engines import Worker
 from ganbert import DEFAULT, Predictor, train
 from ganbert.cli.options import quiet_libraries
-from ganbert.compare.provenance import provenance
+from ganbert.compare.runs import provenance
 from ganbert.compare.tasks import task_named
 from ganbert.data.corpus import read_corpus, read_labelled
 from ganbert.data.rows import TableOptions
@@ -62,7 +62,7 @@ def models_of(task: str, data: Path, models: Path, steps: int) -> dict[str, str]
                 for i, row in enumerate(rows)
             ]
             table.write_text("\n".join(lines), encoding="utf-8")
-            corpus = read_corpus([table], TableOptions(), Path(scratch))
+            corpus = read_corpus([table])
             recipe = DEFAULT.with_settings({"max_steps": str(steps), "max_length": "64", "looks_needed": "0"})
             result = train(recipe, corpus, folders["torch"], progress=False, overwrite=True)
             assert result.recipe.adversarial
@@ -100,7 +100,7 @@ def batches_of(texts: list[str], folder: str) -> list[Batch]:
 
 def forward_ratio(batches: list[Batch], folder: str, turns: int) -> dict[str, Any]:
     """Return the time of our model over that of BertForSequenceClassification, float32, batch by batch in turn."""
-    ours = load_model(Path(folder))
+    ours, _ = load_model(Path(folder))
     encoder = load_pretrained_encoder("minilm", ours.config.encoder)
     theirs = BertForSequenceClassification(cast(BertConfig, encoder.config))
     theirs.bert.load_state_dict(encoder.state_dict(), strict=False)
@@ -126,7 +126,7 @@ def forward_ratio(batches: list[Batch], folder: str, turns: int) -> dict[str, An
 
 def batch_rates(batches: list[Batch], models: dict[str, str], rounds: int) -> dict[str, dict[str, Any]]:
     """Return real rows a second of each model on the same batches, with the threads of the engine."""
-    torch_model = load_model(Path(models["torch"]))
+    torch_model, _ = load_model(Path(models["torch"]))
     backends: dict[str, Backend] = {
         "torch float32": TorchModel(torch_model, choose_compute(precision="float32")),
         "torch bfloat16": TorchModel(torch_model, choose_compute(precision="bfloat16")),
@@ -183,20 +183,20 @@ def precisions(task: str, data: Path, models: dict[str, str]) -> dict[str, dict[
     }
     local = task_named(TASKS[task]).local
     options = TableOptions(label_column=local.label)
-    with tempfile.TemporaryDirectory() as scratch:
-        found: dict[str, dict[str, float]] = {}
-        reference: NDArray[np.float32] | None = None
-        for name, make in load.items():
-            predictor = make()
-            test = read_labelled(data / local.test, options, predictor.label_names, Path(scratch)).dataset
-            probabilities = predictor.predict(test["text"][:]).probabilities
-            reference = probabilities if reference is None else reference
-            moved = np.abs(probabilities - reference).max(axis=1)
-            found[name] = {
-                "accuracy": predictor.measure(test).accuracy,
-                "moved_99_percent_of_rows_less_than": float(np.quantile(moved, 0.99)),
-                "moved_most": float(moved.max()),
-            }
+    found: dict[str, dict[str, float]] = {}
+    reference: NDArray[np.float32] | None = None
+    for name, make in load.items():
+        predictor = make()
+        rows = read_labelled(data / local.test, options, predictor.label_names)
+        test = rows.dataset
+        probabilities = predictor.predict(test["text"][:]).probabilities
+        reference = probabilities if reference is None else reference
+        moved = np.abs(probabilities - reference).max(axis=1)
+        found[name] = {
+            "accuracy": predictor.measure(test).accuracy,
+            "moved_99_percent_of_rows_less_than": float(np.quantile(moved, 0.99)),
+            "moved_most": float(moved.max()),
+        }
     return found
 
 

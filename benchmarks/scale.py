@@ -72,7 +72,6 @@ def set_up(table: Path, output: Path) -> None:
     from ganbert import DEFAULT, GanBertTrainer, train
     from ganbert.cli.options import quiet_libraries
     from ganbert.data.corpus import read_corpus
-    from ganbert.data.rows import TableOptions
 
     class FirstStepError(Exception):
         pass
@@ -84,7 +83,7 @@ def set_up(table: Path, output: Path) -> None:
     GanBertTrainer.training_step = first_step  # type: ignore[assignment]
     try:
         recipe = dataclasses.replace(DEFAULT, teacher_share=0.0)  # the set-up of one run
-        corpus = read_corpus([table], TableOptions(), output.parent)
+        corpus = read_corpus([table])
         train(recipe, corpus, output, progress=False, overwrite=True)
     except FirstStepError:
         return
@@ -104,7 +103,7 @@ def child(*arguments: str, **environment: str) -> tuple[float, float]:
 
 def description() -> dict[str, Any]:
     """Return the machine and versions, asked in another process because it imports torch."""
-    code = "import json; from ganbert.compare.provenance import provenance; print(json.dumps(provenance()))"
+    code = "import json; from ganbert.compare.runs import provenance; print(json.dumps(provenance()))"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     described: dict[str, Any] = json.loads(answer.stdout)
     return described

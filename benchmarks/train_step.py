@@ -46,7 +46,7 @@ from transformers import (
 
 from ganbert import DEFAULT, train
 from ganbert.cli.options import quiet_libraries
-from ganbert.compare.provenance import provenance
+from ganbert.compare.runs import provenance
 from ganbert.compare.tasks import task_named
 from ganbert.data.corpus import corpus_of_texts
 from ganbert.model.encoders import load_tokenizer, resolve_encoder

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ganbert.metrics import classification_metrics, expected_calibration_error
+from ganbert.metrics import METRICS, SHOWN, classification_metrics, expected_calibration_error
 
 NAMES = ["a", "b", "c"]
 
@@ -82,3 +84,44 @@ def test_no_rows_are_refused() -> None:
 def test_figures_can_be_written_as_json() -> None:
     metrics = classification_metrics(np.array([0, -1]), sure_of(0, 1).astype(np.float32), NAMES)
     assert json.loads(json.dumps(metrics.as_dict())) == metrics.as_dict()
+
+
+@pytest.fixture
+def predictions() -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """True ids of 300 rows, some of a class without a label, and probabilities of three classes."""
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 4, 300), rng.dirichlet([0.5] * 3, 300)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_every_metric_is_a_figure_between_0_and_1_and_best_where_all_is_right(
+    name: str, predictions: tuple[NDArray[np.int64], NDArray[np.float64]]
+) -> None:
+    metric, (labels, probabilities) = METRICS[name], predictions
+    assert 0 < metric.of(labels, probabilities) < 1
+    assert metric.of(np.array([0, 1, 2]), sure_of(0, 1, 2)) == (1 if metric.higher_is_better else 0)
+    assert metric.says
+    assert metric.label
+
+
+@pytest.mark.parametrize("name", [name for name, metric in METRICS.items() if metric.of_rows is not None])
+def test_the_mean_of_what_rows_contribute_is_the_figure(
+    name: str, predictions: tuple[NDArray[np.int64], NDArray[np.float64]]
+) -> None:
+    metric, (labels, probabilities) = METRICS[name], predictions
+    assert metric.of_rows is not None
+    contributions = metric.of_rows(labels, probabilities.argmax(axis=1))
+    assert contributions.shape == labels.shape
+    assert contributions.mean() == pytest.approx(metric.of(labels, probabilities), abs=1e-3)
+    if metric.is_share:
+        assert set(contributions) == {0, 1}
+
+
+def test_metrics_are_attributes_and_a_line_of_text() -> None:
+    metrics = classification_metrics(np.array([0, 1]), sure_of(0, 0), NAMES)
+    assert all(getattr(metrics, name) == metrics.figures[name] for name in METRICS)
+    assert str(metrics) == "accuracy 0.500, macro F1 0.333, ECE 0.500"
+    assert [metric.label for metric in SHOWN] == ["accuracy", "macro F1", "ECE"]
+    with pytest.raises(AttributeError, match="no metric 'precision'"):
+        metrics.precision  # noqa: B018
+    assert copy.deepcopy(pickle.loads(pickle.dumps(metrics))) == metrics

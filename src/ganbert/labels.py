@@ -1,4 +1,4 @@
-"""What a label is: one text for one class, whatever the format it came in; known to all parts, imports nothing heavy.
+"""What a label is: one text for one class, whatever the format it came in; and which labels are one class.
 
 The rule, in `label_text`, is the only one; tables, the estimator and evaluation go through it:
 
@@ -14,12 +14,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 import numpy as np
 
 UNLABELLED = -100
 """The label of a row that has none; `torch.nn.functional.cross_entropy` ignores it."""
+
+NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?")
+"""A label that is a number, as text."""
 
 _WHOLE_WITH_FRACTION = re.compile(r"(-?(?:0|[1-9][0-9]*))\.0+")
 _WHOLE_WITH_EXPONENT = re.compile(r"-?[1-9](?:\.[0-9]+)?e\+[0-9]{2,3}")
@@ -98,3 +103,55 @@ def look_alike_key(label: str) -> str:
 def is_word_for_none(label: str) -> bool:
     """Whether a class of this name is probably none at all: "nan", "None", "N/A", "null", "-" and their like."""
     return look_alike_key(label) in _WORDS_FOR_NO_LABEL
+
+
+class Classes:
+    """The classes of a run or a model, and which labels mean each of them.
+
+    A model may have been trained when other spellings were kept, such as "True" and "1.0": a label means the class of
+    exactly this name, else the one whose name `label_text` turns into it, else, if `normalize`, the one that looks like
+    it, where it is one only.
+
+    Attributes:
+        names: the k class names, in the order of their ids.
+    """
+
+    def __init__(self, names: Sequence[str], normalize: bool = False) -> None:
+        self.names = tuple(names)
+        self._ids = {name: i for i, name in enumerate(self.names)}
+        for i, name in enumerate(self.names):
+            self._ids.setdefault(label_text(name) or name, i)
+        keys = Counter(map(look_alike_key, self.names))
+        self._looks = {key: i for i, name in enumerate(self.names) if keys[key := look_alike_key(name)] == 1}
+        self._normalize = normalize
+
+    def id_of(self, label: str) -> int | None:
+        """Return the id of the class that a label means, None if it is none of them."""
+        if label in self._ids or not self._normalize:
+            return self._ids.get(label)
+        return self._looks.get(look_alike_key(label))
+
+    def like(self, label: str) -> str | None:
+        """Return the name of the class that looks like a label, if there is one."""
+        found = self._looks.get(look_alike_key(label))
+        return None if found is None else self.names[found]
+
+
+def ordered_labels(labels: Iterable[str]) -> tuple[str, ...]:
+    """Return class names in a stable order: by number if all are numbers without a plus, else alphabetical."""
+    names = sorted(labels)
+    are_numbers = all(NUMBER.fullmatch(name) and name[0] != "+" for name in names)
+    return tuple(sorted(names, key=Decimal) if are_numbers else names)
+
+
+def look_alikes(counts: Mapping[str, int]) -> list[dict[str, int]]:
+    """Return the groups of labels that look alike, each with its number of rows, in their order in `counts`."""
+    groups: dict[str, dict[str, int]] = {}
+    for label, n in counts.items():
+        groups.setdefault(look_alike_key(label), {})[label] = n
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def most_frequent(group: Mapping[str, int]) -> str:
+    """Return the spelling with the most rows, of several the first."""
+    return max(group, key=lambda label: group[label])

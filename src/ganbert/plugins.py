@@ -23,11 +23,15 @@ def found(group: str) -> Mapping[str, Callable[[], Any]]:
     return {point.name: functools.partial(_load, point) for point in entry_points(group=group)}
 
 
-def imported(reference: str) -> Any:
-    """Import `package.module:name`, from the current folder as well; `InputError` where that fails."""
+def imported(reference: str, kind: str = "object") -> Any:
+    """Import a `kind` of thing by `package.module:name`, from the current folder as well.
+
+    Raises:
+        InputError: it cannot be imported.
+    """
     if "" not in sys.path:
         sys.path.append("")  # a command has the folder of its script on the path, not the one it is called in
-    return _load(EntryPoint(name=reference, value=reference, group="object"))
+    return _load(EntryPoint(name=reference, value=reference, group=kind))
 
 
 def _load(point: EntryPoint) -> Any:
@@ -50,25 +54,26 @@ class Registry(Mapping[str, T], Generic[T]):
     """
 
     def __init__(self, group: str, own: Mapping[str, T], accept: Callable[[str, Any], T]) -> None:
-        self._group, self._own, self._accept = group, own, accept
+        self.group, self.own = group, own
+        self._accept = accept
         self._loaded: dict[str, T] = {}
 
     def __getitem__(self, name: str) -> T:
-        if name in self._own:
-            return self._own[name]
+        if name in self.own:
+            return self.own[name]
         if name not in self._loaded:
             try:
-                self._loaded[name] = self._accept(name, found(self._group)[name]())
+                self._loaded[name] = self._accept(name, found(self.group)[name]())
             except TypeError as error:
-                raise InputError(f"{self._group} {name}: {error}") from error
+                raise InputError(f"{self.group} {name}: {error}") from error
         return self._loaded[name]
 
     def __iter__(self) -> Iterator[str]:
-        yield from self._own
-        yield from (name for name in found(self._group) if name not in self._own)
+        yield from self.own
+        yield from (name for name in found(self.group) if name not in self.own)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._own or name in found(self._group)
+        return name in self.own or name in found(self.group)

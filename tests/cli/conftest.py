@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from ganbert.data.corpus import read_corpus
-from ganbert.data.rows import TableOptions
 from ganbert.runtime import choose_compute
 from ganbert.training.recipe import DEFAULT, Recipe
 from ganbert.training.train import train
@@ -60,7 +59,7 @@ def train_toy_model(encoder: str, folder: Path, recipe: Recipe = DEFAULT) -> Pat
     """Train on 24 labelled and 36 unlabelled toy rows, and return the model folder."""
     settings = {"max_steps": "12", "pooling": "mean", "batch_size": "16", "encoder_lr": "0.01"}
     settings |= {"teacher_share": "0", "looks_needed": "0"}  # all steps are of the game
-    corpus = read_corpus([write_toy(folder / "train.csv", 60, 24)], TableOptions(), folder)
+    corpus = read_corpus([write_toy(folder / "train.csv", 60, 24)])
     result = train(
         recipe.with_settings(settings),
         corpus,

@@ -16,11 +16,10 @@ from ganbert.compare.intervals import (
     around,
     over_folds,
     over_seeds_and_rows,
-    right,
-    shares_of_macro_f1,
     wilson,
 )
-from ganbert.compare.packed import pack, unpack
+from ganbert.compare.store import pack, unpack
+from ganbert.metrics import right, shares_of_macro_f1
 
 
 @pytest.mark.parametrize(("hits", "n"), [(30, 40), (0, 7), (7, 7), (1, 500)])

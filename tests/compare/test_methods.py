@@ -11,17 +11,16 @@ import pytest
 from datasets import Dataset
 from sklearn.metrics import f1_score
 
-from ganbert.compare.fine_tuning import FineTuning
-from ganbert.compare.methods import METHODS, method_named
-from ganbert.compare.packed import unpack
+from ganbert.compare.conditions import Conditions, Outcome
+from ganbert.compare.methods import METHODS, FineTuning, method_named
+from ganbert.compare.row_sources import TableRows
 from ganbert.compare.runs import Run, confusion, what_is_wrong
-from ganbert.compare.setting import Outcome, Setting
-from ganbert.compare.sources import TableSource
 from ganbert.compare.splits import Split, few_label_split
+from ganbert.compare.store import unpack
 from ganbert.errors import InputError
 from ganbert.runtime import choose_compute
 from ganbert.training.recipe import OF_UNLABELLED_ROWS
-from tests.compare.test_measure import NoRows
+from tests.compare.test_comparison import NoRows
 from tests.conftest import toy_rows
 
 FINE_TUNED = ["bert", "bert-code", "gan-bert", "gan-bert-code", "joint", "bert-tuned", "default", "default-plain"]
@@ -37,28 +36,28 @@ def split() -> Split:
 
 
 @pytest.fixture
-def setting(tiny_encoder: str) -> Setting:
-    return Setting(tiny_encoder, 0, choose_compute("cpu", "float32", 1), max_length=16, epochs=2, learning_rate=0.01)
+def conditions(tiny_encoder: str) -> Conditions:
+    return Conditions(tiny_encoder, 0, choose_compute("cpu", "float32", 1), max_length=16, epochs=2, learning_rate=0.01)
 
 
 @pytest.mark.parametrize("name", [name for name in METHODS if name != "setfit"])
-def test_every_method_predicts_all_rows(name: str, split: Split, setting: Setting) -> None:
-    outcome = METHODS[name].run(split, setting)
+def test_every_method_predicts_all_rows(name: str, split: Split, conditions: Conditions) -> None:
+    outcome = METHODS[name].run(split, conditions)
     assert outcome.probabilities.shape == (len(split.test), 3)
     np.testing.assert_allclose(outcome.probabilities.sum(axis=1), 1, atol=1e-5)
     assert outcome.seconds > 0
 
 
-def test_fine_tunes_take_equally_many_steps(split: Split, setting: Setting) -> None:
-    expected = setting.n_steps(split)
+def test_fine_tunes_take_equally_many_steps(split: Split, conditions: Conditions) -> None:
+    expected = conditions.n_steps(split)
     assert expected == 3  # ceil(2 epochs * 90 rows / 64)
-    assert {METHODS[name].run(split, setting).steps for name in FINE_TUNED} == {expected}
+    assert {METHODS[name].run(split, conditions).steps for name in FINE_TUNED} == {expected}
 
 
-def test_the_papers_baseline_takes_equally_many_epochs(split: Split, setting: Setting) -> None:
-    outcome = METHODS["bert-epochs"].run(split, setting)
+def test_the_papers_baseline_takes_equally_many_epochs(split: Split, conditions: Conditions) -> None:
+    outcome = METHODS["bert-epochs"].run(split, conditions)
     assert (outcome.steps, outcome.labelled_shown) == (2, 2.0)  # 24 labelled rows are a batch
-    smaller = method_named("bert-epochs:batch_size=10").run(split, setting)
+    smaller = method_named("bert-epochs:batch_size=10").run(split, conditions)
     assert smaller.steps == 5  # ceil(2 * 24 / 10)
     assert smaller.labelled_shown >= 2
 
@@ -71,9 +70,11 @@ def settings_of(outcome: Outcome) -> dict[str, object]:
 @pytest.mark.parametrize(
     "name", ["gan-bert", "gan-bert-code", "joint", "default:looks_needed=0", "gan-bert:encoder_lr=0.1+noise=uniform"]
 )
-def test_the_baseline_takes_its_settings_from_the_method_beside_it(name: str, split: Split, setting: Setting) -> None:
+def test_the_baseline_takes_its_settings_from_the_method_beside_it(
+    name: str, split: Split, conditions: Conditions
+) -> None:
     method = method_named(name)
-    beside, baseline = method.run(split, setting), method_named(method.baselines[0]).run(split, setting)
+    beside, baseline = method.run(split, conditions), method_named(method.baselines[0]).run(split, conditions)
     assert settings_of(beside) == settings_of(baseline)
     assert beside.steps == baseline.steps
     assert (beside.recipe.get("adversarial", True), baseline.recipe["adversarial"]) == (True, False)
@@ -96,51 +97,51 @@ def test_a_variant_is_measured_against_a_plain_one_of_the_same_settings(name: st
     assert method_named(name).baselines == baselines
 
 
-def test_epochs_after_the_name_set_the_steps(split: Split, setting: Setting) -> None:
-    outcome = method_named("bert:epochs=4").run(split, setting)
+def test_epochs_after_the_name_set_the_steps(split: Split, conditions: Conditions) -> None:
+    outcome = method_named("bert:epochs=4").run(split, conditions)
     assert (outcome.steps, outcome.recipe["epochs"]) == (6, 4.0)  # ceil(4 epochs * 90 rows / 64)
 
 
-def test_what_a_method_falls_back_to_is_said(split: Split, setting: Setting) -> None:
+def test_what_a_method_falls_back_to_is_said(split: Split, conditions: Conditions) -> None:
     labelled = replace(split, corpus=replace(split.corpus, train=split.corpus.train.select(split.corpus.labelled)))
-    outcome = METHODS["gan-bert"].run(labelled, setting)
+    outcome = METHODS["gan-bert"].run(labelled, conditions)
     assert outcome.fallback is not None
     assert outcome.fallback.startswith("All rows are labelled")
     assert outcome.recipe["adversarial"] is False
-    assert METHODS["bert"].run(labelled, setting).fallback is None
-    few_steps = METHODS["default"].run(split, setting).fallback
+    assert METHODS["bert"].run(labelled, conditions).fallback is None
+    few_steps = METHODS["default"].run(split, conditions).fallback
     assert few_steps is not None
     assert "3 times" in few_steps
     assert few_steps.endswith("More steps (--max-steps) or :looks_needed=0 after the method's name use them.")
-    assert METHODS["gan-bert"].run(split, setting).fallback is None
+    assert METHODS["gan-bert"].run(split, conditions).fallback is None
 
 
-def test_steps_are_told_as_they_are_taken(split: Split, setting: Setting) -> None:
+def test_steps_are_told_as_they_are_taken(split: Split, conditions: Conditions) -> None:
     told: list[tuple[int, int]] = []
-    watched = replace(setting, on_step=lambda step, steps: told.append((step, steps)))
+    watched = replace(conditions, on_step=lambda step, steps: told.append((step, steps)))
     method_named("default:looks_needed=0+max_steps=4").run(split, watched)
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]  # the teacher's two and the student's two
 
 
-def test_the_paper_s_rate_of_the_task_is_taken(split: Split, setting: Setting) -> None:
-    recipe = METHODS["gan-bert"].run(split, setting).recipe
+def test_the_paper_s_rate_of_the_task_is_taken(split: Split, conditions: Conditions) -> None:
+    recipe = METHODS["gan-bert"].run(split, conditions).recipe
     assert recipe["encoder_lr"] == recipe["discriminator_lr"] == recipe["generator_lr"] == 0.01
-    assert METHODS["default"].run(split, setting).recipe["encoder_lr"] == 5e-5
+    assert METHODS["default"].run(split, conditions).recipe["encoder_lr"] == 5e-5
 
 
-def test_tokens_and_looks_at_labelled_rows_are_counted(split: Split, setting: Setting) -> None:
-    outcome = METHODS["bert"].run(split, setting)  # each step shows every labelled row once
+def test_tokens_and_looks_at_labelled_rows_are_counted(split: Split, conditions: Conditions) -> None:
+    outcome = METHODS["bert"].run(split, conditions)  # each step shows every labelled row once
     lengths = [2 + len(text.split()) for text in split.corpus.train.select(split.corpus.labelled)["text"]]
     assert outcome.labelled_shown == outcome.steps
     assert outcome.tokens == outcome.steps * sum(lengths)
-    played = method_named("default:looks_needed=0").run(split, setting)
+    played = method_named("default:looks_needed=0").run(split, conditions)
     assert played.tokens is not None
     assert played.tokens > 0
     assert {"p_fake_real", "p_fake_generated"} <= set(played.health)
 
 
-def test_settings_after_the_name_change_the_recipe(split: Split, setting: Setting) -> None:
-    outcome = method_named("gan-bert:noise=uniform+max_steps=3").run(split, setting)
+def test_settings_after_the_name_change_the_recipe(split: Split, conditions: Conditions) -> None:
+    outcome = method_named("gan-bert:noise=uniform+max_steps=3").run(split, conditions)
     assert (outcome.recipe["noise"], outcome.steps) == ("uniform", 3)
 
 
@@ -204,7 +205,7 @@ def test_each_class_without_a_labelled_row_counts_in_macro_f1(tiny_encoder: str)
 
 def test_methods_that_use_no_seed_do_the_same_with_all(tiny_encoder: str, toy_table: Callable[..., Path]) -> None:
     test = toy_table(n=30, labelled=30, name="test.csv", first=90)
-    source = TableSource((toy_table(n=90, labelled=40),), test=test)
+    source = TableRows((toy_table(n=90, labelled=40),), test=test)
     for method in (name for name, method in METHODS.items() if method.deterministic):
         one, other = (Run(source, method, "100%", seed, tiny_encoder, threads=1)() for seed in (0, 1))
         assert one["any_seed"] is True
@@ -224,7 +225,7 @@ def test_a_record_holds_what_was_predicted_of_each_row(tiny_encoder: str) -> Non
 
 
 def test_runs_of_one_seed_repeat(tiny_encoder: str, toy_table: Callable[..., Path]) -> None:
-    run = Run(TableSource((toy_table(n=90, labelled=40),)), "default", "100%", 2, tiny_encoder, max_steps=5, threads=1)
+    run = Run(TableRows((toy_table(n=90, labelled=40),)), "default", "100%", 2, tiny_encoder, max_steps=5, threads=1)
     first, again = run(), run()
     timed = {"seconds", "seconds_in_all"}
     assert {k: v for k, v in first.items() if k not in timed} == {k: v for k, v in again.items() if k not in timed}

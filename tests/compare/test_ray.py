@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from ganbert.compare.comparison import measure
 from ganbert.compare.executors import on_ray
-from ganbert.compare.measure import measure
 from ganbert.compare.store import Results
 from ganbert.errors import InputError
-from tests.compare.test_measure import noted_runs
+from tests.compare.test_comparison import noted_runs
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # Ray leaves its processes' pipes open
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
 
+from ganbert.compare.curves import curves, plot_curves, svg
 from ganbert.compare.methods import METHODS
-from ganbert.compare.plots import curves, plot_curves, svg
 from ganbert.compare.report import NO_LABEL, write_report
 from ganbert.compare.statistics import summarise
 

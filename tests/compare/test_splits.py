@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from datasets import Dataset
 
-from ganbert.compare.budget import Budget
-from ganbert.compare.splits import Split, as_recorded, few_label_split, set_development_rows_aside
+from ganbert.compare.splits import Budget, Split, as_recorded, few_label_split, set_development_rows_aside
 from ganbert.errors import InputError
 from ganbert.labels import UNLABELLED
 

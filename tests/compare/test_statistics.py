@@ -9,8 +9,8 @@ import pytest
 from scipy import stats
 
 from ganbert.compare.intervals import Estimate, around, over_seeds_and_rows
-from ganbert.compare.packed import pack
 from ganbert.compare.statistics import sentence, sentences, summarise
+from ganbert.compare.store import pack
 
 
 def record(method: str, seed: int, accuracy: float, **other: Any) -> dict[str, Any]:

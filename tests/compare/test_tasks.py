@@ -8,10 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import datasets
+import huggingface_hub
 import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
-from ganbert.compare.sources import TaskSource
+from ganbert.compare.row_sources import TaskRows
 from ganbert.compare.tasks import TASKS, Hub, strip_post, task_named
 from ganbert.errors import InputError
 
@@ -56,7 +58,7 @@ def test_without_network_and_data_root_one_line_says_what_to_do(
     def offline(*args: Any, **kwargs: Any) -> None:
         raise ConnectionError("no network")
 
-    monkeypatch.setattr("ganbert.compare.tasks.load_dataset", offline)
+    monkeypatch.setattr("datasets.load_dataset", offline)
     monkeypatch.setattr("sklearn.datasets.fetch_20newsgroups", offline)
     with pytest.raises(InputError, match=r"cannot be loaded from .*--data-root or GANBERT_DATA"):
         task_named(name).load("train", None)
@@ -99,21 +101,50 @@ def small_root(tmp_path: Path) -> Path:
 
 
 def test_percentages_are_of_the_whole_training_set(small_root: Path) -> None:
-    split = TaskSource("qc-coarse", small_root).split("10%", 0)
+    split = TaskRows("qc-coarse", small_root).split("10%", 0)
     assert len(split.corpus.labelled) == 20
     assert split.corpus.label_names == ("A", "B")
 
 
 def test_development_runs_never_read_the_test_set(small_root: Path) -> None:
     (small_root / "qc" / "test.jsonl.gz").unlink()
-    split = TaskSource("qc-fine", small_root, "dev").split("10%", 0)
+    split = TaskRows("qc-fine", small_root, "dev").split("10%", 0)
     assert len(split.test) == 20
-    tested = TaskSource("qc-fine", small_root, "test")
+    tested = TaskRows("qc-fine", small_root, "test")
     with pytest.raises(InputError, match=r"no qc/test\.jsonl\.gz"):
         tested.split("10%", 0)
 
 
 def test_test_runs_never_train_on_development_rows(small_root: Path) -> None:
-    development = TaskSource("qc-coarse", small_root, "dev").split("10%", 0)
-    tested = TaskSource("qc-coarse", small_root, "test").split("10%", 0)
+    development = TaskRows("qc-coarse", small_root, "dev").split("10%", 0)
+    tested = TaskRows("qc-coarse", small_root, "test").split("10%", 0)
     assert not set(development.test["text"]) & set(tested.corpus.train["text"])
+
+
+def test_posts_of_the_real_task_are_stripped_as_scikit_learn_does(real_data: Path) -> None:
+    theirs = pytest.importorskip("sklearn.datasets._twenty_newsgroups", reason="scikit-learn has moved its rules")
+    posts = TASKS["20n"].load("test", real_data)["text"][:]
+    for post in posts:
+        body = theirs.strip_newsgroup_footer(theirs.strip_newsgroup_header(post))
+        assert strip_post(post) == theirs.strip_newsgroup_quoting(body).strip()
+
+
+@pytest.mark.parametrize("is_out_of_reach", [True, False])
+def test_where_the_hub_is_out_of_reach_its_libraries_look_into_their_cache_at_once(
+    is_out_of_reach: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def load_dataset(*args: Any, **kwargs: Any) -> None:
+        seen.append((datasets.config.HF_HUB_OFFLINE, huggingface_hub.constants.HF_HUB_OFFLINE))
+        raise ConnectionError("not in the cache")
+
+    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", False)  # fails where the library has no such name any more
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("datasets.load_dataset", load_dataset)
+    monkeypatch.setattr("ganbert.model.hub.hub_is_out_of_reach", lambda: is_out_of_reach)
+    with pytest.raises(InputError, match="cannot be loaded"):
+        TASKS["sst5"].load("train", None)
+    assert seen == [(is_out_of_reach, is_out_of_reach)]
+    assert not datasets.config.HF_HUB_OFFLINE
+    assert not huggingface_hub.constants.HF_HUB_OFFLINE

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import pickle
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ganbert.data.corpus import Corpus, corpus_of_texts, n_shared_texts, read_corpus, read_labelled
+from ganbert.data.formats.base import ReadLog
 from ganbert.data.rows import TableOptions
-from ganbert.data.table_readers import ReadLog
 from ganbert.data.tables import read_chunks
 from ganbert.errors import InputError
 
@@ -33,7 +37,7 @@ def csv(folder: Path, text: str, name: str = "train.csv") -> Path:
 
 
 def read(files: list[Path], folder: Path, options: TableOptions | None = None, **tables: Any) -> Corpus:
-    return read_corpus(files, options or TableOptions(), folder, **tables)
+    return read_corpus(files, options, **tables)
 
 
 def refusal(files: list[Path], folder: Path, options: TableOptions | None = None, **tables: Any) -> str:
@@ -211,7 +215,7 @@ def test_what_the_readers_note_is_gathered_from_all_tables(folder: Path, monkeyp
     corpus = read([train], folder, test=held)
     assert corpus.notes == (f"{train}: odd", f"{held}: odd")
     assert corpus.n_blank == corpus.counts()["skipped_blank"] == 4
-    assert read_labelled(held, TableOptions(), corpus.label_names, folder).notes == [f"{held}: odd"]
+    assert read_labelled(held, TableOptions(), corpus.label_names).notes == (f"{held}: odd",)
 
 
 def test_no_labelled_row_is_refused(folder: Path) -> None:
@@ -258,7 +262,7 @@ def test_unseen_labels_have_ids_above_all_others_where_allowed(folder: Path) -> 
 def test_a_held_out_file_without_rows_is_refused(use: str, folder: Path) -> None:
     held = csv(folder, "text,label\n", "held.csv")
     tables: dict[str, Any] = {use: held}
-    assert refusal([csv(folder, TRAIN)], folder, **tables) == f"{held}: the {use} file has no rows"
+    assert refusal([csv(folder, TRAIN)], folder, **tables) == f"{held}: the {use} table has no rows"
 
 
 def test_a_training_file_without_rows_adds_none(folder: Path) -> None:
@@ -268,13 +272,13 @@ def test_a_training_file_without_rows_adds_none(folder: Path) -> None:
 
 def test_labelled_rows_for_known_classes(folder: Path) -> None:
     path = csv(folder, "text,label\na,spam\nb,eggs\n")
-    rows = read_labelled(path, TableOptions(allow_unseen=True), ["spam", "ham"], folder)
+    rows = read_labelled(path, TableOptions(allow_unseen=True), ["spam", "ham"])
     assert rows.dataset.to_dict() == {"text": ["a", "b"], "label": [0, 2]}
-    assert rows.notes == [f"{path}: labels that no training row has count as errors: 'eggs' (1 row)"]
+    assert rows.notes == (f"{path}: labels that no training row has count as errors: 'eggs' (1 row)",)
     with pytest.raises(InputError, match="row 2, column 'label': label 'eggs'"):
-        read_labelled(path, TableOptions(), ["spam", "ham"], folder)
+        read_labelled(path, TableOptions(), ["spam", "ham"])
     with pytest.raises(InputError, match="has no rows"):
-        read_labelled(csv(folder, "text,label\n"), TableOptions(), ["spam", "ham"], folder)
+        read_labelled(csv(folder, "text,label\n"), TableOptions(), ["spam", "ham"])
 
 
 @pytest.mark.parametrize(
@@ -290,17 +294,17 @@ def test_a_label_means_the_class_that_it_is_the_text_of(
     names: tuple[str, ...], labels: list[str], ids: list[int], folder: Path
 ) -> None:
     path = csv(folder, "text,label\n" + "".join(f"t,{label}\n" for label in labels))
-    assert read_labelled(path, TableOptions(), names, folder).dataset["label"][:] == ids
+    assert read_labelled(path, TableOptions(), names).dataset["label"][:] == ids
 
 
 def test_spellings_of_a_models_classes_are_known_on_request(folder: Path) -> None:
     path = csv(folder, "text,label\na,PAYMENT\nb,order\nc,Order\nd,ORDER\n")
     options = TableOptions(normalize_labels=True, allow_unseen=True)
-    rows = read_labelled(path, options, ["payment", "order", "Order"], folder)
+    rows = read_labelled(path, options, ["payment", "order", "Order"])
     assert rows.dataset["label"][:] == [0, 1, 2, 3]  # ORDER may be either
-    assert rows.notes == [f"{path}: labels that no training row has count as errors: 'ORDER' (1 row)"]
+    assert rows.notes == (f"{path}: labels that no training row has count as errors: 'ORDER' (1 row)",)
     with pytest.raises(InputError, match=r"label 'PAYMENT' is in no training row .*looks like 'payment'"):
-        read_labelled(path, TableOptions(), ["payment", "order", "Order"], folder)
+        read_labelled(path, TableOptions(), ["payment", "order", "Order"])
 
 
 # Pairs
@@ -328,15 +332,52 @@ def test_pairs_in_one_file_only_are_refused(use: str, pairs_come_first: bool, fo
 # Memory
 
 
-def test_all_parts_are_mapped_from_the_workspace(folder: Path) -> None:
-    workspace = folder / "workspace"
-    workspace.mkdir()
+def arrow_files(corpus: Corpus) -> list[Path]:
+    parts = (corpus.train, corpus.validation, corpus.test)
+    return [Path(file["filename"]) for part in parts if part is not None for file in part.cache_files]
+
+
+def test_all_parts_are_mapped_from_one_file_each(folder: Path) -> None:
     path = csv(folder, TRAIN)
-    corpus = read_corpus([path, path], TableOptions(), workspace, test=csv(folder, "text,label\nd,ham\n", "held.csv"))
-    assert corpus.test is not None
-    for part, n_files in ((corpus.train, 2), (corpus.test, 1)):
-        assert len(part.cache_files) == n_files
-        assert {Path(file["filename"]).parent for file in part.cache_files} == {workspace}
+    corpus = read([path, path], folder, test=csv(folder, "text,label\nd,ham\n", "held.csv"))
+    assert [file.name for file in arrow_files(corpus)] == ["train.arrow", "test.arrow"]
+    (place,) = {file.parent for file in arrow_files(corpus)}
+    assert {file.name for file in place.iterdir() if file.suffix == ".arrow"} == {"train.arrow", "test.arrow"}
+
+
+def test_the_files_stay_as_long_as_a_corpus_needs_them_and_then_go(folder: Path) -> None:
+    corpus = read([csv(folder, TRAIN + "d,ham\ne,spam\n")], folder)
+    (file,) = arrow_files(corpus)
+    held_out = corpus.hold_out(0.5, seed=0)
+    copy = pickle.loads(pickle.dumps(held_out))
+    del corpus
+    gc.collect()
+    assert file.exists()
+    del held_out
+    gc.collect()
+    assert not file.parent.exists()
+    assert sorted([*copy.train["text"], *copy.validation["text"]]) == ["a", "b", "c", "d", "e"]  # mapped already
+    del copy
+
+
+def test_the_files_go_with_the_process_and_a_fork_leaves_them(folder: Path) -> None:
+    path = csv(folder, TRAIN)
+    code = (
+        "import os, sys\nfrom ganbert.data.corpus import read_corpus\ncorpus = read_corpus(sys.argv[1])\n"
+        "child = os.fork()\nif child == 0:\n    sys.exit()\nos.waitpid(child, 0)\n"
+        "file = corpus.train.cache_files[0]['filename']\nprint(os.path.exists(file), file)"
+    )
+    run = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    exists, _, file = run.stdout.strip().partition(" ")
+    assert exists == "True"
+    assert not Path(file).parent.exists()
+
+
+def test_nothing_is_left_of_tables_that_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder / "temporary"))
+    refusal([csv(folder, TRAIN), csv(folder, "text,label\na,b\n,c\n", "b.csv")], folder)
+    assert list((folder / "temporary").iterdir()) == []
 
 
 # Holding out

@@ -8,8 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from ganbert.data.table_readers import ReadLog
-from ganbert.data.table_text import Dialect, likely_encoding
+from ganbert.data.formats import Dialect
+from ganbert.data.formats.base import ReadLog
+from ganbert.data.formats.lines import likely_encoding
 from ganbert.data.tables import TableWriter, read_chunks
 from ganbert.errors import InputError, RunError
 

@@ -9,10 +9,20 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModel, BertConfig, DistilBertConfig, GPT2Config, MPNetConfig, RobertaConfig, T5Config
+from transformers import (
+    AutoModel,
+    BertConfig,
+    DistilBertConfig,
+    GPT2Config,
+    MPNetConfig,
+    PreTrainedTokenizerBase,
+    RobertaConfig,
+    T5Config,
+)
 
 from ganbert.data.corpus import corpus_of_texts
-from ganbert.data.encode import encode, tokenize
+from ganbert.data.encode import encode
+from ganbert.data.tokens import Tokens
 from ganbert.model.tokenizers import usable_length
 from tests.conftest import VOCABULARY, tiny_tokenizer
 
@@ -23,25 +33,31 @@ def ids(words: str) -> list[int]:
     return [VOCABULARY.index(word) for word in words.split()]
 
 
+def cutting_at(max_length: int) -> PreTrainedTokenizerBase:
+    tokenizer = tiny_tokenizer()
+    tokenizer.model_max_length = max_length
+    return tokenizer
+
+
 def test_texts_become_ids_without_padding() -> None:
-    columns = tokenize(tiny_tokenizer(), ["the red cat", "dog"], None, 64)
-    assert columns["input_ids"] == [[CLS, *ids("the red cat"), SEP], [CLS, *ids("dog"), SEP]]
-    assert columns["attention_mask"] == [[1] * 5, [1] * 3]
+    corpus = corpus_of_texts(["the red cat", "dog"], [1, 0], ["x", "y"])
+    encoded, _ = encode(corpus.train, cutting_at(64))
+    assert encoded["input_ids"][:] == [[CLS, *ids("the red cat"), SEP], [CLS, *ids("dog"), SEP]]
 
 
 def test_labels_and_lengths_stand_beside_the_ids() -> None:
     corpus = corpus_of_texts(["cat", "the red dog", "saw"], [1, -100, 0], ["x", "y"])
-    encoded, counts = encode(corpus.train, tiny_tokenizer(), 64)
+    encoded, counts = encode(corpus.train, cutting_at(64))
     assert encoded["labels"][:] == [1, -100, 0]
     assert encoded["length"][:] == [3, 5, 3] == [len(row) for row in encoded["input_ids"]]
     assert counts.n_cut == 0
-    assert set(encoded.column_names) == {"input_ids", "attention_mask", "labels", "length"}
+    assert set(encoded.column_names) == {"input_ids", "labels", "length"}
 
 
 @pytest.mark.parametrize(("max_length", "cut"), [(3, 3), (4, 2), (5, 1), (6, 0), (64, 0)])
 def test_only_rows_over_the_limit_are_cut(max_length: int, cut: int) -> None:
     texts = ["cat", "red cat", "the red cat", "the red cat here"]  # 3, 4, 5 and 6 tokens
-    encoded, counts = encode(corpus_of_texts(texts, [0] * 4, ["x"]).train, tiny_tokenizer(), max_length)
+    encoded, counts = encode(corpus_of_texts(texts, [0] * 4, ["x"]).train, cutting_at(max_length))
     assert counts.n_cut == cut
     assert encoded["length"][:] == [min(length, max_length) for length in (3, 4, 5, 6)]
     assert all(row[0] == CLS and row[-1] == SEP for row in encoded["input_ids"])
@@ -49,15 +65,15 @@ def test_only_rows_over_the_limit_are_cut(max_length: int, cut: int) -> None:
 
 def test_cuts_are_counted_in_every_batch_of_rows() -> None:
     texts = ["the red cat" if i % 2 else "cat" for i in range(2500)]
-    assert encode(corpus_of_texts(texts, [0] * 2500, ["x"]).train, tiny_tokenizer(), 4)[1].n_cut == 1250
+    assert encode(corpus_of_texts(texts, [0] * 2500, ["x"]).train, cutting_at(4))[1].n_cut == 1250
 
 
 @pytest.mark.parametrize(("max_length", "cut"), [(6, 1), (7, 0)])
 def test_pairs_are_encoded_and_counted_together(max_length: int, cut: int) -> None:
     corpus = corpus_of_texts(["red cat", "dog"], [0, 1], ["x", "y"], ["big saw", "file"])
-    tokenizer = tiny_tokenizer()
+    tokenizer = cutting_at(max_length)
     tokenizer.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]  # as BERT's has them
-    encoded, counts = encode(corpus.train, tokenizer, max_length)
+    encoded, counts = encode(corpus.train, tokenizer)
     assert counts.n_cut == cut
     assert encoded["length"][:] == [max_length, 5]
     assert encoded["input_ids"][1] == [CLS, *ids("dog"), SEP, *ids("file"), SEP]
@@ -68,7 +84,7 @@ def test_pairs_are_encoded_and_counted_together(max_length: int, cut: int) -> No
 
 def test_rows_already_selected_keep_their_labels() -> None:
     corpus = corpus_of_texts(["cat", "red dog", "saw"], [0, 1, 2], ["x", "y", "z"])
-    encoded, _ = encode(corpus.train.select([2, 1]), tiny_tokenizer(), 64)
+    encoded, _ = encode(corpus.train.select([2, 1]), cutting_at(64))
     assert encoded["labels"][:] == [2, 1]
     assert encoded["input_ids"][0] == [CLS, *ids("saw"), SEP]
 
@@ -102,16 +118,17 @@ def test_the_tokenizer_limits_the_length() -> None:
 
 
 class CountingTokenizer:
-    """A tokenizer that counts the texts it is given."""
+    """Counts the texts that are tokenised."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.texts: list[str] = []
+        original = Tokens.counted
 
-        def counted(tokenizer: Any, texts: list[str], *rest: Any) -> Any:
+        def counted(tokens: Tokens, texts: list[str], *rest: Any) -> Any:
             self.texts.extend(texts)
-            return tokenize(tokenizer, texts, *rest)
+            return original(tokens, texts, *rest)
 
-        monkeypatch.setattr("ganbert.data.encode.tokenize", counted)
+        monkeypatch.setattr(Tokens, "counted", counted)
 
 
 @pytest.fixture
@@ -123,14 +140,14 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_texts_are_tokenised_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     counter = CountingTokenizer(monkeypatch)
     texts = ["the red cat", "dog"]
-    tokenizer = tiny_tokenizer()
-    first, counts = encode(corpus_of_texts(texts, [0, 1], ["x", "y"]).train, tokenizer, 4)
+    tokenizer = cutting_at(4)
+    first, counts = encode(corpus_of_texts(texts, [0, 1], ["x", "y"]).train, tokenizer)
     assert counter.texts == texts
     assert len(list(cache.iterdir())) == 1
 
     # Other labels, and a tokenizer that has been used for something else in between.
     tokenizer("saw", truncation=True, max_length=3, padding="max_length")
-    again, counts_again = encode(corpus_of_texts(texts, [1, -100], ["x", "y"]).train, tokenizer, 4)
+    again, counts_again = encode(corpus_of_texts(texts, [1, -100], ["x", "y"]).train, tokenizer)
     assert counter.texts == texts
     assert again["input_ids"][:] == first["input_ids"][:]
     assert again["labels"][:] == [1, -100]
@@ -141,23 +158,25 @@ def test_texts_are_tokenised_once(cache: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_other_texts_lengths_and_tokenizers_are_tokenised_anew(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     counter = CountingTokenizer(monkeypatch)
     train = corpus_of_texts(["the red cat", "dog"], [0, 1], ["x", "y"]).train
-    other_rules = tiny_tokenizer()
+    other_rules, other_side = cutting_at(4), cutting_at(4)
     other_rules.backend_tokenizer.normalizer = None
+    other_side.truncation_side = "left"
     calls = [
-        (train, tiny_tokenizer(), 4),
-        (train, tiny_tokenizer(), 5),
-        (train, other_rules, 4),
-        (corpus_of_texts(["the red cat", "saw"], [0, 1], ["x", "y"]).train, tiny_tokenizer(), 4),
-        (corpus_of_texts(["the red cat", "dog"], [0, 1], ["x", "y"], ["cat", "dog"]).train, tiny_tokenizer(), 4),
+        (train, cutting_at(4)),
+        (train, cutting_at(5)),
+        (train, other_rules),
+        (train, other_side),
+        (corpus_of_texts(["the red cat", "saw"], [0, 1], ["x", "y"]).train, cutting_at(4)),
+        (corpus_of_texts(["the red cat", "dog"], [0, 1], ["x", "y"], ["cat", "dog"]).train, cutting_at(4)),
     ]
-    for rows, tokenizer, length in calls:
-        encode(rows, tokenizer, length)
+    for rows, tokenizer in calls:
+        encode(rows, tokenizer)
     assert len(counter.texts) == 2 * len(calls)
 
 
 def test_nothing_is_kept_where_caching_is_disabled(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("datasets.is_caching_enabled", lambda: False)
-    encoded, _ = encode(corpus_of_texts(["cat", "dog"], [0, 1], ["x", "y"]).train, tiny_tokenizer(), 4)
+    encoded, _ = encode(corpus_of_texts(["cat", "dog"], [0, 1], ["x", "y"]).train, cutting_at(4))
     assert len(encoded) == 2
     assert not cache.exists()
 
@@ -165,10 +184,10 @@ def test_nothing_is_kept_where_caching_is_disabled(cache: Path, monkeypatch: pyt
 def test_a_cache_that_cannot_be_written_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     train = corpus_of_texts(["the red cat", "dog"], [0, 1], ["x", "y"]).train
-    expected = encode(train, tiny_tokenizer(), 4)[0]["input_ids"][:]
+    expected = encode(train, cutting_at(4))[0]["input_ids"][:]
     for place in (Path("/proc/nope"), tmp_path / "file", tmp_path / "file" / "deeper"):
         monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", place)
-        encoded, counts = encode(train, tiny_tokenizer(), 4)
+        encoded, counts = encode(train, cutting_at(4))
         assert encoded["input_ids"][:] == expected
         assert counts.n_cut == 1
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
@@ -180,7 +199,7 @@ def test_a_cache_on_a_full_disk_is_not_used(cache: Path, monkeypatch: pytest.Mon
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, step, full)
-    encoded, _ = encode(corpus_of_texts(["the red cat", "dog"], [0, 1], ["x", "y"]).train, tiny_tokenizer(), 4)
+    encoded, _ = encode(corpus_of_texts(["the red cat", "dog"], [0, 1], ["x", "y"]).train, cutting_at(4))
     assert encoded["length"][:] == [4, 3]
     assert list(cache.iterdir()) == []
 
@@ -189,11 +208,11 @@ def test_a_cache_on_a_full_disk_is_not_used(cache: Path, monkeypatch: pytest.Mon
 def test_a_torn_file_of_the_cache_is_written_anew(cache: Path, kept: float) -> None:
     texts = [f"the {'red ' * (i % 5)}cat" for i in range(3000)]  # several batches
     train = corpus_of_texts(texts, [i % 2 for i in range(len(texts))], ["x", "y"]).train
-    expected = encode(train, tiny_tokenizer(), 8)[0]["input_ids"][:]
+    expected = encode(train, cutting_at(8))[0]["input_ids"][:]
     (file,) = cache.iterdir()
     content = file.read_bytes()
     file.write_bytes(content[: int(kept * len(content))] if kept >= 0 else bytes(len(content)))
 
-    assert encode(train, tiny_tokenizer(), 8)[0]["input_ids"][:] == expected
+    assert encode(train, cutting_at(8))[0]["input_ids"][:] == expected
     assert [path.name for path in cache.iterdir()] == [file.name]
     assert file.stat().st_size == len(content)

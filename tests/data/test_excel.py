@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganbert.data.table_readers import ReadLog
+from ganbert.data.formats.base import ReadLog
 from ganbert.data.tables import TableWriter, check_ending, read_chunks
 from ganbert.errors import InputError, RunError
 from tests.data.test_tables_properties import TEXT, check, read, written

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganbert.data.table_readers import nested_rows
+from ganbert.data.formats.base import nested_rows
 from ganbert.data.tables import TableWriter, read_chunks
 from ganbert.errors import InputError
 from tests.data.test_tables_properties import JSON_OBJECTS, check, read

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ganbert.data import rows as rows_module
-from ganbert.data.rows import TableOptions, read_rows
+from ganbert.data.rows import TableOptions, TableUse, read_rows
 from ganbert.data.tables import read_chunks
 
 check = settings(
@@ -51,7 +51,8 @@ def table(folder: str, name: str, labels: Sequence[Any]) -> Path:
 
 def read(path: Path, chunk_rows: int) -> Labels:
     with patch.object(rows_module, "read_chunks", partial(read_chunks, chunk_rows=chunk_rows)):
-        return list(read_rows(path, TableOptions(), "optional", path.parent).dataset["label"][:])
+        rows = read_rows([TableUse(path, "optional")], TableOptions(), path.parent / "rows.arrow")
+        return list(rows.with_labels()["label"][:])
 
 
 def as_written(number: int) -> st.SearchStrategy[Any]:

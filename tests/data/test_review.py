@@ -180,9 +180,9 @@ def test_one_text_over_and_over_is_told() -> None:
 def test_columns_are_named_as_in_the_table(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("id,message,kind\n" + "".join(f"{i},text {i},{'xy'[i % 2]}\n" for i in range(9)), encoding="utf-8")
-    read = read_corpus([path], TableOptions("id", label_column="kind"), tmp_path)
+    read = read_corpus([path], TableOptions("id", label_column="kind"))
     assert "does column 'id' hold the texts?" in only_slip(read)
-    assert slips(read_corpus([path], TableOptions("message", label_column="kind"), tmp_path)) == []
+    assert slips(read_corpus([path], TableOptions("message", label_column="kind"))) == []
 
 
 def test_many_rows_are_sampled() -> None:

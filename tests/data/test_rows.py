@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
-from ganbert.data.rows import Rows, TableOptions, check_tables, label_texts, read_rows
+from ganbert.data.cells import label_texts
+from ganbert.data.rows import Rows, TableOptions, TableUse, check_tables, read_rows
 from ganbert.errors import InputError
 
 NAN = float("nan")
@@ -32,7 +33,7 @@ def parquet(path: Path, **columns: Any) -> Path:
 
 
 def read(path: Path, use: Any = "optional", **options: Any) -> Rows:
-    return read_rows(path, TableOptions(**options), use, path.parent)
+    return read_rows([TableUse(path, use)], TableOptions(**options), path.parent / "rows.arrow")
 
 
 def refusal(path: Path, use: Any = "optional", **options: Any) -> str:
@@ -43,8 +44,13 @@ def refusal(path: Path, use: Any = "optional", **options: Any) -> str:
     return message.removeprefix(str(path))
 
 
+def table_of(rows: Rows) -> dict[str, list[Any]]:
+    columns: dict[str, list[Any]] = rows.with_labels().to_dict()
+    return columns
+
+
 def texts_labels(rows: Rows) -> list[tuple[str, str | None]]:
-    table = rows.dataset.to_dict()
+    table = table_of(rows)
     return list(zip(table["text"], table["label"], strict=True))
 
 
@@ -85,8 +91,9 @@ LAYOUTS: dict[str, Callable[[Path], Path]] = {
 def test_every_layout_gives_the_same_rows(layout: Callable[[Path], Path], tmp_path: Path) -> None:
     path = layout(tmp_path)
     rows = read(path)
-    assert rows.dataset.to_dict() == {"text": TEXTS, "label": ["1", None, "2"], "row": [1, 2, 3]}
-    assert (rows.path, rows.n_skipped, rows.has_pairs) == (path, 0, False)
+    assert table_of(rows) == {"text": TEXTS, "label": ["1", None, "2"]}
+    assert (rows.labels.counts, rows.labels.first) == ({"1": 1, "2": 1}, {"1": 1, "2": 3})
+    assert (rows.tables, rows.n_skipped, rows.has_pairs) == ((TableUse(path, "optional"),), 0, False)
 
 
 @pytest.mark.parametrize(
@@ -143,12 +150,12 @@ def test_the_encoding_is_that_of_the_options(tmp_path: Path) -> None:
 def test_a_column_text_pair_makes_pairs(tmp_path: Path) -> None:
     rows = read(written(tmp_path / "t.csv", "text,text_pair,label\na,b,x\n"))
     assert rows.has_pairs
-    assert rows.dataset.to_dict() == {"text": ["a"], "text_pair": ["b"], "label": ["x"], "row": [1]}
+    assert table_of(rows) == {"text": ["a"], "text_pair": ["b"], "label": ["x"]}
 
 
 def test_a_named_pair_column_is_taken_instead(tmp_path: Path) -> None:
     path = written(tmp_path / "t.csv", "text,text_pair,hypothesis,label\na,b,c,x\n")
-    assert read(path, text_pair_column="hypothesis").dataset["text_pair"][:] == ["c"]
+    assert read(path, text_pair_column="hypothesis").texts["text_pair"][:] == ["c"]
 
 
 def test_a_named_pair_column_must_be_there(tmp_path: Path) -> None:
@@ -165,12 +172,8 @@ def test_an_empty_second_text_is_refused_in_its_column(tmp_path: Path) -> None:
 
 def test_a_pair_lacking_either_text_is_skipped(tmp_path: Path) -> None:
     rows = read(written(tmp_path / "t.csv", "text,text_pair,label\na,b,x\na, ,x\n,b,x\n,,\nc,d,y\n"), skip_empty=True)
-    assert rows.dataset.to_dict() == {
-        "text": ["a", "c"],
-        "text_pair": ["b", "d"],
-        "label": ["x", "y"],
-        "row": [1, 5],
-    }
+    assert table_of(rows) == {"text": ["a", "c"], "text_pair": ["b", "d"], "label": ["x", "y"]}
+    assert rows.labels.first == {"x": 1, "y": 5}  # row numbers count the dropped rows
     assert rows.n_skipped == 3
 
 
@@ -199,16 +202,18 @@ def test_a_null_text_is_an_empty_text(tmp_path: Path) -> None:
 
 
 def test_empty_texts_are_dropped_and_counted_on_request(tmp_path: Path) -> None:
-    lines = [f"{'' if i % 1000 == 0 else f'word{i}'},x" for i in range(1, 5001)]
+    lines = [f"{'' if i % 1000 == 0 else f'word{i}'},x{i}" for i in range(1, 5001)]
     rows = read(written(tmp_path / "t.csv", "text,label\n" + "\n".join(lines)), skip_empty=True)
-    assert (rows.n_skipped, len(rows.dataset)) == (5, 4995)
-    kept = rows.dataset.to_dict()
-    assert kept["text"] == [f"word{row}" for row in kept["row"]]  # row numbers still count the dropped rows
+    assert (rows.n_skipped, len(rows.texts)) == (5, 4995)
+    kept = table_of(rows)
+    assert kept["text"] == [f"word{label[1:]}" for label in kept["label"]]
+    assert rows.labels.first == {f"x{i}": i for i in range(1, 5001) if i % 1000}  # rows count the dropped ones
+    assert set(rows.labels.counts.values()) == {1}
 
 
 def test_a_table_without_rows_is_no_rows(tmp_path: Path) -> None:
     rows = read(written(tmp_path / "t.csv", "text,label\n"))
-    assert rows.dataset.to_dict() == {"text": [], "label": [], "row": []}
+    assert table_of(rows) == {"text": [], "label": []}
 
 
 def test_a_missing_text_column_is_refused_with_those_there_are(tmp_path: Path) -> None:
@@ -240,14 +245,14 @@ def test_a_label_that_is_required_is_missed_by_row(row: int, tmp_path: Path) -> 
     assert refusal(path, "required", label_column="kind") == (
         f", row {row}, column 'kind': no label: every row here needs one"
     )
-    assert len(read(path, "optional", label_column="kind").dataset) == 5000
+    assert len(read(path, "optional", label_column="kind").texts) == 5000
 
 
 def test_a_required_label_whose_key_begins_later_is_missed_in_the_first_row(tmp_path: Path) -> None:
     lines = ['{"text":"a"}'] * 4096 + ['{"text":"a","label":"x"}'] * 2
     path = written(tmp_path / "t.jsonl", "\n".join(lines))
     assert refusal(path, "required") == ", row 1, column 'label': no label: every row here needs one"
-    assert read(path).dataset["label"][:] == [None] * 4096 + ["x"] * 2
+    assert table_of(read(path))["label"] == [None] * 4096 + ["x"] * 2
 
 
 def test_nested_cells_are_refused(tmp_path: Path) -> None:
@@ -271,7 +276,7 @@ MIXED = [
 @pytest.mark.parametrize(("first", "second", "labels"), MIXED)
 def test_a_list_of_one_text_is_that_text(first: str, second: str, labels: list[str | None], tmp_path: Path) -> None:
     path = written(tmp_path / "t.jsonl", f'{{"text":"u","label":{first}}}\n{{"text":["v"],"label":{second}}}')
-    assert read(path).dataset.to_dict() == {"text": ["u", "v"], "label": labels, "row": [1, 2]}
+    assert table_of(read(path)) == {"text": ["u", "v"], "label": labels}
 
 
 def test_a_list_of_one_text_in_parquet(tmp_path: Path) -> None:
@@ -315,8 +320,8 @@ def test_bytes_are_no_text(tmp_path: Path) -> None:
 
 def test_a_label_that_means_none_is_none(tmp_path: Path) -> None:
     path = written(tmp_path / "t.csv", "text,label\na,x\nb,nan\nc, 0.0 \nd,NaN\ne,y\n")
-    assert read(path, none_labels=("nan", "0")).dataset["label"][:] == ["x", None, None, "NaN", "y"]
-    assert read(path, none_labels=("nan",), normalize_labels=True).dataset["label"][:] == ["x", None, "0", None, "y"]
+    assert table_of(read(path, none_labels=("nan", "0")))["label"] == ["x", None, None, "NaN", "y"]
+    assert table_of(read(path, none_labels=("nan",), normalize_labels=True))["label"] == ["x", None, "0", None, "y"]
     assert (
         refusal(path, "required", none_labels=("0",)) == ", row 3, column 'label': no label: every row here needs one"
     )
@@ -380,7 +385,7 @@ def test_only_the_beginning_is_looked_at(tmp_path: Path) -> None:
     assert refusal(path).startswith(", row 9001: the header has 2 fields")
     key_comes_late = written(tmp_path / "t.jsonl", '{"text":"a"}\n' * 9000 + '{"text":"a","label":"x"}')
     check(key_comes_late)
-    assert read(key_comes_late).dataset["label"][8999:] == [None, "x"]
+    assert table_of(read(key_comes_late))["label"][8999:] == [None, "x"]
 
 
 def test_a_pipe_is_not_read_before_its_time(tmp_path: Path) -> None:
@@ -403,12 +408,13 @@ def test_a_hundred_thousand_rows_are_mapped_not_held(tmp_path: Path) -> None:
     workspace.mkdir()
     before = pa.total_allocated_bytes()
     tracemalloc.start()
-    rows = read_rows(path, TableOptions(), "optional", workspace)
+    rows = read_rows([TableUse(path, "optional")], TableOptions(), workspace / "rows.arrow")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert len(rows.dataset) == n
-    assert rows.dataset[n - 1] == {"text": f"{n - 1} {text}", "label": None, "row": n}
-    (file_of_rows,) = rows.dataset.cache_files
+    assert rows.labels.counts == {"1": n // 3, "2": n // 3}
+    assert rows.with_labels()[n - 1] == {"text": f"{n - 1} {text}", "label": None}
+    assert len(rows.texts) == n
+    (file_of_rows,) = rows.texts.cache_files
     assert Path(file_of_rows["filename"]).parent == workspace
     assert Path(file_of_rows["filename"]).stat().st_size > 30_000_000
     assert peak < 8_000_000

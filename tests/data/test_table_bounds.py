@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ganbert.data.table_lines import CELL_CHARACTERS
-from ganbert.data.table_readers import ReadLog
+from ganbert.data.formats.base import ReadLog
+from ganbert.data.formats.lines import CELL_CHARACTERS
 from ganbert.data.tables import read_chunks
 from ganbert.errors import InputError
 

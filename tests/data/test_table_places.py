@@ -14,7 +14,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from ganbert.data.tables import TableWriter, check_output, format_of, read_chunks
+from ganbert.data.formats import format_of
+from ganbert.data.tables import TableWriter, check_table_output, read_chunks
 from ganbert.errors import InputError, RunError
 from ganbert.storage.disk import part_file
 
@@ -94,8 +95,8 @@ def test_whoever_reads_standard_output_may_stop(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_formats_of_paths() -> None:
-    assert format_of(Path("a.CSV.gz")) == ".csv"
-    assert format_of(Path("-"), "parquet") == ".parquet"
+    assert format_of(Path("a.CSV.gz")) == "csv"
+    assert format_of(Path("-"), "parquet") == "parquet"
     with pytest.raises(InputError, match="no table format has this ending"):
         format_of(Path("csv"))
 
@@ -114,26 +115,26 @@ def test_an_output_is_not_an_input(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for path in ("in.csv", "./in.csv", "folder/../in.csv", "link.csv", "hard.csv", "other/in.csv"):
         for overwrite in (False, True):
             with pytest.raises(InputError, match="is the input too, or lies in it: name another output"):
-                check_output(Path(path), inputs=[source], overwrite=overwrite)
+                check_table_output(Path(path), inputs=[source], overwrite=overwrite)
     (tmp_path / "to_nothing.csv").symlink_to(tmp_path / "missing.csv")
     with pytest.raises(InputError, match="is the input too"):
-        check_output(tmp_path / "to_nothing.csv", inputs=[Path("missing.csv")], overwrite=True)
-    check_output(Path("out.csv"), inputs=[source])
-    check_output(Path("-"), inputs=[Path("-")])
+        check_table_output(tmp_path / "to_nothing.csv", inputs=[Path("missing.csv")], overwrite=True)
+    check_table_output(Path("out.csv"), inputs=[source])
+    check_table_output(Path("-"), inputs=[Path("-")])
 
 
 def test_another_file_is_replaced_only_if_that_is_meant(tmp_path: Path) -> None:
     (tmp_path / "out.csv").write_text("precious")
     with pytest.raises(InputError, match=r"out\.csv: exists already \(--overwrite replaces it\)"):
-        check_output(tmp_path / "out.csv")
-    check_output(tmp_path / "out.csv", overwrite=True)
+        check_table_output(tmp_path / "out.csv")
+    check_table_output(tmp_path / "out.csv", overwrite=True)
 
 
 def test_a_device_is_not_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.csv")
     for overwrite in (False, True):
         with pytest.raises(InputError, match=r"not an ordinary file \(- writes to standard output\)"):
-            check_output(tmp_path / "pipe.csv", overwrite=overwrite)
+            check_table_output(tmp_path / "pipe.csv", overwrite=overwrite)
 
 
 def test_a_link_stays_and_the_file_behind_it_is_written(tmp_path: Path) -> None:

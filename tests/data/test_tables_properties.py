@@ -18,8 +18,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ganbert.data.table_readers import ReadLog
-from ganbert.data.table_text import Dialect
+from ganbert.data.formats import Dialect
+from ganbert.data.formats.base import ReadLog
 from ganbert.data.tables import TableWriter, read_chunks
 from ganbert.errors import InputError, RunError
 

@@ -48,9 +48,8 @@ def check(rng: random.Random, folder: Path) -> str:
 
 def _classes(path: Path, folder: Path) -> tuple[tuple[str, ...], list[int]]:
     from ganbert.data.corpus import read_corpus
-    from ganbert.data.rows import TableOptions
 
-    corpus = read_corpus([path], TableOptions(), folder)
+    corpus = read_corpus([path])
     return corpus.label_names, corpus.train["label"][:]
 
 

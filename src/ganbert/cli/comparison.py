@@ -19,28 +19,25 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ganbert.cli import options, tables
-from ganbert.cli.run_progress import RunProgress
+from ganbert.cli import options
+from ganbert.cli.run_progress import Forecast, RunProgress
+from ganbert.compare.comparison import check, measure, skipped_by, write_folder
 from ganbert.compare.executors import one_by_one
-from ganbert.compare.forecast import Forecast
-from ganbert.compare.measure import check, measure, skipped_by
-from ganbert.compare.output import COMMANDS, RESULTS
-from ganbert.compare.plots import METRIC_NAMES, plot_curves
-from ganbert.compare.report import write_report
+from ganbert.compare.intervals import Estimate
 from ganbert.compare.runs import what_is_wrong
 from ganbert.compare.statistics import Summary, sentence, sentences, summarise
-from ganbert.compare.store import Results
-from ganbert.errors import InputError, RunError
-from ganbert.training.train import InterruptedRunError
+from ganbert.compare.store import COMMANDS, RESULTS, Record, Results
+from ganbert.errors import InputError, InterruptedRunError, RunError
+from ganbert.metrics import EXPLAINED, SHOWN
 from ganbert.wording import printable
 
 if TYPE_CHECKING:
     from ganbert.compare.executors import Engine
-    from ganbert.compare.runs import Record, Run
+    from ganbert.compare.runs import Run
 
 WORDS = (
     "Figures in percent, means over seeds. 95% interval: where the figure would lie with other seeds and other rows. "
-    f"Steps: updates of the weights. {tables.WORDS}"
+    f"Steps: updates of the weights. {EXPLAINED}"
 )
 """What the columns mean, for those who meet them for the first time."""
 
@@ -93,7 +90,7 @@ def carry_out_and_show(
             raise RunError("\n".join(problems))
         return
     summaries = summarise(records, against)
-    _write([*records, *measured.beside], against, output, commands)
+    write_folder([*records, *measured.beside], against, output, commands)
     if as_json:
         options.print_json(
             {
@@ -126,19 +123,6 @@ def _whole(results: Results) -> list[Record]:
                 row=row,
             )
     return records
-
-
-def _write(records: Sequence[Record], against: str | None, output: Path, commands: Sequence[str]) -> None:
-    """Write plots and report; the records are in the folder whatever comes of it."""
-    summaries = summarise(records, against)
-    try:
-        plot_curves(summaries, output)
-        write_report(records, summaries, output, commands=commands)
-    except OSError as error:
-        raise RunError(
-            f"{output}: the report cannot be written ({error.strerror or error}); all records are in {RESULTS}, and "
-            "the same command again writes it"
-        ) from error
 
 
 def _commands_of(folder: Path, *, anew: bool) -> list[str]:
@@ -193,21 +177,26 @@ def _table(summaries: Sequence[Summary]) -> Table:
     metric = summaries[0].metric
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 0, 0, 1))
     table.add_column("method", overflow="fold")
-    for name in ("accuracy", "macro_f1"):
-        judged_by = "\n(95% interval)" if name == metric else ""
-        table.add_column(f"{METRIC_NAMES[name]}{judged_by}", justify="right", no_wrap=name == metric)
-    for name in ("ECE", "difference", "steps", "seconds"):
+    for of in SHOWN:
+        judged_by = "\n(95% interval)" if of.name == metric else ""
+        table.add_column(f"{of.label}{judged_by}", justify="right", no_wrap=of.name == metric)
+    for name in ("difference", "steps", "seconds"):
         table.add_column(name, justify="right", no_wrap=True)
     for s in summaries:
         table.add_row(
             Text(printable(s.name)),
-            *(f.share() if n == metric else f"{100 * f.mean:.1f}" for n, f in s.figures.items() if n in METRIC_NAMES),
-            f"{100 * s.figures['ece'].mean:.1f}",
+            *(_in_percent(s.figures.get(of.name), with_interval=of.name == metric) for of in SHOWN),
             s.gain.percent("+") if s.gain else "",
             f"{s.steps:.0f}",
             f"{s.seconds:.0f}",
         )
     return table
+
+
+def _in_percent(figure: Estimate | None, *, with_interval: bool) -> str:
+    if figure is None:  # older records lack newer metrics
+        return ""
+    return figure.share() if with_interval else f"{100 * figure.mean:.1f}"
 
 
 def as_dict(summary: Summary) -> dict[str, object]:

@@ -2,48 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ganbert.cli import options
-from ganbert.compare.budget import Budget
-from ganbert.compare.output import check_folder
-from ganbert.compare.task_names import TASK_NAMES
+from ganbert.cli.option_groups import ComparisonGroup, EngineGroup, MachineGroup, expand_groups
+from ganbert.compare.tasks import TASKS
 from ganbert.errors import InputError
 
 
+@dataclass(frozen=True)
+class CurveGroup(ComparisonGroup):
+    """The same, with the methods of the paper."""
+
+    methods: options.Methods = "bert-epochs,bert,gan-bert,bert-tuned,default"
+
+
+@expand_groups
 def command(
     tasks: Annotated[
         list[str],
-        typer.Argument(metavar="TASK...", help="qc-coarse, qc-fine, sst5, 20n, 20n-stripped, mnli-m or mnli-mm."),
+        typer.Argument(metavar="TASK...", help=f"{', '.join(TASKS.own)}, or a task of another package."),
     ],
-    budgets: options.Budgets = None,
-    methods: options.Methods = "bert-epochs,bert,gan-bert,bert-tuned,default",
-    against: options.Against = None,
-    seeds: options.Seeds = 5,
     split: Annotated[
         str, typer.Option(help="Measure on the test set, or on dev, training rows set aside, for choosing settings.")
     ] = "test",
-    balanced: options.Balanced = False,
     output: Annotated[
         Path,
         typer.Option(
             "--output", "-o", help="Folder for results.jsonl, curve.png, curve.svg, report.html and summary.md."
         ),
     ] = Path("curve"),
-    data_root: options.DataRoot = None,
-    encoder: options.Encoder = "minilm",
-    max_length: options.MaxLength = None,
-    epochs: options.Epochs = None,
-    max_steps: options.MaxSteps = None,
-    engine: options.Engine = "local",
-    jobs: options.Jobs = 1,
-    address: options.Address = None,
-    device: options.Device = "auto",
-    precision: options.Precision = "auto",
-    threads: options.Threads = None,
+    *,
+    comparison: CurveGroup,
+    engine: EngineGroup,
+    machine: MachineGroup,
     as_json: options.Json = False,
 ) -> None:
     """Measure methods on the paper's tasks, over label budgets and seeds.
@@ -60,39 +56,22 @@ def command(
     """
     if split not in ("test", "dev"):
         raise InputError(f"--split {split!r}: choose test or dev")
-    chosen = Budget.parse_all(budgets) if budgets is not None else None
+    comparison.chosen_budgets()
     for task in tasks:
-        if task not in TASK_NAMES:
-            raise InputError(f"no task {task!r}: choose one of {', '.join(TASK_NAMES)}")
-    options.check_engine(engine, jobs, address)
+        if task not in TASKS:
+            raise InputError(f"no task {task!r}: choose one of {', '.join(TASKS)}")
+    engine.check()
+    from ganbert.compare.store import check_folder
+
     check_folder(output, [])
 
     # From here on libraries that take seconds to import.
     options.quiet_libraries()
     from ganbert.cli.comparison import carry_out_and_show
-    from ganbert.compare.measure import runs_of
-    from ganbert.compare.sources import TaskSource
+    from ganbert.compare.row_sources import TaskRows
 
-    sources = [TaskSource(task, data_root, split) for task in tasks]  # type: ignore[arg-type]
-    runs = runs_of(
-        sources,
-        options.method_names(methods, against),
-        chosen,
-        seeds,
-        encoder=encoder,
-        balanced=balanced,
-        max_length=max_length,
-        epochs=epochs,
-        max_steps=max_steps,
-        device=device,
-        precision=precision,
-        threads=threads,
-    )
+    sources = [TaskRows(task, comparison.data_root, split) for task in tasks]  # type: ignore[arg-type]
+    runs = comparison.runs(sources, machine)
     carry_out_and_show(
-        runs,
-        output,
-        options.engine(engine, jobs, address, threads, device),
-        jobs=jobs,
-        against=against,
-        as_json=as_json,
+        runs, output, engine.start(machine), jobs=engine.jobs, against=comparison.against, as_json=as_json
     )

@@ -37,17 +37,17 @@ def command(
     from ganbert.cli.tables import print_metrics
     from ganbert.data import sample
     from ganbert.data.corpus import read_corpus
-    from ganbert.data.rows import TableOptions
+    from ganbert.errors import InterruptedRunError
     from ganbert.training.recipe import BERT_TUNED, DEFAULT
     from ganbert.training.run_folder import check_output
-    from ganbert.training.train import InterruptedRunError, train
+    from ganbert.training.train import train
 
     overwrite = overwrite or output == DEMO_FOLDER
     check_output(output, resume=False, overwrite=overwrite)
     console = Console(stderr=True)
     recipe, baseline = (dataclasses.replace(r, max_steps=max_steps) for r in (DEFAULT, BERT_TUNED))
     with scratch() as workspace:
-        corpus = read_corpus([sample.TRAIN], TableOptions(), workspace, test=sample.TEST)
+        corpus = read_corpus([sample.TRAIN], test=sample.TEST)
         counts = corpus.counts()
         console.print(
             f"{counts['labelled']} labelled and {counts['unlabelled']} unlabelled messages, "

@@ -10,7 +10,6 @@ import typer
 
 from ganbert.cli import options
 from ganbert.cli.option_groups import MachineGroup, TestedTableGroup, expand_groups
-from ganbert.storage.folders import scratch
 from ganbert.wording import printable
 
 
@@ -43,17 +42,16 @@ def command(
     from ganbert.predict.predictor import Predictor
 
     predictor = Predictor.load(model, batch_size, **vars(machine))
-    with scratch() as workspace:
-        rows = read_labelled(file, table_options, predictor.label_names, workspace)
-        for note in rows.notes:
-            print(printable(note), file=sys.stderr)
-        print(f"Computing on {predictor.description}.", file=sys.stderr)
-        predictions = predictor.predict_rows(rows.dataset, progress=True)
-        metrics = predictions.metrics(rows.dataset.with_format("numpy")["label"][:])
+    rows = read_labelled(file, table_options, predictor.label_names)
+    for note in rows.notes:
+        print(printable(note), file=sys.stderr)
+    print(f"Computing on {predictor.description}.", file=sys.stderr)
+    predictions = predictor.predict_rows(rows.dataset, progress=True)
+    metrics = predictions.metrics(rows.dataset.with_format("numpy")["label"][:])
     for note in predictions.counts.notes(predictor.max_length):
         print(note, file=sys.stderr)
     if as_json:
-        skipped = {"skipped_empty": rows.n_skipped, "skipped_blank": rows.log.n_blank}
+        skipped = {"skipped_empty": rows.n_skipped, "skipped_blank": rows.n_blank}
         seen = {"cut": predictions.n_cut, "mostly_unknown": predictions.n_unknown}
         options.print_json(metrics.as_dict() | skipped | seen)
     else:

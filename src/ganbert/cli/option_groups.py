@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
@@ -21,6 +21,9 @@ from ganbert.cli import options
 from ganbert.errors import InputError
 
 if TYPE_CHECKING:
+    from ganbert.compare.executors import Engine
+    from ganbert.compare.row_sources import RowSource
+    from ganbert.compare.runs import Run
     from ganbert.data.rows import TableOptions
     from ganbert.training.recipe import Recipe
 
@@ -96,6 +99,79 @@ class TableGroup:
         fields = dataclasses.asdict(self)
         none_labels = tuple(fields.pop("none_label") or ())
         return TableOptions(**fields, none_labels=none_labels, **others)
+
+
+@dataclass(frozen=True)
+class ComparisonGroup:
+    """What is compared, and under which conditions."""
+
+    methods: options.Methods = "tfidf,embed,bert-tuned,default"
+    against: options.Against = None
+    seeds: options.Seeds = 5
+    budgets: options.Budgets = None
+    balanced: options.Balanced = False
+    data_root: options.DataRoot = None
+    encoder: options.Encoder = "minilm"
+    max_length: options.MaxLength = None
+    epochs: options.Epochs = None
+    max_steps: options.MaxSteps = None
+
+    def chosen_budgets(self) -> list[str] | None:
+        """Return the label budgets; `InputError` if one is none."""
+        from ganbert.compare.splits import Budget
+
+        return None if self.budgets is None else Budget.parse_all(self.budgets)
+
+    def runs(self, sources: Sequence[RowSource], machine: MachineGroup) -> list[Run]:
+        """Return all runs on these rows; `InputError` if there is no such method."""
+        from ganbert.compare.comparison import runs_of
+        from ganbert.compare.methods import method_named
+
+        names = list(dict.fromkeys(name.strip() for name in self.methods.split(",")))
+        if self.against is not None and self.against not in names:
+            raise InputError(f"--against {self.against}: is not among --methods {self.methods}")
+        for name in names:
+            method_named(name)
+        return runs_of(
+            sources,
+            names,
+            self.chosen_budgets(),
+            self.seeds,
+            encoder=self.encoder,
+            balanced=self.balanced,
+            max_length=self.max_length,
+            epochs=self.epochs,
+            max_steps=self.max_steps,
+            **dataclasses.asdict(machine),
+        )
+
+
+@dataclass(frozen=True)
+class EngineGroup:
+    """What carries out the runs of a comparison."""
+
+    engine: options.Engine = "local"
+    jobs: options.Jobs = 1
+    address: options.Address = None
+
+    def check(self) -> None:
+        """Raise `InputError` where there is no engine of that name, or it has no such option."""
+        if self.engine not in ("local", "ray"):
+            raise InputError(f"--engine {self.engine!r}: choose local or ray")
+        if self.engine == "local" and self.address is not None:
+            raise InputError("--address is that of a Ray cluster: add --engine ray")
+        if self.engine == "ray" and self.jobs > 1:
+            raise InputError(
+                "--jobs is for --engine local: on a cluster there are as many runs at once as it has room for"
+            )
+
+    def start(self, machine: MachineGroup) -> Engine:
+        """Return what carries out runs; the group has passed `check`."""
+        from ganbert.compare import executors
+
+        if self.engine == "ray":
+            return executors.on_ray(self.address, machine.threads or 1, gpu=machine.device != "cpu")
+        return executors.one_by_one if self.jobs == 1 else executors.in_processes(self.jobs)
 
 
 @dataclass(frozen=True)

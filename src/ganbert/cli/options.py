@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ganbert.data import formats
 from ganbert.errors import InputError
 
 TextColumn = Annotated[str, typer.Option(help="Column of the texts.", rich_help_panel="Tables")]
@@ -84,7 +85,7 @@ BatchSize = Annotated[
 TableFormat = Annotated[
     str,
     typer.Option(
-        "--format", help="Format of standard input and output: csv, tsv, jsonl, json, ...", rich_help_panel="Tables"
+        "--format", help=f"Format of standard input and output: {', '.join(formats.FORMATS)}.", rich_help_panel="Tables"
     ),
 ]
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Fixes initial weights, order, noise and dropout.")]
@@ -108,7 +109,8 @@ Encoder = Annotated[str, typer.Option(help="Hugging Face name or folder of the e
 Methods = Annotated[
     str,
     typer.Option(
-        help="Names, as bert,gan-bert; with other choices of the recipe, as gan-bert:noise=uniform+pooling=mean."
+        help="Names, as bert,gan-bert; with other choices of the recipe, as gan-bert:noise=uniform+pooling=mean; "
+        "or a method of your own, as package.module:name."
     ),
 ]
 Seeds = Annotated[
@@ -171,7 +173,7 @@ Address = Annotated[
     typer.Option(help="Of the Ray cluster; else that of the environment, or this machine.", rich_help_panel="Machine"),
 ]
 
-FORMATS = "CSV, TSV, JSON, Parquet or Excel, or a datasets folder; - is standard input"
+FORMATS = f"{formats.names()}, or a datasets folder; - is standard input"
 
 
 def quiet_libraries() -> None:
@@ -202,34 +204,3 @@ def print_json(value: Any) -> None:
     """Print one JSON object, in ASCII where standard output is not UTF-8."""
     is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     print(json.dumps(value, ensure_ascii=not is_utf8))
-
-
-def check_engine(name: str, jobs: int, address: str | None) -> None:
-    """Raise `InputError` where there is no engine of that name, or it has no such option."""
-    if name not in ("local", "ray"):
-        raise InputError(f"--engine {name!r}: choose local or ray")
-    if name == "local" and address is not None:
-        raise InputError("--address is that of a Ray cluster: add --engine ray")
-    if name == "ray" and jobs > 1:
-        raise InputError("--jobs is for --engine local: on a cluster there are as many runs at once as it has room for")
-
-
-def engine(name: str, jobs: int, address: str | None, threads: int | None, device: str) -> Any:
-    """Return the engine that carries out runs, one that `check_engine` has passed."""
-    from ganbert.compare import executors
-
-    if name == "ray":
-        return executors.on_ray(address, threads or 1, gpu=device != "cpu")
-    return executors.one_by_one if jobs == 1 else executors.in_processes(jobs)
-
-
-def method_names(text: str, against: str | None) -> list[str]:
-    """Return the names of methods between commas; `InputError` if there is no such method."""
-    from ganbert.compare.methods import method_named
-
-    names = list(dict.fromkeys(name.strip() for name in text.split(",")))
-    if against is not None and against not in names:
-        raise InputError(f"--against {against}: is not among --methods {text}")
-    for name in names:
-        method_named(name)
-    return names

@@ -47,14 +47,14 @@ def command(
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     from ganbert.data.rows import check_tables
-    from ganbert.data.tables import check_output
+    from ganbert.data.tables import check_table_output
     from ganbert.predict.files import predict_file
     from ganbert.predict.predictor import Predictor
 
     table_options = tables.table_options(model)
     if as_json and str(output) == "-":
         raise InputError("--json and --output - both want standard output: name an output file")
-    check_output(output, inputs=[file], overwrite=overwrite, format=tables.table_format)
+    check_table_output(output, inputs=[file], overwrite=overwrite, format=tables.table_format)
     check_tables([], table_options, unlabelled=[file])
     predictor = Predictor.load(model, batch_size, **vars(machine))
     console = Console(stderr=True)

@@ -1,4 +1,7 @@
-"""How far `compare` and `curve` are: bars on a terminal, and a line for each run that has ended."""
+"""How far `compare` and `curve` are: bars on a terminal, a line for each run that has ended, and the time left.
+
+The time left is what runs of the same kind took.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Column
 from rich.text import Text
 
-from ganbert.compare.forecast import Forecast, in_words
-from ganbert.compare.runs import Record, Run
+from ganbert.compare.runs import Run
+from ganbert.compare.store import Record
+from ganbert.metrics import SHOWN
 from ganbert.wording import printable
+
+ALIKE = ("task", "split", "method", "budget", "encoder", "precision", "settings")
+"""What decides how long a run takes; the machine does as well, so the last run counts and not the mean."""
 
 
 class RunProgress:
@@ -63,10 +70,11 @@ class RunProgress:
         """Tell what came of a run, and look at the time that is left anew."""
         self._forecast.learn(record)
         self.failed(run)
+        figures = ", ".join(f"{metric.label} {record[metric.name]:.3f}" for metric in SHOWN)
         name = f"{run.method} (plain fine-tune)" if record.get("fallback") else run.method
         line = (
-            f"{run.source.name} {run.budget} {name} seed {run.seed}: accuracy {record['accuracy']:.3f}, "
-            f"macro F1 {record['macro_f1']:.3f}, {record['steps']} steps, {record['seconds']:.0f} s"
+            f"{run.source.name} {run.budget} {name} seed {run.seed}: {figures}, {record['steps']} steps, "
+            f"{record['seconds']:.0f} s"
         )
         if not self._console.is_terminal and self._waiting:
             line += f" [{self._n - len(self._waiting)}/{self._n}, {in_words(*self._left)}]"
@@ -95,3 +103,45 @@ class _TimeLeft(ProgressColumn):
             seconds, unknown = task.fields["left"]
             return Text(in_words(max(0.0, seconds - (task.get_time() - task.fields["since"])), unknown))
         return Text("" if task.time_remaining is None else in_words(task.time_remaining, 0))
+
+
+class Forecast:
+    """The time that is left, from runs that have ended.
+
+    Args:
+        records: of such runs, oldest first.
+        jobs: runs at once.
+    """
+
+    def __init__(self, records: Iterable[Record] = (), jobs: int = 1) -> None:
+        self.jobs = jobs
+        self._seconds: dict[str, float] = {}
+        for record in records:
+            self.learn(record)
+
+    def learn(self, record: Record) -> None:
+        """Take note of what a run took."""
+        if isinstance(record.get("seconds_in_all"), int | float):
+            self._seconds[_kind(record)] = float(record["seconds_in_all"])
+
+    def left(self, runs: Iterable[Run]) -> tuple[float, int]:
+        """Return the seconds that runs will take, and how many of them are of a kind that none has ended of."""
+        seconds = [self._seconds.get(_kind(run.identity)) for run in runs]
+        return sum(known for known in seconds if known is not None) / self.jobs, seconds.count(None)
+
+
+def in_words(seconds: float, unknown: int) -> str:
+    """Return the time that is left as a person reads it, with runs of unknown length told apart."""
+    if unknown == 0:
+        return f"about {_clock(seconds)} left"
+    runs = "1 run" if unknown == 1 else f"{unknown} runs"
+    return f"at least {_clock(seconds)} left ({runs} not timed yet)" if seconds else f"time left not known yet ({runs})"
+
+
+def _kind(identity: Record) -> str:
+    return repr([identity[name] for name in ALIKE])
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"

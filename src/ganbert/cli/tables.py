@@ -7,21 +7,15 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.table import Table
 
-from ganbert.metrics import Metrics
+from ganbert.metrics import EXPLAINED, SHOWN, Metrics
 from ganbert.wording import rich_text
 
 WORST_CLASSES = 20
 
-WORDS = (
-    "macro F1: the mean over classes, rare ones counting as much as common ones. "
-    "ECE: how far confidence is from accuracy on average, 0 is best."
-)
-"""What the columns mean, for those who meet them for the first time."""
-
 
 def print_metrics(console: Console, rows: Mapping[str, tuple[Metrics, int | None, float | None]]) -> None:
     """Print a line of figures for each named model: its metrics, optimiser steps and seconds (None: not known)."""
-    table = Table("", "accuracy", "macro F1", "ECE", "rows")
+    table = Table("", *(metric.label for metric in SHOWN), "rows")
     has_cost = any(steps is not None for _, steps, _ in rows.values())
     if has_cost:
         table.add_column("steps", justify="right")
@@ -29,10 +23,10 @@ def print_metrics(console: Console, rows: Mapping[str, tuple[Metrics, int | None
     for column in table.columns[1:]:
         column.justify = "right"
     for name, (metrics, steps, seconds) in rows.items():
-        figures = [f"{metrics.accuracy:.3f}", f"{metrics.macro_f1:.3f}", f"{metrics.ece:.3f}", str(metrics.n)]
+        figures = [*(f"{metrics.figures[metric.name]:.3f}" for metric in SHOWN), str(metrics.n)]
         table.add_row(rich_text(name), *figures, *([str(steps), f"{seconds:.0f}"] if has_cost else []))
     console.print(table)
-    console.print(WORDS, highlight=False, style="dim")
+    console.print(EXPLAINED, highlight=False, style="dim")
 
 
 def print_per_class(console: Console, metrics: Metrics) -> None:

@@ -13,12 +13,11 @@ import typer
 from ganbert.cli import options
 from ganbert.cli.option_groups import MachineGroup, RecipeGroup, TableGroup, expand_groups
 from ganbert.errors import InputError
-from ganbert.storage.folders import scratch
 from ganbert.wording import printable
 
 if TYPE_CHECKING:
     from ganbert.data.rows import TableOptions
-    from ganbert.training.result import TrainingResult
+    from ganbert.training.report import TrainingResult
 
 
 @expand_groups
@@ -119,39 +118,37 @@ def command(
     if push_to_hub is not None:  # not after an hour of training
         check_repo_id(push_to_hub)
     chosen = recipe.chosen()
-    with scratch() as workspace:
-        corpus = read_corpus(
-            files or [],
-            table_options,
-            workspace,
-            labelled=labelled or [],
-            unlabelled=unlabelled or [],
-            validation=validation,
-            test=test,
-        )
-        if validation_fraction is not None:
-            corpus = corpus.hold_out(validation_fraction, seed)
-        result = train(
-            chosen,
-            corpus,
-            output,
-            encoder=encoder,
-            seed=seed,
-            compute=compute,
-            micro_batch_size=micro_batch_size,
-            gradient_checkpointing=gradient_checkpointing,
-            compiled=compiled,
-            early_stopping=early_stopping,
-            resume=resume,
-            overwrite=overwrite,
-            report_to=report_to,
-        )
-        if not is_main_process():
-            return
-        if as_json:
-            options.print_json(_summary(result, recipe.recipe))
-        else:
-            _print_summary(result, table_options, [*([test] if test else []), *(files or []), *(labelled or [])])
+    corpus = read_corpus(
+        files or [],
+        table_options,
+        labelled=labelled or [],
+        unlabelled=unlabelled or [],
+        validation=validation,
+        test=test,
+    )
+    if validation_fraction is not None:
+        corpus = corpus.hold_out(validation_fraction, seed)
+    result = train(
+        chosen,
+        corpus,
+        output,
+        encoder=encoder,
+        seed=seed,
+        compute=compute,
+        micro_batch_size=micro_batch_size,
+        gradient_checkpointing=gradient_checkpointing,
+        compiled=compiled,
+        early_stopping=early_stopping,
+        resume=resume,
+        overwrite=overwrite,
+        report_to=report_to,
+    )
+    if not is_main_process():
+        return
+    if as_json:
+        options.print_json(_summary(result, recipe.recipe))
+    else:
+        _print_summary(result, table_options, [*([test] if test else []), *(files or []), *(labelled or [])])
     if push_to_hub is not None:  # the model is finished and named above, whatever becomes of the upload
         address = push_folder(output, push_to_hub)
         print(f"Uploaded to {printable(address)}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What a mean over seeds and rows leaves open: 95% intervals that count training and the rows measured on together."""
+"""What a mean over seeds and rows leaves open: 95% intervals that count both training and test rows."""
 
 from __future__ import annotations
 
@@ -146,41 +146,6 @@ def wilson(share: float, spread: Spread, n: int) -> Estimate:
     middle = (share + z**2 / (2 * rows)) / (1 + z**2 / rows)
     half = z / (1 + z**2 / rows) * math.sqrt(share * (1 - share) / rows + z**2 / (4 * rows**2))
     return Estimate(share, max(min(middle - half, share), 0.0), min(max(middle + half, share), 1.0), n, spread.rows)
-
-
-def right(truth: NDArray[np.int64], predicted: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return 1 for each row predicted right and 0 for the others: what each contributes to accuracy."""
-    return np.asarray(truth == predicted, dtype=np.float64)
-
-
-def shares_of_macro_f1(truth: NDArray[np.int64], predicted: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return what each row contributes to macro F1: the jackknife's pseudovalues n F1 - (n - 1) F1 without the row.
-
-    Macro F1 is as in `classification_metrics`: over the classes that occur among true labels or predictions.
-
-    Args:
-        truth, predicted: [n], class ids.
-
-    Returns:
-        [n]
-    """
-    classes, ids = np.unique(np.concatenate([truth, predicted]), return_inverse=True)
-    k, n = len(classes), len(truth)
-    pairs, of_row = np.unique(ids[:n] * k + ids[n:], return_inverse=True)  # rows of one pair contribute alike
-    own, taken = pairs // k, pairs % k
-    is_hit = own == taken
-    hits = np.bincount(ids[:n][truth == predicted], minlength=k)
-    places = np.bincount(ids, minlength=k)  # rows that are of a class, and rows taken for it
-    f1 = _f1(hits, places)
-    own_f1, own_places = _f1(hits[own] - is_hit, places[own] - 1 - is_hit), places[own] - 1 - is_hit
-    taken_f1, taken_places = _f1(hits[taken], places[taken] - 1), places[taken] - 1
-    sums = f1.sum() + own_f1 - f1[own] + np.where(is_hit, 0, taken_f1 - f1[taken])
-    left = k - (own_places == 0) - (~is_hit & (taken_places == 0))
-    return np.asarray((n * f1.mean() - (n - 1) * sums / np.maximum(left, 1))[of_row])
-
-
-def _f1(hits: NDArray[np.int64], places: NDArray[np.int64]) -> NDArray[np.float64]:
-    return np.asarray(2 * hits / np.maximum(places, 1))
 
 
 def _variance_over(values: Sequence[float], shared: float) -> float:

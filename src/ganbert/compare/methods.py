@@ -1,101 +1,180 @@
-"""The registry of methods to compare, all with the same encoder, rows and seed."""
+"""The methods to compare, by name: recipes of ganbert for equally many steps, and baselines of other libraries.
+
+To add a method, add an entry to `METHODS`; another package offers one by an entry point of the group `ganbert.methods`,
+and any other is named as `package.module:name`.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import functools
+import math
 from dataclasses import dataclass
+from typing import Any, Self
 
-from ganbert.compare.baselines import embed, self_training, tfidf
-from ganbert.compare.fine_tuning import FineTuning
-from ganbert.compare.setfit import setfit
-from ganbert.compare.setting import Outcome, Setting
+from ganbert.compare.baselines import embed, self_training, setfit, tfidf
+from ganbert.compare.conditions import Conditions, Method, Outcome, texts_of
 from ganbert.compare.splits import Split
 from ganbert.errors import InputError
-from ganbert.extras import require
+from ganbert.plugins import Registry, imported
+from ganbert.predict.predictor import Predictor
+from ganbert.storage.folders import scratch
 from ganbert.training.recipe import BERT, BERT_TUNED, CODE, DEFAULT, OF_UNLABELLED_ROWS, PAPER, Recipe
+from ganbert.training.train import train
+
+FINE_TUNES = ("bert", "bert-tuned", "default-plain")
+"""What a method is measured against that is no fine-tune itself."""
 
 
 @dataclass(frozen=True)
-class Method:
-    """A method of the registry.
+class FineTuning:
+    """A method that trains with `ganbert`.
 
     Attributes:
-        run: the method itself.
-        says: what it is, in a line.
-        baselines: what it is measured against, the first that has been run: the plain fine-tune of equally many steps
-            with its settings; for a method that is no fine-tune, the plain fine-tune beside it.
-        library: that it needs, which the extra `compare` brings.
-        deterministic: whether it does the same with the same rows whatever the seed.
+        recipe: what to train with.
+        of_paper: take the learning rates and epochs that the paper has for the task, not the recipe's.
+        equal_epochs: as many epochs as GAN-BERT, in place of as many steps: few, as there are few labelled rows.
+        changes: settings on top, as in `--set`.
     """
 
-    run: Callable[[Split, Setting], Outcome]
-    says: str
-    baselines: tuple[str, ...] = ()
-    library: str | None = None
-    deterministic: bool = False
+    recipe: Recipe
+    of_paper: bool = True
+    equal_epochs: bool = False
+    changes: tuple[tuple[str, str], ...] = ()
 
-    def require_library(self) -> None:
-        """Raise `InputError` where the library is not installed."""
-        if self.library is not None:
-            require("compare", self.library)
+    def changed(self, settings: dict[str, str]) -> Self:
+        """Return the method with settings on top; `ValueError` if they cannot be."""
+        self.recipe.with_settings(settings)
+        return dataclasses.replace(self, changes=tuple(settings.items()))
+
+    def __call__(self, split: Split, conditions: Conditions) -> Outcome:
+        """Train, and predict the test rows."""
+        changes = dict(self.changes)
+        recipe = conditions.paper(self.recipe) if self.of_paper else self.recipe
+        recipe = dataclasses.replace(recipe, max_length=conditions.max_length).with_settings(changes)
+        if recipe.max_steps is None:
+            if "epochs" in changes:
+                conditions = dataclasses.replace(conditions, epochs=recipe.epochs, max_steps=None)
+            recipe = dataclasses.replace(recipe, max_steps=self._n_steps(split, conditions, recipe))
+        return fine_tune(split, conditions, recipe)
+
+    def _n_steps(self, split: Split, conditions: Conditions, recipe: Recipe) -> int:
+        if not self.equal_epochs:
+            return conditions.n_steps(split)
+        n_labelled = len(split.corpus.labelled)
+        return math.ceil(conditions.epochs * n_labelled / min(recipe.batch_size, n_labelled))
 
 
-_FINE_TUNES = ("bert", "bert-tuned", "default-plain")
+def fine_tune(split: Split, conditions: Conditions, recipe: Recipe) -> Outcome:
+    """Train with a recipe, and predict the test rows."""
+    with scratch() as folder:
+        result = train(
+            recipe,
+            dataclasses.replace(split.corpus, test=None),
+            folder / "model",
+            encoder=conditions.encoder,
+            seed=conditions.seed,
+            compute=conditions.compute,
+            progress=False,
+            review=False,
+            on_step=conditions.on_step,
+            say=lambda message: None,
+        )
+    predictor = Predictor(result.model, result.tokenizer, compute=conditions.compute)
+    rows = split.test
+    return Outcome(
+        predictor.predict(*texts_of(rows)).probabilities,
+        result.seconds,
+        result.steps,
+        result.labelled_shown,
+        result.tokens,
+        result.recipe.changes_from(PAPER),
+        result.health,
+        result.warnings,
+        result.fallback and result.fallback.replace("--set looks_needed=0", ":looks_needed=0 after the method's name"),
+    )
 
-METHODS = {
-    "bert-epochs": Method(
-        FineTuning(BERT, equal_epochs=True),
-        "the paper's baseline: plain fine-tuning for as many epochs as GAN-BERT, so a few steps",
-        ("bert",),
-    ),
-    "bert": Method(FineTuning(BERT), "plain fine-tuning with the paper's settings for as many steps as GAN-BERT"),
-    "gan-bert": Method(FineTuning(PAPER), "GAN-BERT with the paper's recipe", ("bert",)),
-    "bert-code": Method(
-        FineTuning(CODE.plain()), "plain fine-tuning with the settings of the authors' code, equally many steps"
-    ),
-    "gan-bert-code": Method(FineTuning(CODE), "GAN-BERT with the recipe of the authors' code", ("bert-code",)),
-    "joint": Method(
-        FineTuning(dataclasses.replace(CODE, joint=True)),
-        "what the PyTorch port computes: all networks descend the sum of both losses",
-        ("bert-code",),
-    ),
-    "bert-tuned": Method(
-        FineTuning(BERT_TUNED, of_paper=False),
-        "plain fine-tuning with learning rates and pooling chosen on development rows, equally many steps",
-    ),
-    "default": Method(
-        FineTuning(DEFAULT, of_paper=False), "the default recipe of ganbert", ("bert-tuned", "default-plain")
-    ),
-    "default-plain": Method(
-        FineTuning(DEFAULT.plain(), of_paper=False),
-        "the default recipe on labelled rows alone: contrast, no teacher, no adversary; equally many steps",
-        ("bert-tuned",),
-    ),
-    "tfidf": Method(tfidf, "logistic regression on TF-IDF", _FINE_TUNES, deterministic=True),
-    "embed": Method(
-        embed, "logistic regression on text vectors of the frozen encoder", _FINE_TUNES, deterministic=True
-    ),
-    "self-training": Method(
-        self_training, "scikit-learn's self-training on the same vectors", _FINE_TUNES, deterministic=True
-    ),
-    "setfit": Method(setfit, "SetFit for an epoch of its pairs, at most 500 steps", _FINE_TUNES, library="setfit"),
-}
+
+def as_method(name: str, value: Any) -> Method:
+    """Return a method, or one made of a function; `TypeError` for anything else."""
+    if isinstance(value, Method):
+        return value
+    if not callable(value):
+        raise TypeError(f"{value!r} is neither a Method nor a function")
+    says = (getattr(value, "__doc__", None) or name).strip().splitlines()[0].rstrip(".")
+    return Method(value, says, FINE_TUNES)
+
+
+METHODS = Registry(
+    "ganbert.methods",
+    {
+        "bert-epochs": Method(
+            FineTuning(BERT, equal_epochs=True),
+            "the paper's baseline: plain fine-tuning for as many epochs as GAN-BERT, so a few steps",
+            ("bert",),
+        ),
+        "bert": Method(FineTuning(BERT), "plain fine-tuning with the paper's settings for as many steps as GAN-BERT"),
+        "gan-bert": Method(FineTuning(PAPER), "GAN-BERT with the paper's recipe", ("bert",)),
+        "bert-code": Method(
+            FineTuning(CODE.plain()), "plain fine-tuning with the settings of the authors' code, equally many steps"
+        ),
+        "gan-bert-code": Method(FineTuning(CODE), "GAN-BERT with the recipe of the authors' code", ("bert-code",)),
+        "joint": Method(
+            FineTuning(dataclasses.replace(CODE, joint=True)),
+            "what the PyTorch port computes: all networks descend the sum of both losses",
+            ("bert-code",),
+        ),
+        "bert-tuned": Method(
+            FineTuning(BERT_TUNED, of_paper=False),
+            "plain fine-tuning with learning rates and pooling chosen on development rows, equally many steps",
+        ),
+        "default": Method(
+            FineTuning(DEFAULT, of_paper=False), "the default recipe of ganbert", ("bert-tuned", "default-plain")
+        ),
+        "default-plain": Method(
+            FineTuning(DEFAULT.plain(), of_paper=False),
+            "the default recipe on labelled rows alone: contrast, no teacher, no adversary; equally many steps",
+            ("bert-tuned",),
+        ),
+        "tfidf": Method(tfidf, "logistic regression on TF-IDF", FINE_TUNES, deterministic=True),
+        "embed": Method(
+            embed, "logistic regression on text vectors of the frozen encoder", FINE_TUNES, deterministic=True
+        ),
+        "self-training": Method(
+            self_training, "scikit-learn's self-training on the same vectors", FINE_TUNES, deterministic=True
+        ),
+        "setfit": Method(setfit, "SetFit for an epoch of its pairs, at most 500 steps", FINE_TUNES, library="setfit"),
+    },
+    as_method,
+)
 """By name. `NAME:FIELD=VALUE+FIELD=VALUE` is a method with other choices of its recipe, as `gan-bert:noise=uniform`."""
 
 
-def method_named(name: str) -> Method:
-    """Return a method of the registry, with the settings that follow its name.
+def base_and_settings(name: str) -> tuple[str, str]:
+    """Return the name of a method in the registry, or `package.module:name`, and the settings that follow it.
 
-    Its baseline has the same settings, but for those that only unlabelled rows need and those it differs in by nature.
+    Raises:
+        InputError: the name is neither.
+    """
+    base, _, settings = name.partition(":")
+    if base in METHODS:
+        return base, settings
+    attribute, _, further = settings.partition(":")
+    if all(part.isidentifier() for part in [*base.split("."), *attribute.split(".")]):
+        return f"{base}:{attribute}", further
+    raise InputError(f"no method {base!r}: choose among {', '.join(METHODS)}, or name one as package.module:name")
+
+
+def method_named(name: str) -> Method:
+    """Return a method with the settings that follow its name.
+
+    Its baseline has the same settings, except those that only unlabelled rows need and those it differs in by nature.
 
     Raises:
         InputError: there is no such method or no such setting; says what there is.
     """
-    base, _, text = name.partition(":")
-    if base not in METHODS:
-        raise InputError(f"no method {base!r}: choose among {', '.join(METHODS)}")
-    method = METHODS[base]
+    base, text = base_and_settings(name)
+    method = METHODS[base] if base in METHODS else _imported(base)
     if not text:
         return method
     if not isinstance(method.run, FineTuning):
@@ -114,10 +193,19 @@ def method_named(name: str) -> Method:
     return dataclasses.replace(method, run=run, baselines=baselines)
 
 
+@functools.cache
+def _imported(reference: str) -> Method:
+    try:
+        return as_method(reference, imported(reference, "method"))
+    except TypeError as error:
+        raise InputError(f"method {reference}: {error}") from error
+
+
 def _with_shared(settings: dict[str, str], baseline: str, recipe: Recipe) -> str:
     """Return the name of a baseline with those of a method's settings that it is to have as well."""
-    fine_tuning = METHODS[baseline].run
-    assert isinstance(fine_tuning, FineTuning)
+    fine_tuning = method_named(baseline).run
+    if not isinstance(fine_tuning, FineTuning):
+        return baseline
     own = OF_UNLABELLED_ROWS | fine_tuning.recipe.changes_from(recipe).keys()
     shared = [f"{key}={value}" for key, value in settings.items() if key not in own]
     return f"{baseline}:{'+'.join(shared)}" if shared else baseline

@@ -11,11 +11,11 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-from ganbert.compare import plots
+from ganbert.compare import curves
 from ganbert.compare.methods import method_named
-from ganbert.compare.runs import Record
 from ganbert.compare.statistics import Summary, sentences
-from ganbert.metrics import CALIBRATION_BINS
+from ganbert.compare.store import Record
+from ganbert.metrics import CALIBRATION_BINS, EXPLAINED, METRICS, SHOWN
 from ganbert.storage.disk import write_whole
 from ganbert.wording import markdown, printable
 
@@ -86,13 +86,15 @@ def write_report(
     by_task_and_size = sorted(summaries, key=lambda s: (tasks.index(s.task), s.n_labelled))
     places = dict.fromkeys((s.task, s.split, s.budget) for s in by_task_and_size)
     content = {
-        "curve": Markup(plots.svg(plots.curves(summaries))) if summaries else "",
+        "curve": Markup(curves.svg(curves.curves(summaries))) if summaries else "",
         "overviews": [_overview(task, summaries) for task in dict.fromkeys((s.task, s.split) for s in summaries)],
         "cells": [_cell(place, records, summaries) for place in places],
         "methods": {name: method_named(name).says for name in dict.fromkeys(r["method"] for r in records)},
         "versions": _versions(records),
         "commands": [printable(command) for command in commands],
         "n_runs": len(records),
+        "metrics": SHOWN,
+        "explained": EXPLAINED,
     }
     content["fence"] = "`" * max(3, *(1 + len(ticks) for command in commands for ticks in re.findall("`+", command)), 3)
     for name in ("report.html", "summary.md"):
@@ -104,7 +106,7 @@ def _overview(place: tuple[str, str], summaries: Sequence[Summary]) -> Overview:
     columns = {s.budget: s.n_labelled for s in sorted(here, key=lambda s: s.n_labelled)}
     figures = {(s.method, s.budget): s.figures[s.metric].share() + ", plain" * bool(s.n_fallbacks) for s in here}
     return Overview(
-        f"{place[0]}: {plots.METRIC_NAMES[here[0].metric]} on {_measured(place[1])} rows, by labelled rows",
+        f"{place[0]}: {METRICS[here[0].metric].label} on {_measured(place[1])} rows, by labelled rows",
         [f"{budget} ({n})" if budget.endswith("%") else budget for budget, n in columns.items()],
         [(name, [figures.get((name, b), "") for b in columns]) for name in dict.fromkeys(s.method for s in here)],
     )
@@ -126,7 +128,7 @@ def _cell(place: tuple[str, str, str], records: Sequence[Record], summaries: Seq
         ceiling=min(s.ceiling for s in here),
         per_class=_per_class(by_method),
         confusions={method: _confusion(of_method) for method, of_method in by_method.items()},
-        calibration=Markup(plots.svg(plots.calibration({name: _calibration(rs) for name, rs in by_method.items()}))),
+        calibration=Markup(curves.svg(curves.calibration({name: _calibration(rs) for name, rs in by_method.items()}))),
         health=[r for r in runs if r["health"] or r["warnings"]],
         splits=list({r["seed"]: r for r in runs}.values()),
     )
@@ -176,7 +178,7 @@ def _confusion(runs: Sequence[Record]) -> Confusion:
     return Confusion(classes, truths, [[counts[truth, name] for name in classes] for truth in truths], [])
 
 
-def _calibration(runs: Sequence[Record]) -> plots.CalibrationBins:
+def _calibration(runs: Sequence[Record]) -> curves.CalibrationBins:
     """Return the bins of all seeds taken together."""
     sums: dict[int, list[float]] = {}
     for n, accuracy, confidence in (bin_ for run in runs for bin_ in run["calibration"]):

@@ -1,28 +1,30 @@
-"""One run: a method on a split, and the record it leaves."""
+"""One run: a method on a split, and the record it leaves, which names machine, versions and commit."""
 
 from __future__ import annotations
 
-import hashlib
-import json
+import platform
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sklearn
+import torch
+import transformers
 from numpy.typing import NDArray
 
+from ganbert import __version__
+from ganbert.compare.conditions import Conditions
 from ganbert.compare.methods import method_named
-from ganbert.compare.packed import pack
-from ganbert.compare.provenance import provenance
-from ganbert.compare.setting import Setting
-from ganbert.compare.sources import Source
+from ganbert.compare.row_sources import RowSource
 from ganbert.compare.splits import as_recorded
-from ganbert.metrics import calibration_bins, classification_metrics
+from ganbert.compare.store import Record, key_of, pack
+from ganbert.compare.tasks import metric_of
+from ganbert.metrics import METRICS, calibration_bins, classification_metrics
 from ganbert.runtime import choose_compute
-
-Record = dict[str, Any]
-"""What a run leaves; JSON can hold it."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Run:
         on_step: told of each step of a training run, and of how many there are.
     """
 
-    source: Source
+    source: RowSource
     method: str
     budget: str
     seed: int
@@ -85,24 +87,17 @@ class Run:
         """Train, predict, measure, and return the record."""
         split = self.source.split(self.budget, self.seed, balanced=self.balanced)
         compute = choose_compute(self.device, self.precision, self.threads)
-        choices = {**self.source.settings(), **self.identity["settings"]}
-        setting = Setting(self.encoder, self.seed, compute, **choices, on_step=self.on_step)
+        choices = {**self.source.conditions(), **self.identity["settings"]}
+        conditions = Conditions(self.encoder, self.seed, compute, **choices, on_step=self.on_step)
         method = method_named(self.method)
         began = time.perf_counter()
-        outcome = method.run(split, setting)
+        outcome = method.run(split, conditions)
         seconds = time.perf_counter() - began
-        truth = np.asarray(split.test["label"][:])
-        predicted = outcome.probabilities.argmax(axis=1)
         names = split.corpus.label_names
-        metrics = classification_metrics(truth, outcome.probabilities, names)
         return {
             **self.identity,
             **split.facts(),
             "any_seed": method.deterministic and split.whole and self.source.part != "cross-validation",
-            "accuracy": metrics.accuracy,
-            "macro_f1": metrics.macro_f1,
-            "micro_f1": metrics.micro_f1,
-            "ece": metrics.ece,
             "steps": outcome.steps,
             "labelled_shown": round(outcome.labelled_shown, 2),
             "tokens": outcome.tokens,
@@ -113,39 +108,86 @@ class Run:
             "health": {name: round(value, 4) for name, value in outcome.health.items()},
             "recipe": dict(outcome.recipe),
             "classes_by_id": list(names),
-            "truth": pack(truth),
-            "predicted": pack(predicted),
-            "confusion": confusion(as_recorded(truth, len(names)), predicted),
-            "calibration": calibration_bins(predicted == truth, outcome.probabilities.max(axis=1)),
+            **judged(np.asarray(split.test["label"][:]), outcome.probabilities, names),
             **provenance(compute.device),
         }
 
 
-NUMBER = (int, float)
-KINDS: dict[str, type | tuple[type, ...]] = {
-    **dict.fromkeys(("accuracy", "macro_f1", "micro_f1", "ece", "seconds_in_all", "ceiling", "labelled_shown"), NUMBER),
-    **dict.fromkeys(("steps", "seed", "n_labelled", "n_unlabelled", "n_test", "n_removed", "classes"), NUMBER),
-    **dict.fromkeys(("task", "split", "budget", "method", "split_hash"), str),
-    **dict.fromkeys(("warnings", "classes_by_id", "confusion", "calibration"), list),
-    **dict.fromkeys(("unseen", "health"), dict),
-}
-"""What tables and report read of a record."""
+def judged(truth: NDArray[np.int64], probabilities: NDArray[np.floating[Any]], names: Sequence[str]) -> Record:
+    """Return what a record says of predictions: each metric, and all that statistics and report work out from.
 
+    Nowhere else does a comparison know that a row has one of k classes.
 
-def what_is_wrong(record: Record) -> str | None:
-    """Return which figure a record lacks, or has as something else; None for one that can be shown."""
-    wrong = [name for name, kind in KINDS.items() if not isinstance(record.get(name), kind)]
-    return f"no {wrong[0]!r}, or not as it is written here" if wrong else None
-
-
-def key_of(identity: Record) -> str:
-    """Return a short name of a run, or of its record."""
-    names = ("task", "split", "data", "method", "budget", "seed", "encoder", "balanced", "precision", "settings")
-    text = json.dumps({name: identity[name] for name in names}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    Args:
+        truth: [n], class ids; k and above for classes without a labelled row.
+        probabilities: [n, k].
+        names: of the k classes.
+    """
+    predicted = probabilities.argmax(axis=1)
+    return {
+        **classification_metrics(truth, probabilities, names).figures,
+        "truth": pack(truth),
+        "predicted": pack(predicted),
+        "confusion": confusion(as_recorded(truth, len(names)), predicted),
+        "calibration": calibration_bins(predicted == truth, probabilities.max(axis=1)),
+    }
 
 
 def confusion(truth: NDArray[np.int64], predicted: NDArray[np.int64]) -> list[list[int]]:
     """Return the pairs of classes that occur, as [true, predicted, rows]; -1 is a class without a labelled row."""
     pairs, counts = np.unique(np.stack([truth, predicted], axis=1), axis=0, return_counts=True)
     return [[*map(int, pair), int(count)] for pair, count in zip(pairs, counts, strict=True)]
+
+
+NUMBER = (int, float)
+KINDS: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("accuracy", "seconds_in_all", "ceiling", "labelled_shown"), NUMBER),
+    **dict.fromkeys(("steps", "seed", "n_labelled", "n_unlabelled", "n_test", "n_removed", "classes"), NUMBER),
+    **dict.fromkeys(("task", "split", "budget", "method", "split_hash"), str),
+    **dict.fromkeys(("warnings", "classes_by_id", "confusion", "calibration"), list),
+    **dict.fromkeys(("unseen", "health"), dict),
+}
+"""What tables and report read of a record, besides metrics."""
+
+
+def what_is_wrong(record: Record) -> str | None:
+    """Return which figure a record lacks, or has as something else; None for one that can be shown.
+
+    It may lack a metric that is newer than it is, except the one by which its task is judged.
+    """
+    kinds = KINDS | {name: NUMBER for name in METRICS if name in record}
+    kinds |= {metric_of(str(record.get("task"))): NUMBER}
+    wrong = [name for name, kind in kinds.items() if not isinstance(record.get(name), kind)]
+    return f"no {wrong[0]!r}, or not as it is written here" if wrong else None
+
+
+def provenance(device: str | None = None) -> dict[str, str | int]:
+    """Return the machine (its GPU, unless `device` is another), threads, versions, and the commit of this checkout."""
+    cpu = str(torch.cpu.get_capabilities().get("cpu_name", platform.processor()))
+    on_gpu = torch.cuda.is_available() and device in (None, "cuda")
+    return {
+        "machine": torch.cuda.get_device_name() if on_gpu else cpu,
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "scikit-learn": sklearn.__version__,
+        "numpy": np.__version__,
+        "ganbert": __version__,
+        "commit": COMMIT,
+    }
+
+
+def _commit() -> str:
+    """Return the commit of this checkout, `-dirty` where files differ from it; empty where this is none."""
+    here = Path(__file__)
+    try:
+        for command in (("ls-files", "--error-unmatch", here.name), ("describe", "--always", "--dirty", "--exclude=*")):
+            found = subprocess.run(["git", *command], cwd=here.parent, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):  # no git, or installed beneath somebody else's repository
+        return ""
+    return found.stdout.strip()
+
+
+COMMIT = _commit()
+"""Asked when the process begins: it runs what it has loaded, whatever the checkout moves on to."""

@@ -1,4 +1,4 @@
-"""Which rows have a label, which have none, and which are measured on: by a seed, nested over budgets."""
+"""Label budgets, and splits: which rows have a label, which have none, and which are the test rows."""
 
 from __future__ import annotations
 
@@ -6,19 +6,56 @@ import hashlib
 import json
 from collections import Counter
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-from datasets import Dataset
 from numpy.typing import NDArray
 
-from ganbert.data.classes import ordered_labels
-from ganbert.data.corpus import Corpus, corpus_of_texts
 from ganbert.errors import InputError
-from ganbert.labels import UNLABELLED
+from ganbert.labels import UNLABELLED, ordered_labels
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from ganbert.data.corpus import Corpus
 
 UNLABELLED_PER_LABELLED = 100
 """|U| = 100 |L| "when available" (section 4)."""
 DEVELOPMENT_ROWS, DEVELOPMENT_SHARE, DEVELOPMENT_SEED = 1000, 0.1, 2020
+MOST_ROWS = 10**9
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How many rows have a label: a number of rows, or a percentage of the training set."""
+
+    amount: float
+    in_percent: bool
+
+    @classmethod
+    def parse(cls, text: str) -> Budget:
+        """Read `55` or `1%`; `InputError` if it is neither."""
+        number = text.strip().removesuffix("%")
+        try:
+            budget = cls(float(number), text.strip().endswith("%"))
+        except ValueError:
+            budget = cls(0.0, False)
+        whole = budget.in_percent or budget.amount.is_integer()
+        if not 0 < budget.amount <= MOST_ROWS or not whole or (budget.in_percent and budget.amount > 100):
+            raise InputError(f"label budget {text!r}: write a number of rows, as 100, or a percentage, as 1%")
+        return budget
+
+    @classmethod
+    def parse_all(cls, text: str) -> list[str]:
+        """Return each of `50,100,50%` once, as results write it; `InputError` if one is no budget."""
+        return list(dict.fromkeys(str(cls.parse(part)) for part in text.split(",")))
+
+    def rows(self, n_train: int) -> int:
+        """Return the number of rows, of a training set of `n_train`."""
+        return max(1, round(self.amount * n_train / 100 if self.in_percent else self.amount))
+
+    def __str__(self) -> str:
+        return f"{self.amount:g}%" if self.in_percent else f"{self.amount:.0f}"
 
 
 @dataclass(frozen=True)
@@ -146,6 +183,8 @@ def _in_turn(rows: NDArray[np.int64], labels: list[str]) -> NDArray[np.int64]:
 
 
 def _corpus(rows: Dataset, labels: list[int], names: tuple[str, ...]) -> Corpus:
+    from ganbert.data.corpus import corpus_of_texts  # here, as budgets are read before anything slow is imported
+
     pairs = rows["text_pair"][:] if "text_pair" in rows.column_names else None
     return corpus_of_texts(rows["text"][:], labels, names, pairs)
 

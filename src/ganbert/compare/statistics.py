@@ -4,33 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbert.compare.intervals import (
-    Estimate,
-    Spread,
-    around,
-    over_folds,
-    over_seeds_and_rows,
-    right,
-    shares_of_macro_f1,
-    wilson,
-)
+from ganbert.compare.intervals import Estimate, Spread, around, over_folds, over_seeds_and_rows, wilson
 from ganbert.compare.methods import method_named
-from ganbert.compare.packed import unpack
-from ganbert.compare.runs import Record
-from ganbert.compare.sources import FOLDS
-from ganbert.compare.tasks import TASKS, Metric
+from ganbert.compare.row_sources import FOLDS
+from ganbert.compare.store import Record, unpack
+from ganbert.compare.tasks import metric_of
+from ganbert.metrics import METRICS, Metric
 
 CROSS_VALIDATION = "cross-validation"
 SHARED = 1 / (FOLDS - 1)
 """Rows measured on over those trained on, in a cross-validation."""
-
-OF_ROWS = {"accuracy": right, "micro_f1": right, "macro_f1": shares_of_macro_f1}
-"""What each row contributes to a figure."""
 
 Pair = tuple[Record, Record]
 
@@ -42,8 +29,8 @@ class Summary:
     Attributes:
         task, split, budget, method: of the runs.
         n_labelled: labelled rows.
-        metric: the figure that the task is judged by, which gains are measured in.
-        figures: `accuracy`, `macro_f1`, `micro_f1` and `ece`, each with its interval.
+        metric: the name of the metric that the task is judged by, which gains are measured in.
+        figures: each metric that all of the runs have, with its interval.
         deviation: standard deviation of the metric over seeds; None for a single one.
         baseline: the method it is measured against; None where it is itself one, or that one has no run.
         lacks: the method that would be its baseline, where no baseline of it has been run.
@@ -61,7 +48,7 @@ class Summary:
     budget: str
     method: str
     n_labelled: int
-    metric: Metric
+    metric: str
     figures: Mapping[str, Estimate]
     deviation: float | None
     baseline: str | None
@@ -115,12 +102,15 @@ def summarise(records: Iterable[Record], against: str | None = None) -> list[Sum
                 method=method,
                 n_labelled=round(_mean(runs, "n_labelled")),
                 metric=metric,
-                figures={name: _figure(name, list(runs.values())) for name in ("accuracy", "macro_f1", "micro_f1")}
-                | {"ece": _over_seeds("ece", list(runs.values()))},
+                figures={
+                    name: _figure(of, list(runs.values()))
+                    for name, of in METRICS.items()
+                    if all(name in run for run in runs.values())  # older records lack newer metrics
+                },
                 deviation=float(np.std(values, ddof=1)) if len(runs) > 1 else None,
                 baseline=baseline if pairs else None,
                 lacks=candidates[0] if candidates and baseline is None else None,
-                gain=_gain(metric, pairs) if pairs else None,
+                gain=_gain(METRICS[metric], pairs) if pairs else None,
                 any_seed=all(map(_is_any_seed, [*runs.values(), *(other for _, other in pairs)])),
                 fallback=reasons[0] if reasons else None,
                 n_fallbacks=len(reasons),
@@ -138,7 +128,7 @@ def sentences(summaries: Iterable[Summary]) -> list[str]:
     summaries = list(summaries)
     said = [f"{s.name}: {s.fallback}" for s in summaries if s.fallback]
     said += filter(None, map(sentence, summaries))
-    if any(s.figures["macro_f1"].rows is None and s.figures["macro_f1"].n > 1 for s in summaries):
+    if any(s.figures["accuracy"].rows is None and s.figures["accuracy"].n > 1 for s in summaries):
         said.append(
             "Intervals with ± count seeds alone (Student's t): those results are of an older version, which kept no "
             "predictions of rows."
@@ -156,7 +146,9 @@ def sentence(summary: Summary) -> str:
             f"{summary.method}: measured against nothing. For the difference from {summary.lacks} add it to "
             "--methods, or name another of the methods with --against."
         )
-    points = f"{abs(gain.mean) * 100:.1f} points" + (" of macro F1" if summary.metric == "macro_f1" else "")
+    points = f"{abs(gain.mean) * 100:.1f} points"
+    if summary.metric != "accuracy":
+        points += f" of {METRICS[summary.metric].label}"
     unit = "fold" if summary.split == CROSS_VALIDATION else "seed"
     seeds = f"one {unit}" if gain.n == 1 else f"{gain.n} {unit}s"
     rows = f"{gain.rows} rows" if gain.rows is not None else ""
@@ -172,11 +164,6 @@ def sentence(summary: Summary) -> str:
         f"{summary.method}: {points} {_side(gain.mean)} {summary.baseline} "
         f"(95% interval {sizes[0]:.1f} to {sizes[1]:.1f}, {seen}{another})."
     )
-
-
-def metric_of(task: str) -> Metric:
-    """Return what the paper judges a task by; accuracy for tables."""
-    return TASKS[task].metric if task in TASKS else "accuracy"
 
 
 def _pairs(runs: Mapping[int, Record], others: Mapping[int, Record]) -> list[Pair]:
@@ -203,37 +190,39 @@ def _is_any_seed(record: Record) -> bool:
     return bool(record.get("any_seed", whole and method_named(record["method"]).deterministic))
 
 
-def _figure(name: Literal["accuracy", "macro_f1", "micro_f1"], runs: Sequence[Record]) -> Estimate:
+def _figure(metric: Metric, runs: Sequence[Record]) -> Estimate:
     """Return the mean of a figure with its interval over seeds and rows, or over seeds where rows are not known."""
-    mean = float(np.mean([run[name] for run in runs]))
-    spread = _spread([_of_rows(name, run) for run in runs], runs)
-    if spread is None and len(runs) == 1 and name != "macro_f1" and runs[0].get("n_test"):
+    values = [run[metric.name] for run in runs]
+    spread = _spread([_of_rows(metric, run) for run in runs], runs)
+    if spread is None and len(runs) == 1 and metric.is_share and runs[0].get("n_test"):
         spread = Spread(0.0, np.inf, runs[0]["n_test"])  # all that Wilson needs of a single run
     if spread is None:
-        return _over_seeds(name, runs)
-    return (around if name == "macro_f1" else wilson)(mean, spread, len(runs))
+        return Estimate.of(values, _shared(runs[0]))
+    return (wilson if metric.is_share else around)(float(np.mean(values)), spread, len(runs))
 
 
 def _gain(metric: Metric, pairs: Sequence[Pair]) -> Estimate:
-    gains = [one[metric] - other[metric] for one, other in pairs]
+    gains = [one[metric.name] - other[metric.name] for one, other in pairs]
     values = [_difference(_of_rows(metric, one), _of_rows(metric, other)) for one, other in pairs]
     spread = _spread(values, [one for one, _ in pairs])
     if spread is None:
-        return Estimate.of(gains, SHARED if pairs[0][0]["split"] == CROSS_VALIDATION else 0.0)
+        return Estimate.of(gains, _shared(pairs[0][0]))
     return around(float(np.mean(gains)), spread, len(pairs))
 
 
-def _over_seeds(name: str, runs: Sequence[Record]) -> Estimate:
-    return Estimate.of([run[name] for run in runs], SHARED if runs[0]["split"] == CROSS_VALIDATION else 0.0)
+def _shared(run: Record) -> float:
+    return SHARED if run["split"] == CROSS_VALIDATION else 0.0
 
 
-def _of_rows(name: str, run: Record) -> NDArray[np.float64] | None:
+def _of_rows(metric: Metric, run: Record) -> NDArray[np.float64] | None:
     """Return what each row contributes to a figure of a run; None where the record does not know."""
+    if metric.of_rows is None:
+        return None
     try:
         truth, predicted = unpack(run["truth"]), unpack(run["predicted"])
     except (KeyError, ValueError, TypeError):
         return None
-    return OF_ROWS[name](truth, predicted) if len(truth) == len(predicted) > 0 else None
+    return metric.of_rows(truth, predicted) if len(truth) == len(predicted) > 0 else None
 
 
 def _difference(one: NDArray[np.float64] | None, other: NDArray[np.float64] | None) -> NDArray[np.float64] | None:

@@ -1,17 +1,35 @@
-"""Records as JSON Lines: one run a line, written as it ends; several processes may share a file."""
+"""The folder of a comparison, and the file of records in it: one run a line, written as it ends.
+
+A record is what a run leaves, a dictionary that JSON can hold. Several processes may share a file.
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
+import tempfile
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from filelock import FileLock, Timeout
+from numpy.typing import NDArray
 
-from ganbert.compare.runs import Record, Run, key_of
 from ganbert.errors import InputError
+
+if TYPE_CHECKING:
+    from ganbert.compare.runs import Run
+
+RESULTS, COMMANDS = "results.jsonl", "commands.txt"
+FILES = (RESULTS, COMMANDS, "curve.png", "curve.svg", "report.html", "summary.md")
+"""All that a comparison leaves."""
+
+Record = dict[str, Any]
 
 FILE_LOCK = "file.lock"
 BEGINNING = b'{"task": '
@@ -110,3 +128,56 @@ class Results:
     def _release(self, key: str, lock: FileLock) -> None:
         lock.release()
         (self._claims / f"{key}.lock").unlink(missing_ok=True)
+
+
+def key_of(identity: Record) -> str:
+    """Return a short name of a run, or of its record."""
+    names = ("task", "split", "data", "method", "budget", "seed", "encoder", "balanced", "precision", "settings")
+    text = json.dumps({name: identity[name] for name in names}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def pack(ids: NDArray[np.int64]) -> str:
+    """Return class ids of many rows as a short text: 7,500 rows of 20 classes take 8 kB at most.
+
+    It is base64 of what zlib makes of little-endian 32-bit integers.
+    """
+    return base64.b64encode(zlib.compress(ids.astype("<i4").tobytes(), 9)).decode()
+
+
+def unpack(text: str) -> NDArray[np.int64]:
+    """Return the class ids; `ValueError` if the text holds none."""
+    try:
+        return np.frombuffer(zlib.decompress(base64.b64decode(text, validate=True)), "<i4").astype(np.int64)
+    except zlib.error as error:
+        raise ValueError(f"no packed class ids: {error}") from error
+
+
+def check_folder(folder: Path, inputs: Iterable[Path]) -> None:
+    """Refuse a folder that cannot be used; leaves nothing.
+
+    Args:
+        folder: of the results; it need not exist.
+        inputs: tables that are read.
+
+    Raises:
+        InputError: it cannot be written to, one of its files would replace a table, or files of these names are there
+            that are not of a comparison.
+    """
+    try:
+        there = [folder / name for name in FILES if (folder / name).exists()]
+        place = next(place for place in (folder, *folder.parents, Path()) if place.exists())
+        if not place.is_dir():
+            raise InputError("is a file; --output names a folder", path=place)
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise InputError(f"cannot be written to ({error.strerror}): name another --output", path=folder) from error
+    for file in there:
+        if not file.is_file():
+            raise InputError("is no file: name another --output folder", path=file)
+        if any(table.exists() and table.samefile(file) for table in inputs):
+            raise InputError("is a table to read and would be replaced: name another --output folder", path=file)
+        if folder / RESULTS not in there:
+            problem = f"is not of a comparison, as there is no {RESULTS} beside it: name another --output folder"
+            raise InputError(problem, path=file)

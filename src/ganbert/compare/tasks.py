@@ -1,28 +1,40 @@
-"""The paper's six tasks: where their rows come from, and the settings that the paper gives each."""
+"""The paper's tasks: where their rows come from, and the settings that the paper gives each.
+
+To add a task, add an entry to `TASKS`; another package offers one by an entry point of the group `ganbert.tasks`.
+Importing this module is cheap: commands list the tasks before they import what reads rows.
+"""
 
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-import datasets
-import huggingface_hub
-from datasets import ClassLabel, Dataset, concatenate_datasets, load_dataset
-
-from ganbert.data.rows import TableOptions, read_rows
 from ganbert.errors import InputError
-from ganbert.labels import label_text
-from ganbert.model.encoders import hub_is_out_of_reach
-from ganbert.storage.folders import scratch
+from ganbert.plugins import Registry
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 DATA_ROOT = "GANBERT_DATA"
 """Environment variable that names the folder of local copies."""
 
-Metric = Literal["accuracy", "macro_f1"]
+QUOTED = re.compile(r"(writes in|writes:|wrote:|says:|said:|^In article|^Quoted from|^\||^>)")
+"""What a line of a quote in a post looks like to scikit-learn."""
+
+
+class Home(Protocol):
+    """Where the rows of a task are published, with a name for people."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    def load(self, part: Literal["train", "test"]) -> Dataset:
+        """Return one part with the columns `text`, perhaps `text_pair`, and `label` as text."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +71,10 @@ class Hub:
 
     def load(self, part: Literal["train", "test"]) -> Dataset:
         """Return one part with the columns `text`, perhaps `text_pair`, and `label` as text."""
+        from datasets import ClassLabel, load_dataset
+
+        from ganbert.labels import label_text
+
         with _hub_or_cache():
             rows = load_dataset(self.name, self.config, split=getattr(self, part), revision=self.revision)
         names = {self.text: "text", self.text_pair: "text_pair", self.label: "label"}
@@ -72,7 +88,15 @@ class Hub:
 
 @contextmanager
 def _hub_or_cache() -> Iterator[None]:
-    """Keep `datasets` from trying for half a minute where the Hub is out of reach: it looks into its cache at once."""
+    """Keep `datasets` from trying for half a minute where the Hub is out of reach: it looks into its cache at once.
+
+    It has no argument for that, and reads the environment only when it is imported.
+    """
+    import datasets
+    import huggingface_hub
+
+    from ganbert.model.hub import hub_is_out_of_reach
+
     modules: tuple[Any, ...] = (datasets.config, huggingface_hub.constants)
     before = [module.HF_HUB_OFFLINE for module in modules]
     try:
@@ -91,6 +115,7 @@ class TwentyNewsgroups:
 
     def load(self, part: Literal["train", "test"]) -> Dataset:
         """Return one part with the columns `text` and `label`."""
+        from datasets import Dataset
         from sklearn.datasets import fetch_20newsgroups
 
         posts = fetch_20newsgroups(subset=part, shuffle=False)
@@ -98,11 +123,15 @@ class TwentyNewsgroups:
 
 
 def strip_post(text: str) -> str:
-    """Take header, footer and quotes off a post, as `fetch_20newsgroups(remove=...)` does."""
-    from sklearn.datasets import _twenty_newsgroups as rules
+    """Take header, footer and quotes off a post.
 
-    body = rules.strip_newsgroup_footer(rules.strip_newsgroup_header(text))
-    return str(rules.strip_newsgroup_quoting(body)).strip()
+    The rules are those of scikit-learn's `fetch_20newsgroups(remove=...)`, which takes no posts of one's own.
+    """
+    _, _, body = text.partition("\n\n")
+    lines = body.strip().split("\n")
+    footer = next((i for i in reversed(range(len(lines))) if not lines[i].strip().strip("-")), 0)
+    kept = lines[:footer] if footer > 0 else body.split("\n")
+    return "\n".join(line for line in kept if not QUOTED.search(line)).strip()
 
 
 @dataclass(frozen=True)
@@ -112,7 +141,7 @@ class Task:
     Attributes:
         name: as in `ganbert curve NAME`.
         local, home: where its rows are.
-        metric: what the paper reports.
+        metric: what the paper reports, by its name in `METRICS`.
         max_length, epochs, learning_rate: what the paper trained with.
         budgets: label budgets of a curve, in percent of the training set.
         n_train: rows of the whole training set, which percentages refer to; None counts those at hand.
@@ -121,8 +150,8 @@ class Task:
 
     name: str
     local: Local
-    home: Hub | TwentyNewsgroups
-    metric: Metric = "accuracy"
+    home: Home
+    metric: str = "accuracy"
     max_length: int = 64
     epochs: float = 3.0
     learning_rate: float = 2e-5
@@ -140,6 +169,8 @@ class Task:
         Raises:
             InputError: they cannot be had; says what to do.
         """
+        from datasets import Dataset
+
         rows = self._load_home(part) if root is None else self._load_local(part, root)
         columns = rows.to_dict()
         if self.clean is not None:
@@ -149,6 +180,11 @@ class Task:
         return Dataset.from_dict(columns)
 
     def _load_local(self, part: Literal["train", "test"], root: Path) -> Dataset:
+        from datasets import Dataset
+
+        from ganbert.data.rows import TableOptions, TableUse, read_rows
+        from ganbert.storage.folders import scratch
+
         files = self.local.train if part == "train" else (self.local.test,)
         missing = [file for file in files if not (root / file).is_file()]
         if missing:
@@ -159,9 +195,9 @@ class Task:
             )
         with scratch() as workspace:
             options = TableOptions(label_column=self.local.label)
-            tables = [read_rows(root / file, options, "required", workspace).dataset for file in files]
+            tables = [TableUse(root / file, "required") for file in files]
             # In memory before the workspace goes.
-            return Dataset.from_dict(concatenate_datasets(tables).remove_columns("row").to_dict())
+            return Dataset.from_dict(read_rows(tables, options, workspace / "rows.arrow").with_labels().to_dict())
 
     def _load_home(self, part: Literal["train", "test"]) -> Dataset:
         try:
@@ -207,18 +243,28 @@ def _qc(name: str, column: str) -> Task:
     )
 
 
-TASKS = {
-    task.name: task
-    for task in (
-        _qc("qc-coarse", "coarse"),
-        _qc("qc-fine", "fine"),
-        Task("sst5", Local(("sst5/train.jsonl.gz",), "sst5/test.jsonl.gz"), Hub("SetFit/sst5", "label_text")),
-        _20n("20n", None),
-        _20n("20n-stripped", strip_post),
-        _mnli("matched"),
-        _mnli("mismatched"),
-    )
-}
+def _is_task(name: str, value: Any) -> Task:
+    if not isinstance(value, Task):
+        raise TypeError(f"{value!r} is no Task")
+    return value
+
+
+TASKS = Registry(
+    "ganbert.tasks",
+    {
+        task.name: task
+        for task in (
+            _qc("qc-coarse", "coarse"),
+            _qc("qc-fine", "fine"),
+            Task("sst5", Local(("sst5/train.jsonl.gz",), "sst5/test.jsonl.gz"), Hub("SetFit/sst5", "label_text")),
+            _20n("20n", None),
+            _20n("20n-stripped", strip_post),
+            _mnli("matched"),
+            _mnli("mismatched"),
+        )
+    },
+    _is_task,
+)
 """By name. 20 Newsgroups comes raw, and stripped of headers, footers and quotes, which give the group away."""
 
 
@@ -227,3 +273,8 @@ def task_named(name: str) -> Task:
     if name not in TASKS:
         raise InputError(f"no task {name!r}: choose one of {', '.join(TASKS)}")
     return TASKS[name]
+
+
+def metric_of(task: str) -> str:
+    """Return what the paper judges a task by; accuracy for tables, and for tasks that there are no more."""
+    return TASKS[task].metric if task in TASKS else "accuracy"

@@ -3,27 +3,49 @@
 from __future__ import annotations
 
 import math
-import uuid
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+import os
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from datasets import Dataset, concatenate_datasets
+from datasets import Dataset
 from numpy.typing import NDArray
 
-from ganbert.data.classes import Classes, look_alikes, most_frequent, ordered_labels
-from ganbert.data.rows import Rows, TableOptions, read_rows, require_same_columns, table_uses
+from ganbert.data.rows import LabelUse, Rows, TableOptions, TableUse, read_rows
 from ganbert.errors import InputError
-from ganbert.labels import UNLABELLED
+from ganbert.labels import UNLABELLED, Classes, look_alikes, most_frequent, ordered_labels
+from ganbert.storage.folders import scratch
 from ganbert.wording import counted, quoted, shown
 
 SEPARATOR = "\x1f"
+
+
+class ArrowTable(Protocol):
+    """A table in memory that exports Arrow data, as those of pandas, polars and pyarrow do."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Return the rows."""
+
+
+Table: TypeAlias = "str | os.PathLike[str] | Dataset | ArrowTable"
+"""A file, a folder of `datasets.Dataset.save_to_disk`, or a table in memory; the path `-` is standard input."""
+
+
+class _Folder:
+    """The temporary folder of a corpus, which goes when nothing needs the corpus any more."""
+
+    def __init__(self, made: ExitStack) -> None:
+        weakref.finalize(self, made.close)
+
+    def __reduce__(self) -> tuple[type[object], tuple[()]]:
+        return object, ()  # what another process gets does not own the folder
 
 
 @dataclass(frozen=True)
@@ -34,13 +56,14 @@ class Corpus:
         train: columns `text`, perhaps `text_pair`, and `label`: a class id, or -100 for an unlabelled row; perhaps
             `weight`, of the labelled rows in the cross-entropy, with mean 1.
         label_names: the k class names, in the order of their ids.
-        validation, test: like `train`; label -1 where no training row has that label.
+        validation, test: like `train`; labels that no training row has are ids from k on.
         n_skipped: rows dropped for want of text.
         n_blank: blank lines of text files that were passed over.
         notes: what a person should know of how the tables were read.
         files: the tables, all of them, as absolute paths without links.
         columns: names of the columns in the tables: `text`, `text_pair` where there is one, `label`.
         class_values: what a program calls the classes, if not by their names; kept in the model's configuration.
+        folder: holds the Arrow files as long as it lives.
     """
 
     train: Dataset
@@ -53,6 +76,7 @@ class Corpus:
     files: tuple[Path, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
     class_values: Mapping[str, Any] | None = None
+    folder: object = field(default=None, repr=False, compare=False)
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:
@@ -119,73 +143,121 @@ def corpus_of_texts(
 
 
 def read_corpus(
-    files: Sequence[Path],
-    options: TableOptions,
-    workspace: Path,
+    tables: Table | Sequence[Table] = (),
+    options: TableOptions | None = None,
     *,
-    labelled: Sequence[Path] = (),
-    unlabelled: Sequence[Path] = (),
-    validation: Path | None = None,
-    test: Path | None = None,
+    labelled: Table | Sequence[Table] = (),
+    unlabelled: Table | Sequence[Table] = (),
+    validation: Table | None = None,
+    test: Table | None = None,
 ) -> Corpus:
     """Read and check all tables of a run.
 
+        corpus = read_corpus(["messages.csv"], test="test.csv")
+        corpus = read_corpus([frame], TableOptions(text_column="body"))     # of pandas, polars, pyarrow or datasets
+
+    The texts are kept in a temporary folder, which is removed when the corpus goes.
+
     Args:
-        files: tables in which unlabelled rows have an empty label.
-        options: columns, encoding, and how to treat odd rows.
-        workspace: folder for Arrow files; it must outlive the corpus.
+        tables: tables in which unlabelled rows have an empty label.
+        options: columns, encoding, and how to treat odd rows; None takes the columns `text` and `label`.
         labelled: tables in which every row has a label.
         unlabelled: tables whose labels, if any, are not looked at.
         validation: table to choose the best checkpoint by.
         test: table to measure the finished model on.
 
     Raises:
-        InputError: something in them cannot be used; names file, row and column.
+        InputError: something in them cannot be used; names table, row and column. "table 2" is the second of `tables`.
     """
-    tables = [read_rows(path, options, use, workspace) for path, use in table_uses(files, labelled, unlabelled)]
-    require_same_columns([(table.path, table.has_pairs) for table in tables])
-    classes, notes = _classes(tables, options.normalize_labels)
-    train = concatenate_datasets([_with_label_ids(table, classes, options)[0] for table in tables])
-    held_out: dict[str, Dataset | None] = {"validation": None, "test": None}
-    for name, path in (("validation", validation), ("test", test)):
-        if path is None:
-            continue
-        table = read_rows(path, options, "required", workspace)
-        require_same_columns([(known.path, known.has_pairs) for known in (tables[0], table)])
-        if len(table.dataset) == 0:
-            raise InputError(f"the {name} file has no rows", path=path)
-        held_out[name], unseen = _with_label_ids(table, classes, options)
-        tables, notes = [*tables, table], [*notes, *(f"{path}: {note}" for note in unseen)]
+    options = options or TableOptions()
+    given = [
+        *_uses(tables, "optional", "table {}"),
+        *_uses(labelled, "required", "labelled table {}"),
+        *_uses(unlabelled, "ignored", "unlabelled table {}"),
+    ]
+    if not given:
+        raise InputError("no table to train on")
+    named = {"validation": validation, "test": test}
+    held_out = {name: _uses([table], "required", f"{name} table") for name, table in named.items() if table is not None}
+    with _temporary_folder() as (path, folder):
+        train = read_rows(given, options, path / "train.arrow")
+        classes, notes = _classes(train, options.normalize_labels)
+        parts, read = {"train": _with_class_ids(train, classes, options)[0]}, [train]
+        for name, uses in held_out.items():
+            rows = read_rows(uses, options, path / f"{name}.arrow", like=train)
+            if len(rows.texts) == 0:
+                raise InputError(f"the {name} table has no rows", path=uses[0].path)
+            parts[name], unseen = _with_class_ids(rows, classes, options)
+            read, notes = [*read, rows], [*notes, *unseen]
     columns = {"text": options.text_column, "label": options.label_column}
-    if tables[0].has_pairs:
+    if train.has_pairs:
         columns["text_pair"] = options.text_pair_column or "text_pair"
     return Corpus(
-        train,
-        classes.names,
-        **held_out,
-        n_skipped=sum(table.n_skipped for table in tables),
-        n_blank=sum(table.log.n_blank for table in tables),
-        notes=(*(note for table in tables for note in table.notes), *notes),
-        files=tuple(table.path.resolve() for table in tables if str(table.path) != "-"),  # standard input is no file
+        **parts,
+        label_names=classes.names,
+        n_skipped=sum(rows.n_skipped for rows in read),
+        n_blank=sum(rows.n_blank for rows in read),
+        notes=(*(note for rows in read for note in rows.notes), *notes),
+        files=tuple(table.path.resolve() for rows in read for table in rows.tables if table.is_file),
         columns=columns,
+        folder=folder,
     )
 
 
-def read_labelled(path: Path, options: TableOptions, label_names: Sequence[str], workspace: Path) -> Rows:
+@dataclass(frozen=True)
+class LabelledRows:
+    """Rows that all have a label, for classes that are known already.
+
+    Attributes:
+        dataset: columns `text`, perhaps `text_pair`, and `label`: a class id; labels that mean none of the k classes
+            have ids from k on.
+        n_skipped: rows dropped because they held no text.
+        n_blank: blank lines that were passed over.
+        notes: what a person should know of how the table was read.
+        folder: holds the Arrow file as long as it lives.
+    """
+
+    dataset: Dataset
+    n_skipped: int
+    n_blank: int
+    notes: tuple[str, ...]
+    folder: object = field(repr=False, compare=False)
+
+
+def read_labelled(table: Table, options: TableOptions, label_names: Sequence[str]) -> LabelledRows:
     """Read and check a table in which every row has a label, for classes that are already known.
 
-    Returns:
-        Rows with columns `text`, perhaps `text_pair`, and `label`, a class id; labels that mean none of the classes
-        have ids from k on, if `options.allow_unseen`, and are told in the log's notes.
-
     Raises:
-        InputError: something in it cannot be used; names file, row and column.
+        InputError: something in it cannot be used, or it has a label that means none of the classes, and
+            `options.allow_unseen` is not set; names table, row and column.
     """
-    table = read_rows(path, options, "required", workspace)
-    if len(table.dataset) == 0:
-        raise InputError("has no rows", path=path)
-    dataset, notes = _with_label_ids(table, Classes(label_names, options.normalize_labels), options)
-    return replace(table, dataset=dataset, log=replace(table.log, notes=[*table.log.notes, *notes]))
+    uses = _uses([table], "required", "table")
+    with _temporary_folder() as (path, folder):
+        rows = read_rows(uses, options, path / "rows.arrow")
+        if len(rows.texts) == 0:
+            raise InputError("has no rows", path=uses[0].path)
+        dataset, unseen = _with_class_ids(rows, Classes(label_names, options.normalize_labels), options)
+    return LabelledRows(dataset, rows.n_skipped, rows.n_blank, (*rows.notes, *unseen), folder)
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[tuple[Path, object]]:
+    """Yield a new folder and what it goes with; it goes at once where there is an error."""
+    with ExitStack() as stack:
+        path = stack.enter_context(scratch())
+        made = ExitStack()
+        yield path, _Folder(made)
+        made.push(stack.pop_all())
+
+
+def _uses(tables: Table | Sequence[Table], labels: LabelUse, name: str) -> list[TableUse]:
+    """Return how tables are read; `name` is what those in memory are called, with {} for their number."""
+    return [
+        TableUse(Path(table), labels)
+        if isinstance(table, str | os.PathLike)
+        else TableUse(Path(name.format(i)), labels, table)
+        for i, table in enumerate(tables if isinstance(tables, list | tuple) else [tables], 1)
+    ]
 
 
 def class_ids(dataset: Dataset) -> NDArray[np.int64]:
@@ -205,21 +277,18 @@ def whole_texts(dataset: Dataset) -> pa.ChunkedArray:
     return parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, pa.scalar(SEPARATOR, pa.large_string()))
 
 
-def _classes(tables: Sequence[Rows], normalize: bool) -> tuple[Classes, list[str]]:
+def _classes(rows: Rows, normalize: bool) -> tuple[Classes, list[str]]:
     """Return the classes that occur, and which spellings were merged; `InputError` if they are fewer than two."""
-    counts: Counter[str] = Counter()  # in the order of the rows
-    for table in tables:
-        counts.update(_label_counts(table))
-    groups = look_alikes(counts) if normalize else []
+    counts = rows.labels.counts
     notes, names = [], dict.fromkeys(counts)
-    for group in groups:
+    for group in look_alikes(counts) if normalize else []:
         name = most_frequent(group)
         ordered = {name: group[name], **group}
         notes.append(f"--normalize-labels: one class, named as the first: {shown(ordered, limit=5)}")
         for label in group:
             names.pop(label)
         names[name] = None
-    places = ", ".join(str(table.path) for table in tables)
+    places = ", ".join(str(table.path) for table in rows.tables)
     if not names:
         raise InputError(f"no labelled row in {places}: label at least two rows of different classes")
     if len(names) == 1:
@@ -229,50 +298,28 @@ def _classes(tables: Sequence[Rows], normalize: bool) -> tuple[Classes, list[str
     return Classes(ordered_labels(names), normalize), notes
 
 
-def _label_counts(table: Rows) -> dict[str, int]:
-    counted = pc.value_counts(table.dataset.data["label"])
-    return {pair["values"]: pair["counts"] for pair in counted.to_pylist() if pair["values"] is not None}
-
-
-def _with_label_ids(table: Rows, classes: Classes, options: TableOptions) -> tuple[Dataset, list[str]]:
-    """Replace labels by class ids, null by -100, labels that mean no class, where allowed, by ids from k on.
+def _with_class_ids(rows: Rows, classes: Classes, options: TableOptions) -> tuple[Dataset, list[str]]:
+    """Return rows with class ids: -100 for no label, from k on for labels that mean no class, where allowed.
 
     Returns:
         The rows, and what to say of the labels that mean no class.
     """
-    counts = _label_counts(table)
-    ids = {label: classes.id_of(label) for label in counts}
-    unseen = {label: counts[label] for label in sorted(counts) if ids[label] is None}
+    counts = rows.labels.counts
+    known = {label: i for label in counts if (i := classes.id_of(label)) is not None}
+    unseen = {label: counts[label] for label in sorted(counts.keys() - known.keys())}
     if unseen and not options.allow_unseen:
-        _refuse_unseen(table, classes, unseen, options.label_column)
-    ids |= {label: len(classes.names) + i for i, label in enumerate(unseen)}
-
-    def convert(part: pa.Table) -> pa.Table:
-        codes = part["label"].combine_chunks().dictionary_encode()  # few: no search through all classes for each batch
-        known = pa.array([ids[label] for label in codes.dictionary.to_pylist()], pa.int64())
-        labels = pc.fill_null(known.take(codes.indices), UNLABELLED)
-        return part.drop_columns(["label", "row"]).append_column("label", labels)
-
-    notes = [_unseen_note(classes, unseen)] if unseen else []
-    if len(table.dataset) == 0:
-        return Dataset(convert(table.dataset.data.table)), notes
-    name = uuid.uuid4().hex  # otherwise `convert` is pickled, with all classes, to name the result by its hash
-    rows = table.dataset.with_format("arrow").map(convert, batched=True, batch_size=10_000, new_fingerprint=name)
-    return rows.with_format(None), notes
-
-
-def _refuse_unseen(table: Rows, classes: Classes, unseen: Iterable[str], column: str) -> None:
-    cells = table.dataset.data["label"]
-    index = pc.index(pc.is_in(cells, value_set=pa.array(list(unseen), pa.string())), True).as_py()
-    label = cells[index].as_py()
-    like = classes.like(label)
-    hint = f"; it looks like {quoted(like)}: --normalize-labels takes it for that" if like else ""
-    raise InputError(
-        f"label {label!r} is in no training row (--allow-unseen counts such rows as errors){hint}",
-        path=table.path,
-        row=table.dataset.data["row"][index].as_py(),
-        column=column,
-    )
+        label = next(label for label in counts if label in unseen)
+        like = classes.like(label)
+        hint = f"; it looks like {quoted(like)}: --normalize-labels takes it for that" if like else ""
+        raise InputError(
+            f"label {label!r} is in no training row (--allow-unseen counts such rows as errors){hint}",
+            path=rows.tables[0].path,
+            row=rows.labels.first[label],
+            column=options.label_column,
+        )
+    ids = known | {label: len(classes.names) + i for i, label in enumerate(unseen)}
+    notes = [f"{rows.tables[0].path}: {_unseen_note(classes, unseen)}"] if unseen else []
+    return rows.with_labels([ids[label] for label in counts]), notes
 
 
 def _unseen_note(classes: Classes, unseen: Mapping[str, int]) -> str:

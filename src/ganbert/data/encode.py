@@ -14,26 +14,20 @@ import transformers
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
-from ganbert.model.tokenizers import TextCounts, n_unknown, unknown_id
+from ganbert.data.tokens import TokenFormat, Tokens
+from ganbert.model.tokenizers import TextCounts
 from ganbert.storage.disk import sync
 from ganbert.storage.folders import scratch
 
-_FORMAT = 2
+_FORMAT = 3
 """Of the kept files: to be counted up where their columns change."""
 
 _GIVEN = {"label": "labels", "weight": "sample_weights"}
 """Columns that are no text, and what the model calls them."""
 
 
-def tokenize(
-    tokenizer: PreTrainedTokenizerBase, texts: list[str], text_pairs: list[str] | None, max_length: int
-) -> dict[str, list[list[int]]]:
-    """Return the tokenizer's columns (`input_ids`, `attention_mask`, ...), unpadded and cut at `max_length` tokens."""
-    return dict(tokenizer(texts, text_pairs, truncation=True, max_length=max_length, padding=False))
-
-
 def encode(
-    dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int, *, progress: bool = False
+    dataset: Dataset, tokenizer: PreTrainedTokenizerBase, *, progress: bool = False
 ) -> tuple[Dataset, TextCounts]:
     """Tokenise a corpus part, or map what an earlier run made of the same texts into memory.
 
@@ -42,30 +36,24 @@ def encode(
 
     Args:
         dataset: columns `text`, perhaps `text_pair`, `label`, perhaps `weight`.
-        tokenizer: the encoder's.
-        max_length: tokens kept of a row.
+        tokenizer: the encoder's; its `model_max_length` is where texts are cut.
         progress: show a progress bar.
 
     Returns:
-        The tokenizer's columns with `labels`, `sample_weights` if there is a `weight`, and `length` (tokens of each
-        row), and how many rows were cut and how many are mostly unknown tokens.
+        The columns of `Tokens`, without padding, with `length` (tokens of each row), `labels`, and `sample_weights` if
+        there is a `weight`; and how many rows were cut and how many are mostly unknown tokens.
     """
-    unknown = unknown_id(tokenizer)
-    n_special = tokenizer.num_special_tokens_to_add("text_pair" in dataset.column_names)
+    tokens = Tokens.of(tokenizer)
 
-    def convert(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
-        columns: dict[str, list[Any]] = tokenize(tokenizer, batch["text"], batch.get("text_pair"), max_length)
-        columns["length"] = [len(ids) for ids in columns["input_ids"]]
-        columns["unknown"] = [bool(n_unknown([ids], unknown, n_special)) for ids in columns["input_ids"]]
-        columns["cut"] = [False] * len(batch["text"])
-        # Only a row that fills the limit can have been longer.
-        for i in (i for i, length in enumerate(columns["length"]) if length >= max_length):
-            pair = batch["text_pair"][i] if "text_pair" in batch else None
-            columns["cut"][i] = len(tokenizer(batch["text"][i], pair, verbose=False)["input_ids"]) > max_length
-        return columns
+    def convert(batch: dict[str, list[str]]) -> dict[str, list[Any]]:
+        ids, counts = tokens.counted(batch["text"], batch.get("text_pair"))
+        others = [0] * (counts.n - 1)  # what was counted in a batch stands in its first row
+        lengths = [len(row) for row in ids["input_ids"]]
+        return {**ids, "length": lengths, "cut": [counts.n_cut, *others], "unknown": [counts.n_unknown, *others]}
 
-    texts = dataset.select_columns([name for name in dataset.column_names if name not in _GIVEN])
-    key = _fingerprint(texts, tokenizer, max_length)
+    names = [name for name in dataset.column_names if name in _GIVEN]
+    texts, given = dataset.remove_columns(names), dataset.select_columns(names).with_format("arrow")[:]
+    key = _fingerprint(texts, tokenizer, tokens.format)
     progress_bar = "Tokenising" if progress else None
 
     def mapped(file: Path | None) -> Dataset:
@@ -81,8 +69,8 @@ def encode(
 
     encoded = _cached(key, len(texts), mapped)
     counts = TextCounts(len(encoded), int(sum(encoded["cut"])), int(sum(encoded["unknown"])))
-    given = Dataset.from_dict({_GIVEN[name]: dataset[name][:] for name in dataset.column_names if name in _GIVEN})
-    return datasets.concatenate_datasets([encoded.remove_columns(["cut", "unknown"]), given], axis=1), counts
+    beside = Dataset(given.rename_columns([_GIVEN[name] for name in names]))
+    return datasets.concatenate_datasets([encoded.remove_columns(["cut", "unknown"]), beside], axis=1), counts
 
 
 def _cached(key: str, n_rows: int, make: Callable[[Path | None], Dataset]) -> Dataset:
@@ -117,9 +105,9 @@ def _read(file: Path, n_rows: int) -> Dataset | None:
     return found if len(found) == n_rows else None
 
 
-def _fingerprint(texts: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int) -> str:
+def _fingerprint(texts: Dataset, tokenizer: PreTrainedTokenizerBase, token_format: TokenFormat) -> str:
     """Return a hash of all that token ids depend on."""
-    digest = hashlib.sha256(f"{_FORMAT} {transformers.__version__} {type(tokenizer)} {max_length}".encode())
+    digest = hashlib.sha256(f"{_FORMAT} {transformers.__version__} {type(tokenizer)} {token_format}".encode())
     settings = {**tokenizer.init_kwargs, "vocabulary": tokenizer.get_vocab()}
     if tokenizer.is_fast:
         # Its rules, but for the two that each call sets.

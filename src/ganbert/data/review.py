@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
@@ -11,9 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import Dataset
 
-from ganbert.data.classes import look_alikes
 from ganbert.data.corpus import SEPARATOR, Corpus, class_ids, whole_texts
-from ganbert.labels import UNLABELLED, is_word_for_none
+from ganbert.labels import NUMBER, UNLABELLED, is_word_for_none, look_alikes
 from ganbert.wording import counted, quoted, shown, told_apart
 
 _MANY_CLASSES = 20
@@ -21,7 +19,6 @@ _LONG_LABEL = 60  # characters
 _ID_SHARE = 0.8  # classes per labelled row, from which on labels are hardly classes
 _SAMPLE = 10_000  # texts that are looked at where "mostly" is the question
 _NUMBER_OR_CODE = r"^\s*[!-~]*[0-9][!-~]*\s*$"  # one word of ASCII with a digit: 17, 3.5, 2020-01-31, MSG-0017
-_NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?")
 
 
 def describe(corpus: Corpus) -> list[str]:
@@ -125,7 +122,7 @@ def _slips_of_names(counts: Mapping[str, int]) -> Iterator[str]:
 
 def _equal_numbers(counts: Mapping[str, int]) -> list[dict[str, int]]:
     groups: dict[Decimal, dict[str, int]] = {}
-    for label in filter(_NUMBER.fullmatch, counts):
+    for label in filter(NUMBER.fullmatch, counts):
         groups.setdefault(Decimal(label), {})[label] = counts[label]
     return [group for group in groups.values() if len(group) > 1]
 

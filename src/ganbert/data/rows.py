@@ -1,25 +1,29 @@
-"""One table as checked rows: text, perhaps a second text, perhaps a label, on disk and mapped into memory."""
+"""Tables as checked rows, in one pass: texts go to an Arrow file, labels become numbers, odd rows are refused by place.
+
+What becomes of the labels, once all of them are known, is the business of `corpus`.
+"""
 
 from __future__ import annotations
 
 import itertools
-import json
 import os
-import uuid
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from ganbert.data.table_readers import ReadLog, nested_rows
+from ganbert.data.cells import label_texts, plain_cells, refuse_rows, text_columns
+from ganbert.data.formats import FORMATS, format_of
+from ganbert.data.formats.base import ReadLog
 from ganbert.data.tables import read_chunks
 from ganbert.errors import InputError
-from ganbert.labels import label_text, look_alike_key
-from ganbert.wording import printable
+from ganbert.labels import UNLABELLED, label_text, look_alike_key
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -56,9 +60,11 @@ class TableOptions:
     normalize_labels: bool = False
     format: str = "csv"
 
-    def chunks(self, path: Path, log: ReadLog) -> Iterator[pa.Table]:
-        """Yield the table at `path`, read as these options say."""
-        return read_chunks(path, encoding=self.encoding, delimiter=self.delimiter, format=self.format, log=log)
+    def chunks(self, path: Path, log: ReadLog, content: Any = None) -> Iterator[pa.Table]:
+        """Yield the table at `path`, or its content if that is in memory, read as these options say."""
+        return read_chunks(
+            path, content=content, encoding=self.encoding, delimiter=self.delimiter, format=self.format, log=log
+        )
 
     def label_reader(self) -> Callable[[object], str | None]:
         """Return what makes a label of a cell: `label_text`, and None for labels that mean "no label"."""
@@ -73,67 +79,131 @@ class TableOptions:
 
 
 @dataclass(frozen=True)
-class Rows:
-    """The rows of one table.
+class TableUse:
+    """A table of a run.
 
     Attributes:
-        path: the table.
-        dataset: columns `text`, `text_pair` if there are pairs, `label` (text, null where unlabelled), `row` (1-based).
-        n_skipped: rows dropped because they held no text.
-        log: what reading it left out or decided.
+        path: where it is; of a table in memory, what messages call it.
+        labels: "optional" (training: unlabelled rows are meant), "required" (each row needs one) or "ignored".
+        content: the table itself, if it is in memory.
     """
 
     path: Path
-    dataset: Dataset
+    labels: LabelUse
+    content: Any = None
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file or a folder, neither in memory nor standard input."""
+        return self.content is None and str(self.path) != "-"
+
+
+class Labels:
+    """The labels of rows, each row's as a number: they count from 0 in the order in which labels first occur.
+
+    Attributes:
+        counts: rows of each label, in that order.
+        first: the row, counted from 1, in which each label stands first.
+    """
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+        self.first: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}
+        self._rows = [np.empty(0, dtype=np.int32)]  # 4 bytes a row; -1 is no label
+
+    def add(self, labels: pa.Array, rows: NDArray[np.int64]) -> None:
+        """Append labels, null for none, that stand in these rows of their table."""
+        encoded = labels.dictionary_encode()
+        local = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        numbers = np.full(len(encoded.dictionary) + 1, -1, dtype=np.int32)  # the last one is that of no label
+        for i, at, n in zip(*np.unique(local, return_index=True, return_counts=True), strict=True):
+            if i >= 0:
+                label = encoded.dictionary[int(i)].as_py()
+                numbers[i] = self._numbers.setdefault(label, len(self._numbers))
+                self.counts[label] = self.counts.get(label, 0) + int(n)
+                self.first.setdefault(label, int(rows[at]))
+        self._rows.append(numbers[local])
+
+    def replaced(self, values: Sequence[Any], none: Any, kind: pa.DataType) -> pa.Array:
+        """Return [n] what `values` has for the label of each row, `none` for no label; as many values as `counts`."""
+        numbers = np.concatenate(self._rows)
+        return pa.array([*values, none], kind).take(pa.array(np.where(numbers < 0, len(values), numbers)))
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The checked rows of one table, or of several one after another.
+
+    Attributes:
+        tables: which.
+        texts: columns `text`, and `text_pair` if there are pairs, mapped from an Arrow file.
+        labels: of the rows.
+        n_skipped: rows dropped because they held no text.
+        n_blank: blank lines of text files that were passed over.
+        notes: what a person should know of how the tables were read.
+    """
+
+    tables: tuple[TableUse, ...]
+    texts: Dataset
+    labels: Labels
     n_skipped: int
-    log: ReadLog
+    n_blank: int
+    notes: tuple[str, ...]
 
     @property
     def has_pairs(self) -> bool:
         """Whether a row is a pair of texts."""
-        return "text_pair" in self.dataset.column_names
+        return "text_pair" in self.texts.column_names
 
-    @property
-    def notes(self) -> list[str]:
-        """What a person should know of how the table was read."""
-        return [f"{self.path}: {note}" for note in self.log.notes]
+    def with_labels(self, ids: Sequence[int] | None = None) -> Dataset:
+        """Return the rows with a column `label`: its text, null for none; or what `ids` has for each, -100 for none."""
+        if ids is None:
+            labels = self.labels.replaced(list(self.labels.counts), None, pa.string())
+        else:
+            labels = self.labels.replaced(ids, UNLABELLED, pa.int64())
+        return self.texts.add_column("label", labels)
 
 
-def read_rows(path: Path, options: TableOptions, label_use: LabelUse, workspace: Path) -> Rows:
-    """Read and check a table, a chunk at a time, into an Arrow file under `workspace`.
+def read_rows(tables: Sequence[TableUse], options: TableOptions, target: Path, like: Rows | None = None) -> Rows:
+    """Read and check tables, a chunk at a time.
 
     Args:
-        path: the table.
-        options: its columns and how to treat odd rows.
-        label_use: "optional" (training: unlabelled rows are meant), "required" (each row needs one) or "ignored".
-        workspace: folder for the Arrow file; it must outlive the rows.
+        tables: where they are, and what their labels are for.
+        options: their columns and how to treat odd rows.
+        target: the Arrow file to make; it must outlive the rows.
+        like: rows of the same run: these tables must hold pairs if those are pairs.
 
     Raises:
-        InputError: the table cannot be read, or a cell is not what it should be; names file, row and column.
+        InputError: a table cannot be read, or a cell is not what it should be; names table, row and column.
     """
     from datasets import Dataset  # here, because predicting reads tables without it
 
-    target = workspace / f"{uuid.uuid4().hex}.arrow"
-    n_skipped, log = 0, ReadLog()
-    chunks = _checked_chunks(path, options, label_use, log)
-    first = next(chunks)
-    with pa.OSFile(str(target), "wb") as sink, pa.ipc.new_stream(sink, first.schema) as writer:
-        for chunk in itertools.chain([first], chunks):
-            if chunk.schema != first.schema:
-                row = chunk["row"][0].as_py()
-                raise InputError("the text pair column comes or goes here", path=path, row=row)
-            kept = chunk.filter(pc.not_equal(chunk["text"], ""))
-            n_skipped += len(chunk) - len(kept)
-            writer.write_table(kept)
-    return Rows(path, Dataset.from_file(str(target)), n_skipped, log)
-
-
-def table_uses(
-    files: Sequence[Path], labelled: Sequence[Path], unlabelled: Sequence[Path]
-) -> list[tuple[Path, LabelUse]]:
-    """Return the training tables of a run, in the order they are read, and how the labels of each are used."""
-    uses: list[tuple[Path, LabelUse]] = [(path, "optional") for path in files]
-    return uses + [(path, "required") for path in labelled] + [(path, "ignored") for path in unlabelled]
+    labels, n_skipped, n_blank, notes = Labels(), 0, 0, list[str]()
+    pairs = [] if like is None else [(like.tables[0].path, like.has_pairs)]
+    with ExitStack() as stack:
+        sink, writer = stack.enter_context(pa.OSFile(str(target), "wb")), None
+        for table in tables:
+            log, row, names = ReadLog(), 1, list[str]()
+            for columns in _checked_chunks(table, options, log):
+                cells = columns.pop("label")
+                if names and names != list(columns):
+                    raise InputError("the text pair column comes or goes here", path=table.path, row=row)
+                if not names:
+                    names = list(columns)
+                    pairs.append((table.path, "text_pair" in names))
+                    require_same_columns(pairs)
+                keep = pc.not_equal(columns["text"], "").combine_chunks()
+                kept = pa.table(columns).filter(keep)
+                if writer is None:
+                    writer = stack.enter_context(pa.ipc.new_stream(sink, kept.schema))
+                writer.write_table(kept)
+                labels.add(cells.filter(keep), row + np.flatnonzero(keep))
+                n_skipped += len(keep) - len(kept)
+                row += len(keep)
+            n_blank += log.n_blank
+            notes += [f"{table.path}: {note}" for note in log.notes]
+    return Rows(tuple(tables), Dataset.from_file(str(target)), labels, n_skipped, n_blank, tuple(notes))
 
 
 def check_tables(
@@ -151,16 +221,22 @@ def check_tables(
     Raises:
         InputError: what `read_corpus` would raise for a missing file or column, an unknown format, a damaged beginning.
     """
-    uses = table_uses(files, labelled, unlabelled)
-    uses += [(path, "required") for path in (validation, test) if path is not None]
+    held_out = [path for path in (validation, test) if path is not None]
+    uses: tuple[tuple[Sequence[Path], LabelUse], ...] = (
+        (files, "optional"),
+        (labelled, "required"),
+        (unlabelled, "ignored"),
+        (held_out, "required"),
+    )
     pairs: list[tuple[Path, bool]] = []
-    for path, use in uses:
+    for table in (TableUse(path, labels) for paths, labels in uses for path in paths):
+        path = table.path
         is_pipe = os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))  # of impossible names too
         if is_pipe or str(path) == "-":
             continue
-        with closing(_checked_chunks(path, options, use, ReadLog())) as chunks:
-            names = [chunk.column_names for chunk in itertools.islice(chunks, 2)]  # the end of a small table is seen
-        pairs.append((path, "text_pair" in names[0]))
+        with closing(_checked_chunks(table, options, ReadLog())) as chunks:
+            begin = list(itertools.islice(chunks, 2))  # the end of a small table is seen
+        pairs.append((path, "text_pair" in begin[0]))
         require_same_columns(pairs)
 
 
@@ -173,28 +249,27 @@ def require_same_columns(pairs: Sequence[tuple[Path, bool]]) -> None:
 
 
 def _checked_chunks(
-    path: Path, options: TableOptions, label_use: LabelUse, log: ReadLog
-) -> Generator[pa.Table, None, None]:
+    table: TableUse, options: TableOptions, log: ReadLog
+) -> Generator[dict[str, pa.ChunkedArray], None, None]:
     """Yield the checked columns of each chunk; a row to be skipped has the empty string as its text."""
-    first_row, label_column_seen, label = 1, label_use == "ignored", options.label_column
-    as_label = options.label_reader()
-    for chunk in options.chunks(path, log):
+    path, first_row, label, as_label = table.path, 1, options.label_column, options.label_reader()
+    is_needed, is_seen = table.labels == "required", table.labels == "ignored"
+    for chunk in options.chunks(path, log, table.content):
         columns = text_columns(chunk, options, path, first_row)
         columns["label"] = pa.nulls(len(chunk), pa.string())
-        if label in chunk.column_names and label_use != "ignored":
-            if label_use == "required" and not label_column_seen and first_row > 1:  # JSON Lines without it so far
+        if label in chunk.column_names and table.labels != "ignored":
+            if is_needed and not is_seen and first_row > 1:  # JSON Lines without it so far
                 raise InputError(NO_LABEL, path=path, row=1, column=label)
-            label_column_seen = True
-            cells = _plain_cells(chunk, label, "a label is one word or number, not {}", path, first_row)
+            is_seen = True
+            cells = plain_cells(chunk, label, "a label is one word or number, not {}", path, first_row)
             columns["label"] = label_texts(cells, path, first_row, label, as_label)
-        elif not label_column_seen and not _may_get_columns(path):
+        elif not is_seen and not (table.content is None and _may_get_columns(path, options.format)):
             break
-        if label_use == "required" and label_column_seen:
-            _refuse(columns["label"].is_null(), NO_LABEL, path, first_row, label)
-        columns["row"] = pa.array(range(first_row, first_row + len(chunk)), pa.int64())
-        yield pa.table(columns)
+        if is_needed and is_seen:
+            refuse_rows(columns["label"].is_null(), NO_LABEL, path, first_row, label)
+        yield columns
         first_row += len(chunk)
-    if not label_column_seen:
+    if not is_seen:
         raise InputError(
             "no such column (--label-column names it; a file without labels is given with --unlabeled)",
             path=path,
@@ -202,114 +277,6 @@ def _checked_chunks(
         )
 
 
-def _may_get_columns(path: Path) -> bool:
+def _may_get_columns(path: Path, format: str) -> bool:
     """Whether a later chunk can have columns that the first one lacks: JSON objects have the keys they have."""
-    return path.name.lower().removesuffix(".gz").endswith((".jsonl", ".ndjson", ".json")) or str(path) == "-"
-
-
-def text_columns(chunk: pa.Table, options: TableOptions, path: Path, first_row: int) -> dict[str, pa.ChunkedArray]:
-    """Return the column `text`, and `text_pair` if there is one; rows to be skipped have the empty string in `text`.
-
-    Raises:
-        InputError: a column is missing or holds no text, or a text is empty and `skip_empty` is not set.
-    """
-    columns = {"text": _texts(chunk, options.text_column, path, first_row, options.skip_empty)}
-    pair_column = options.text_pair_column or ("text_pair" if "text_pair" in chunk.column_names else None)
-    if pair_column is not None:
-        columns["text_pair"] = _texts(chunk, pair_column, path, first_row, options.skip_empty)
-        columns["text"] = pc.if_else(pc.equal(columns["text_pair"], ""), "", columns["text"])
-    return columns
-
-
-def _texts(chunk: pa.Table, column: str, path: Path, first_row: int, skip_empty: bool) -> pa.ChunkedArray:
-    if column not in chunk.column_names:
-        found = ", ".join(map(repr, chunk.column_names)) or "none"
-        raise InputError(f"no such column; the columns here are {found}", path=path, column=column)
-    cells = _plain_cells(chunk, column, "holds {}, not text", path, first_row)
-    texts = _as_text(cells)
-    if texts is None:
-        raise InputError(f"holds {cells.type}, not text", path=path, row=first_row, column=column)
-    empty = pc.equal(pc.utf8_trim_whitespace(texts), "")
-    if not skip_empty:
-        _refuse(empty, "empty text (--skip-empty drops and counts such rows)", path, first_row, column)
-    return pc.if_else(empty, "", texts)
-
-
-def _as_text(cells: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    """Return cells as text, "" where there is none; None for bytes and other types that are none."""
-    is_bytes = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
-    if any(is_kind(cells.type) for is_kind in is_bytes):
-        return None
-    with suppress(pa.ArrowException):
-        return pc.fill_null(cells.cast(pa.string()), "")
-    return None
-
-
-def label_texts(
-    cells: pa.ChunkedArray,
-    path: Path,
-    first_row: int,
-    column: str,
-    as_label: Callable[[object], str | None] = label_text,
-) -> pa.Array:
-    """Return labels as text, null where a cell has none: `as_label` of each value, called once for equal ones.
-
-    Raises:
-        InputError: a cell is no label.
-    """
-    try:
-        codes = cells.combine_chunks().dictionary_encode()
-        # numpy keeps single and half floats, whose shortest digits are those in the file
-        is_float = pa.types.is_floating(codes.dictionary.type)
-        values = codes.dictionary.to_numpy(zero_copy_only=False) if is_float else codes.dictionary.to_pylist()
-    except (pa.ArrowException, ValueError, OverflowError):
-        raise InputError(f"holds {cells.type}, not labels", path=path, row=first_row, column=column) from None
-    texts: list[str | None] = []
-    for position, value in enumerate(values):
-        try:
-            texts.append(as_label(value))
-        except (TypeError, ValueError) as error:
-            row = first_row + pc.index(codes.indices, position).as_py()
-            raise InputError(str(error), path=path, row=row, column=column) from None
-    return pa.array(texts, pa.string()).take(codes.indices)
-
-
-def _plain_cells(chunk: pa.Table, column: str, refusal: str, path: Path, first_row: int) -> pa.ChunkedArray:
-    """Return a column without lists and objects: a list of one text, as some tools write labels, is that text.
-
-    Raises:
-        InputError: another list, or an object; `refusal` is the message, with {} for its type.
-    """
-    cells = chunk[column]
-    if isinstance(cells.type, pa.BaseExtensionType):
-        cells = pa.chunked_array([part.storage for part in cells.chunks], cells.type.storage_type)
-    if pa.types.is_dictionary(cells.type):
-        cells = cells.cast(cells.type.value_type)
-    is_nested = pa.types.is_nested(cells.type)
-    rows = range(len(cells)) if is_nested else nested_rows(chunk.schema.field(column))
-    if not rows:
-        return cells
-    values: list[Any] = cells.to_pylist()
-    for row in rows:
-        value = values[row] if is_nested else json.loads(values[row])
-        if value is not None and not (isinstance(value, list) and len(value) == 1 and isinstance(value[0], str)):
-            raise InputError(refusal.format(_kind(value)), path=path, row=first_row + row, column=column)
-        values[row] = value and value[0]
-    return pa.chunked_array([pa.array(values, pa.string())])
-
-
-def _kind(value: Any) -> str:
-    """Return the type of a list or object in a few words."""
-    try:
-        kind = printable(pa.array([value]).type)
-    except (pa.ArrowException, OverflowError):  # kinds mixed inside
-        kind = "list<...>" if isinstance(value, list) else "struct<...>"
-    kind = kind if len(kind) <= 40 else f"{kind[:36]}...>"
-    return f"{kind} of length {len(value)}" if isinstance(value, list) else kind
-
-
-def _refuse(wrong: pa.ChunkedArray, message: str, path: Path, first_row: int, column: str) -> None:
-    """Raise for the first row in which `wrong` is true."""
-    index = pc.index(wrong, True).as_py()
-    if index >= 0:
-        raise InputError(message, path=path, row=first_row + index, column=column)
+    return not path.is_dir() and FORMATS[format_of(path, format)].late_columns

@@ -4,8 +4,7 @@
         for chunk in read_chunks(Path("in.csv")):
             out.write(chunk)
 
-The path `-` is standard input or output. The last lines of this module are the table of formats; a new format is one
-entry there.
+The path `-` is standard input or output. The formats themselves are listed in `ganbert.data.formats`.
 """
 
 from __future__ import annotations
@@ -15,23 +14,17 @@ import os
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self, cast
+from typing import IO, Any, Self, cast
 
 import pyarrow as pa
 
-from ganbert.data.formats.columnar import ParquetWriter, read_folder, read_parquet
-from ganbert.data.formats.delimited import read_csv, read_tsv, read_unicode_text
-from ganbert.data.formats.delimited_writers import CsvWriter, TsvWriter
-from ganbert.data.formats.excel import ExcelWriter, read_excel
-from ganbert.data.formats.json_tables import JsonArrayWriter, JsonLinesWriter, read_json_array, read_json_lines
-from ganbert.data.table_readers import ReadLog, Source
-from ganbert.data.table_text import STANDARD, Dialect, is_gzip, one_line
-from ganbert.data.table_writers import Writer
+from ganbert.data.formats import FORMATS, STANDARD, Dialect, Reader, endings, format_of
+from ganbert.data.formats.base import ReadLog, Source, is_gzip, reason
 from ganbert.errors import InputError, RunError
 from ganbert.storage.disk import part_file
 
@@ -41,6 +34,7 @@ CHUNK_ROWS = 4096
 def read_chunks(
     path: Path,
     *,
+    content: Any = None,
     encoding: str = "utf-8",
     delimiter: str | None = None,
     format: str = "csv",
@@ -57,6 +51,7 @@ def read_chunks(
 
     Args:
         path: the table; `-` is standard input.
+        content: the table itself, if it is in memory; `path` is then what messages call it.
         encoding: of text formats; a byte order mark of UTF-16 goes before the default.
         delimiter: between the cells of CSV, one character or "tab"; None is a comma, or what the header shows.
         format: of standard input, an ending without its dot.
@@ -69,54 +64,46 @@ def read_chunks(
     """
     source = Source(path, encoding, chunk_rows, delimiter, log if log is not None else ReadLog())
     try:
-        if path != STANDARD and not path.exists():
-            raise source.error("no such file or folder")
-        read = read_folder if path != STANDARD and path.is_dir() else _FORMATS[format_of(path, format)].read
-        for chunk in read(source):
+        for chunk in _reader(source, content, format)(source):
             if (name := _repeated(chunk.column_names)) is not None:
                 raise source.error("more than one column has this name", column=name)
             yield chunk.replace_schema_metadata(None)  # it describes the table in its file, not what becomes of it
     except InputError:
         raise
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise source.error(f"not an intact gzip file: {one_line(error)}") from error
+        raise source.error(f"not an intact gzip file: {reason(error)}") from error
     except (OSError, pa.ArrowException, ValueError, OverflowError, RecursionError) as error:
-        raise source.error(f"cannot be read: {one_line(error)}") from error
+        raise source.error(f"cannot be read: {reason(error)}") from error
 
 
-def format_of(path: Path, format: str = "csv") -> str:
-    """Return the ending that names the format of a file, without .gz; `format` is that of standard input and output.
+def _reader(source: Source, content: Any, format: str) -> Reader:
+    if content is None and source.path != STANDARD and not source.path.exists():
+        raise source.error("no such file or folder")
+    if content is None and (source.path == STANDARD or not source.path.is_dir()):
+        return FORMATS[format_of(source.path, format)].reader
+    from ganbert.data.formats import columnar  # here: it is slow to import, and few tables need it
 
-    Raises:
-        InputError: there is no such format.
-    """
-    if path == STANDARD:
-        if f".{format}" not in _FORMATS:
-            raise InputError(f"no table format is called {format!r}; there are {', '.join(e[1:] for e in _FORMATS)}")
-        return f".{format}"
-    name = path.name.lower().removesuffix(".gz")
-    for ending in _FORMATS:
-        if name.endswith(ending):
-            return ending
-    raise InputError(f"no table format has this ending; there are {_ENDINGS}", path=path)
+    return columnar.read_folder if content is None else partial(columnar.read_memory, content)
 
 
 def is_text_format(path: Path, format: str = "csv") -> bool:
     """Whether a table written to `path` is text that people read."""
-    return _FORMATS[format_of(path, format)].is_text
+    return FORMATS[format_of(path, format)].is_text
 
 
 def check_ending(path: Path, format: str = "csv") -> None:
     """Raise InputError if no table can be written to `path`: an ending of no known format, a folder, or a device."""
     if path != STANDARD and path.is_dir():
-        raise InputError(f"a folder; tables are written to files that end in {_ENDINGS}", path=path)
-    if _FORMATS[format_of(path, format)].writer is None:
+        raise InputError(f"a folder; tables are written to files that end in {endings()}", path=path)
+    if FORMATS[format_of(path, format)].writer is None:
         raise InputError("tables are read from this format, but not written in it: write .xlsx or .csv", path=path)
     if path != STANDARD and path.exists() and not path.is_file():
         raise InputError("not an ordinary file (- writes to standard output)", path=path)
 
 
-def check_output(path: Path, *, inputs: Sequence[Path] = (), overwrite: bool = False, format: str = "csv") -> None:
+def check_table_output(
+    path: Path, *, inputs: Sequence[Path] = (), overwrite: bool = False, format: str = "csv"
+) -> None:
     """Raise InputError if a table must not be written to `path`: see `check_ending`, or something would be lost.
 
     Args:
@@ -161,7 +148,7 @@ class TableWriter:
         """Refuse a path that `check_ending` refuses; nothing is written before `with`."""
         check_ending(path, format)
         self.path, self._name = path, "standard output" if path == STANDARD else str(path)
-        self._format = _FORMATS[format_of(path, format)]
+        self._format = FORMATS[format_of(path, format)]
         self._dialect = dialect or self._format.dialect
         self._started = False
 
@@ -173,7 +160,7 @@ class TableWriter:
                 _standard_output() if self.path == STANDARD else part_file(self.path, follow_link=True)
             )
         except OSError as error:
-            raise InputError(f"cannot be written: {one_line(error)}", path=self.path) from error
+            raise InputError(f"cannot be written: {reason(error)}", path=self.path) from error
         if is_gzip(self.path):  # without name and time: the same rows are the same bytes
             packed = gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0)
             file = self._stack.enter_context(cast("IO[bytes]", packed))
@@ -221,7 +208,7 @@ class TableWriter:
         except BrokenPipeError:  # whoever reads standard output has enough
             raise
         except (OSError, RunError, pa.ArrowException) as error:
-            raise RunError(f"{self._name}: cannot be written: {one_line(error)}") from error
+            raise RunError(f"{self._name}: cannot be written: {reason(error)}") from error
 
 
 @contextmanager
@@ -235,34 +222,3 @@ def _standard_output() -> Iterator[IO[bytes]]:
 
 def _repeated(names: list[str]) -> str | None:
     return next((name for name, times in Counter(names).items() if times > 1), None)
-
-
-@dataclass(frozen=True)
-class _Format:
-    """How tables of one format are read and written.
-
-    Attributes:
-        read: yields the chunks of a source.
-        writer: what writes chunks to a binary file; None if tables are only read.
-        dialect: how a new file is laid out.
-        is_text: whether people read it, so that figures are rounded.
-    """
-
-    read: Callable[[Source], Iterator[pa.Table]]
-    writer: Callable[[IO[bytes], Dialect], Writer] | None
-    dialect: Dialect = field(default_factory=Dialect)
-    is_text: bool = True
-
-
-_FORMATS = {
-    ".csv": _Format(read_csv, CsvWriter),
-    ".tsv": _Format(read_tsv, TsvWriter),
-    ".txt": _Format(read_unicode_text, CsvWriter, Dialect("\t", "utf-16-le", bom=True)),
-    ".jsonl": _Format(read_json_lines, JsonLinesWriter),
-    ".ndjson": _Format(read_json_lines, JsonLinesWriter),
-    ".json": _Format(read_json_array, JsonArrayWriter),
-    ".parquet": _Format(read_parquet, ParquetWriter, is_text=False),
-    ".xlsx": _Format(read_excel, ExcelWriter),
-    ".xls": _Format(read_excel, None),
-}
-_ENDINGS = f"{', '.join(_FORMATS)}, each also with .gz behind it"

@@ -1,8 +1,8 @@
-"""Texts to token ids, and token ids to padded batches of a few shapes."""
+"""Texts to token ids, and token ids to padded batches: one way for training and prediction. Imports no torch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from ganbert.model.tokenizers import TextCounts, check_makes_tokens, n_unknown, 
 from ganbert.storage.fields import is_whole, one_line
 
 if TYPE_CHECKING:
+    import torch
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerBase
 
@@ -138,6 +139,26 @@ class Tokens:
         return batch
 
 
+class Collator:
+    """Makes a batch of tokenised rows, padded to the longest of them: the `data_collator` of a trainer.
+
+    Args:
+        tokens: what made the rows.
+    """
+
+    def __init__(self, tokens: Tokens) -> None:
+        self.tokens = tokens
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
+        """Return what `Tokens.pad` returns, [b, t], and each other column of the rows, such as `labels`, [b]."""
+        import torch
+
+        columns = {name: [row[name] for row in rows] for name in rows[0]}
+        padded = self.tokens.pad(columns, range(len(rows)), max(map(len, columns["input_ids"])))
+        batch = {name: torch.from_numpy(column) for name, column in padded.items()}
+        return batch | {name: torch.tensor(cells) for name, cells in columns.items() if name not in batch}
+
+
 def rust_tokenizer(tokenizer: PreTrainedTokenizerBase) -> Tokenizer | None:
     """Return the Rust tokenizer behind one of transformers; None if there is none, or it is not all there is."""
     from transformers import PreTrainedTokenizerFast
@@ -216,6 +237,11 @@ def padded_length(length: int, longest: int | None = None) -> int:
     return rounded if longest is None else max(length, min(rounded, longest))
 
 
+def by_length(lengths: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the positions of rows, the shortest first, equally long ones in their order: neighbours pad little."""
+    return np.argsort(lengths, kind="stable")
+
+
 def length_batches(
     lengths: Sequence[int], rows_of: Callable[[int], int], longest: int | None = None
 ) -> Iterator[tuple[NDArray[np.int64], int]]:
@@ -228,7 +254,7 @@ def length_batches(
 
     Every batch is full but the last, which repeats rows up to a power of two, again to have few shapes.
     """
-    order = np.argsort(lengths, kind="stable")
+    order = by_length(lengths)
     end = len(order)
     while end > 0:
         length = padded_length(lengths[order[end - 1]], longest)

@@ -6,6 +6,7 @@ backend is one more entry. Each imports its libraries when it is first used, so 
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -46,9 +47,11 @@ class Backend(Protocol):
 
     def start_worker(self) -> None:
         """Prepare the calling thread, one of `workers`."""
+        return
 
     def stop_workers(self) -> None:
         """Undo what `start_worker` did to the process, in the thread that made the workers."""
+        return
 
     def __call__(self, batch: Batch) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """Return the probabilities [b, k] and the novelty [b], None without a fake class."""
@@ -60,8 +63,8 @@ class BackendEntry:
 
     Attributes:
         open: folder, its config.json, device, precision and threads (as for `Predictor.load`) to what computes it.
-        write: writes a model's files; takes the model, the config.json of the new folder, and the folder. None for the
-            kind that `ganbert train` leaves.
+        write: writes a model's files, named `model.*`; takes the model, the config.json of the new folder, and the
+            folder. None for the kind that `ganbert train` leaves.
         extra: the extra of the package that brings the libraries to open it; empty if a plain install does.
         libraries: modules that opening needs.
         libraries_to_write: modules that writing needs, beside those of training.
@@ -76,36 +79,21 @@ class BackendEntry:
     int8: bool = False
 
 
-def _open_torch(
-    folder: Path, config: dict[str, Any], device: str, precision: str, threads: int | None
-) -> tuple[Backend, Tokens]:
-    from ganbert.predict.torch_backend import open_torch
-
-    return open_torch(folder, device, precision, threads)
-
-
-def _open_onnx(
-    folder: Path, config: dict[str, Any], device: str, precision: str, threads: int | None
-) -> tuple[Backend, Tokens]:
-    from ganbert.predict.onnx_backend import OnnxModel
-
-    return OnnxModel(folder, config, device, precision, threads), exported_tokens(folder, config[EXPORT_KEY])
-
-
-def _write_onnx(model: GanBertForSequenceClassification, config: dict[str, Any], folder: Path) -> None:
-    from ganbert.predict.onnx_backend import write_onnx
-
-    write_onnx(model, config, folder)
+def _on_use(module: str, name: str) -> Callable[..., Any]:
+    """Return a function of a module that is imported when the function is first called."""
+    return lambda *arguments: getattr(importlib.import_module(module), name)(*arguments)
 
 
 TRAINED = "torch"
 """The backend of a folder that was not exported."""
 
 BACKENDS = {
-    TRAINED: BackendEntry(_open_torch, extra="train", libraries=("torch", "transformers")),
+    TRAINED: BackendEntry(
+        _on_use("ganbert.predict.torch_backend", "open_torch"), extra="train", libraries=("torch", "transformers")
+    ),
     EXPORT_KEY: BackendEntry(
-        _open_onnx,
-        _write_onnx,
+        _on_use("ganbert.predict.onnx_backend", "open_onnx"),
+        _on_use("ganbert.predict.onnx_backend", "write_onnx"),
         libraries=("onnxruntime",),
         libraries_to_write=("onnx", "onnxscript", "onnxruntime"),
         int8=True,

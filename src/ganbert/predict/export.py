@@ -38,11 +38,10 @@ def export_model(folder: Path, output: Path, format: str = "onnx", *, int8: bool
     _check_output(output)
     if read_folder(folder)[0] != TRAINED:
         raise InputError("is exported already; give the folder that ganbert train left", path=folder)
-    from ganbert.predict.torch_backend import load_model, load_model_tokenizer
+    from ganbert.predict.torch_backend import load_model
 
-    model = load_model(folder).train(False)
-    tokenizer = load_model_tokenizer(folder, model)
-    config = {**model.config.to_dict(), format: export_facts(tokenizer, int8=int8)}
+    model, tokenizer = load_model(folder)
+    config = {**model.train(False).config.to_dict(), format: export_facts(tokenizer, int8=int8)}
     with folders.claimed(output):
         _check_output(output)  # again, now that nobody else writes
         folders.remove(output, _of_killed_export(output))

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbert.data.tokens import Batch
+from ganbert.data.tokens import Batch, Tokens
 from ganbert.errors import InputError, RunError
+from ganbert.predict.backends import Backend, exported_tokens
 from ganbert.runtime import check_threads
 from ganbert.storage.fields import EXPORT_KEY, class_names, one_line
 from ganbert.storage.folders import MANIFEST, changed_weights
@@ -37,6 +38,9 @@ BATCH_TOKENS = 512
 OPSET = 20
 """The first with Gelu as one operator, and well served by onnxruntime."""
 
+SLOW_OPTIMIZERS = ["SkipLayerNormFusion"]
+"""Names of onnxruntime's; this one's kernel takes several times as long as the two that it joins."""
+
 _TOLERANCE = 1e-3
 """Largest difference between the probabilities of a graph and of torch; a greater one means a wrong translation."""
 
@@ -50,7 +54,7 @@ def _outputs(config: dict[str, Any]) -> list[str]:
     return ["probabilities", "novelty"][: 1 + config["adversarial"]]
 
 
-class OnnxModel:
+class OnnxModel(Backend):
     """The graph of an exported folder, on the processor.
 
     Args:
@@ -62,7 +66,6 @@ class OnnxModel:
         InputError: another device or precision is asked for, or the file cannot be opened.
     """
 
-    adversarial: bool
     batch_tokens = BATCH_TOKENS
 
     def __init__(
@@ -81,8 +84,7 @@ class OnnxModel:
             raise InputError(f"--precision {precision!r}: this model was exported in {own_precision}", path=folder)
         self.workers = threads or int(os.environ.get("OMP_NUM_THREADS", "").split(",")[0] or os.cpu_count() or 1)
         self.label_names = class_names(config["id2label"])
-        self.text_pairs: bool = config["text_pairs"]
-        self.adversarial = config["adversarial"]
+        self.text_pairs, self.adversarial = config["text_pairs"], config["adversarial"]
         if changed := changed_weights(folder):
             raise InputError(
                 f"is not as it was written: its checksum differs from that in {MANIFEST}", path=folder / changed[0]
@@ -90,12 +92,6 @@ class OnnxModel:
         self._session = _open(folder / MODEL_FILE)
         self._check_graph(folder / MODEL_FILE, _inputs(config), _outputs(config))
         self.description = f"cpu, ONNX {own_precision}, {self.workers} thread{'s' if self.workers > 1 else ''}"
-
-    def start_worker(self) -> None:
-        """Do nothing: a session has one thread for each call."""
-
-    def stop_workers(self) -> None:
-        """Do nothing."""
 
     def __call__(self, batch: Batch) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """Return the probabilities [b, k] and the novelty [b], None without a fake class."""
@@ -119,6 +115,13 @@ class OnnxModel:
             raise InputError(f"gives {width} classes, and config.json names {len(self.label_names)}", path=path)
 
 
+def open_onnx(
+    folder: Path, config: dict[str, Any], device: str, precision: str, threads: int | None
+) -> tuple[OnnxModel, Tokens]:
+    """Open an exported folder; the arguments and errors are those of `backends.open_folder`."""
+    return OnnxModel(folder, config, device, precision, threads), exported_tokens(folder, config[EXPORT_KEY])
+
+
 def _open(path: Path) -> Any:
     """Return the session that computes a graph."""
     if not path.is_file():
@@ -133,8 +136,7 @@ def _open(path: Path) -> Any:
             str(path),
             options,
             providers=["CPUExecutionProvider"],
-            # Its kernel is several times slower than an addition and the kernel for LayerNormalization.
-            disabled_optimizers=["SkipLayerNormFusion"],
+            disabled_optimizers=SLOW_OPTIMIZERS,
         )
     except Exception as error:  # onnxruntime's errors have no common class that is public
         raise InputError(f"cannot be opened as an ONNX model ({one_line(error)})", path=path) from error
@@ -218,6 +220,8 @@ def _translate(graph: nn.Module, example: Batch, config: dict[str, Any], path: P
                 verbose=False,
             )
             assert program is not None
+            for node in program.model.graph.all_nodes():
+                node.metadata_props.clear()  # stack traces, with paths of this machine
             program.save(path)
     except Exception as error:  # whatever the encoder does that has no translation
         kind = config["encoder"]["model_type"]

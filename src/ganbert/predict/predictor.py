@@ -1,4 +1,8 @@
-"""Texts to predictions, with a trained model."""
+"""Predictor: texts to predictions with a trained model of any backend; and `Predictions`, what comes out.
+
+Sorting by length, batching and threads are here. What computes a batch is a backend (`backends`), and tables are read
+and written in `files`.
+"""
 
 from __future__ import annotations
 
@@ -27,19 +31,20 @@ if TYPE_CHECKING:
     from ganbert.runtime import Compute
 
 WINDOW = 4096
-"""Rows looked at together: sorted by length in order to pad little, small enough to stream."""
+"""Rows that are sorted by length together: many enough to need little padding, few enough to stream."""
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model makes of n rows.
+    """What a model predicts for n texts.
 
     Attributes:
-        probabilities: [n, k] float32, p(y | x, y <= k); rows sum to 1.
-        novelty: [n] float32, the fake-class probability p(k+1 | x); None where the model has no such class.
-        label_names: the k class names.
-        n_cut: rows whose text was longer than the maximum length.
-        n_unknown: rows whose text is mostly tokens that the encoder does not know.
+        probabilities: [n, k] float32, p(y | x, y <= k), the probability of each class; rows sum to 1.
+        novelty: [n] float32, the fake-class probability p(k+1 | x), from 0 to 1: high where a text looks like none of
+            the training texts. None if the model has no fake class.
+        label_names: the k class names, in the order of the columns of `probabilities`.
+        n_cut: texts longer than the maximum length, which were cut.
+        n_unknown: texts that consist mostly of tokens the encoder does not know.
     """
 
     probabilities: NDArray[np.float32]
@@ -50,22 +55,26 @@ class Predictions:
 
     @property
     def counts(self) -> TextCounts:
-        """What became of the texts; `TextCounts.notes` says it in words."""
+        """How many texts were cut or unknown; `TextCounts.notes` puts it into words."""
         return TextCounts(len(self.probabilities), self.n_cut, self.n_unknown)
 
     @property
     def labels(self) -> list[str]:
-        """The most probable class of each row."""
+        """The n names of the most probable classes."""
         return [self.label_names[i] for i in self.probabilities.argmax(axis=1)]
 
     @property
     def confidence(self) -> NDArray[np.float32]:
-        """[n] probability of that class."""
+        """[n] float32, the probabilities of the most probable classes."""
         highest: NDArray[np.float32] = self.probabilities.max(axis=1)
         return highest
 
     def metrics(self, labels: Sequence[int] | NDArray[np.int64]) -> Metrics:
-        """Compare with the true classes of the rows, [n] ids; one of k or above is a class the model never saw."""
+        """Compare with the true classes.
+
+        Args:
+            labels: [n] class ids; k or above is a class that the model never saw, and counts as an error.
+        """
         from ganbert.metrics import classification_metrics
 
         return classification_metrics(np.asarray(labels, dtype=np.int64), self.probabilities, self.label_names)
@@ -78,9 +87,13 @@ class Predictor:
 
     Args:
         model: a trained model; it is not changed.
-        tokenizer: its tokenizer; its `model_max_length` is where texts are cut.
-        batch_size: rows computed at once; None is as many as are computed well, by their length.
-        compute: from `choose_compute`; None computes the model where and in the precision in which it is.
+        tokenizer: its tokenizer; texts are cut at its `model_max_length`.
+        batch_size: texts computed at once; None chooses a number that suits the length of the texts and the device.
+        compute: device, precision and threads, from `choose_compute`; None takes the model as it stands.
+
+    Attributes:
+        label_names: the k class names.
+        description: device, precision and threads, for a person.
     """
 
     def __init__(
@@ -111,17 +124,19 @@ class Predictor:
         precision: str = "auto",
         threads: int | None = None,
     ) -> Self:
-        """Open a model folder, of `ganbert train` or of `ganbert export`.
+        """Open a model folder that `ganbert train`, `ganbert export` or `GanBertClassifier.save` wrote.
 
         Args:
             folder: the model folder.
-            batch_size: rows computed at once; None is as many as are computed well, by their length.
-            device: as for `ganbert.runtime.choose_compute`.
-            precision: as for `ganbert.runtime.choose_compute`.
-            threads: as for `ganbert.runtime.choose_compute`.
+            batch_size: as for the class.
+            device: "auto" (an accelerator if there is one), "cpu", "cuda" or "mps"; an exported model runs on "cpu".
+            precision: "auto" (bfloat16 where the processor has it), "float32" or "bfloat16"; an exported model has the
+                precision in which it was exported.
+            threads: of the processor; None takes as many as are useful.
 
         Raises:
-            InputError: the folder holds no model that ganbert has trained, or it cannot be computed like that.
+            InputError: the folder holds no model of ganbert, a library is missing (the message names the extra), or the
+                device or precision is not available.
         """
         predictor, folder = cls.__new__(cls), Path(folder)
         backend, tokens = open_folder(folder, device, precision, threads)
@@ -133,15 +148,20 @@ class Predictor:
 
     @property
     def max_length(self) -> int | None:
-        """Tokens at which a text, or a pair of them, is cut; None is never."""
+        """Tokens at which a text, or a pair of texts, is cut; None if texts are never cut."""
         return self.tokens.format.max_length
 
     def predict(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> Predictions:
-        """Classify texts, or pairs of texts, in any number; the order of the results is that of the input.
+        """Classify any number of texts, or pairs of texts; the results are in the order of the input.
+
+        Args:
+            texts: n texts.
+            text_pairs: the n second texts, for a model that was trained on pairs.
 
         Raises:
-            InputError: the model was trained on pairs of texts and gets single ones, or the other way round, or one
-                string comes in place of a list.
+            InputError: the model was trained on pairs and gets single texts, or the other way round; the lengths
+                differ; or a string is given instead of a list.
+            RunError: the model gives nan.
         """
         if isinstance(texts, str) or isinstance(text_pairs, str):
             raise InputError("give a list of texts: one string would be taken for a list of its letters")
@@ -151,26 +171,21 @@ class Predictor:
             raise InputError("this model was trained on pairs of texts, and here are single ones (--text-pair-column)")
         if text_pairs is not None and not self.backend.text_pairs:
             raise InputError("this model was trained on single texts, and here are pairs (rename the column text_pair)")
-        k = len(self.label_names)
-        probabilities = np.empty((len(texts), k), dtype=np.float32)
-        novelty = np.empty(len(texts), dtype=np.float32) if self.backend.adversarial else None
-        counts = TextCounts()
+        parts = [self._rows(0)]
         for start in range(0, len(texts), WINDOW):
             window = slice(start, start + WINDOW)
-            pairs = None if text_pairs is None else text_pairs[window]
-            counts += self._predict_window(
-                texts[window], pairs, probabilities[window], None if novelty is None else novelty[window]
-            )
-        if not np.isfinite(probabilities).all():
-            raise RunError("the model gives probabilities that are no numbers (nan): it cannot be used")
-        return Predictions(probabilities, novelty, self.label_names, counts.n_cut, counts.n_unknown)
+            parts.append(self._predict_window(texts[window], None if text_pairs is None else text_pairs[window]))
+        return _joined(parts)
 
     def predict_rows(self, dataset: Dataset, *, progress: bool = False) -> Predictions:
         """Classify the rows of a data set.
 
         Args:
-            dataset: columns `text` and, perhaps, `text_pair`, as in `Corpus.test`.
-            progress: show a progress bar, on standard error if that is a terminal.
+            dataset: columns `text` and, for a model of pairs, `text_pair`, as in `Corpus.test`.
+            progress: show a progress bar, if standard error is a terminal.
+
+        Raises:
+            InputError, RunError: as `predict`.
         """
         from rich.console import Console
         from rich.progress import track
@@ -178,59 +193,69 @@ class Predictor:
         windows = range(0, len(dataset), WINDOW)
         console = Console(stderr=True)
         hidden = not (progress and console.is_terminal)
-        parts = [self.predict([], [] if self.backend.text_pairs else None)]
+        parts = [self._rows(0)]
         for start in track(windows, description="Testing", console=console, disable=hidden, transient=True):
             rows = dataset[start : start + WINDOW]
             parts.append(self.predict(rows["text"], rows.get("text_pair")))
-        novelty = [part.novelty for part in parts if part.novelty is not None]
-        return Predictions(
-            np.concatenate([part.probabilities for part in parts]),
-            np.concatenate(novelty) if novelty else None,
-            self.label_names,
-            sum(part.n_cut for part in parts),
-            sum(part.n_unknown for part in parts),
-        )
+        return _joined(parts)
 
     def measure(self, dataset: Dataset, *, progress: bool = False) -> Metrics:
-        """Predict labelled rows and compare: `predict_rows`, and the `metrics` of its result.
+        """Predict labelled rows with `predict_rows`, and compare with their labels.
 
         Args:
-            dataset: columns `text`, perhaps `text_pair`, and `label`, as in `Corpus.test`.
-            progress: show a progress bar, on standard error if that is a terminal.
+            dataset: columns `text`, `text_pair` for a model of pairs, and `label` (class ids), as in `Corpus.test`.
+            progress: show a progress bar, if standard error is a terminal.
+
+        Raises:
+            InputError, RunError: as `predict`.
         """
         return self.predict_rows(dataset, progress=progress).metrics(dataset.with_format("numpy")["label"][:])
 
-    def _predict_window(
-        self,
-        texts: Sequence[str],
-        pairs: Sequence[str] | None,
-        probabilities: NDArray[np.float32],
-        novelty: NDArray[np.float32] | None,
-    ) -> TextCounts:
-        """Fill `probabilities` and `novelty` for one window, in batches of similar length."""
+    def _predict_window(self, texts: Sequence[str], pairs: Sequence[str] | None) -> Predictions:
+        """Classify one window, in batches of similar length."""
         ids, counts = self.tokens.counted(texts, pairs)
+        predictions = self._rows(len(texts), counts.n_cut, counts.n_unknown)
 
         def compute(batch: tuple[NDArray[np.int64], int]) -> None:
             rows, length = batch
-            found, found_novelty = self.backend(self.tokens.pad(ids, rows, length))
-            probabilities[rows] = found
-            if novelty is not None and found_novelty is not None:
-                novelty[rows] = found_novelty
+            predictions.probabilities[rows], novelty = self.backend(self.tokens.pad(ids, rows, length))
+            if predictions.novelty is not None:
+                predictions.novelty[rows] = novelty
 
         lengths = [len(row) for row in ids["input_ids"]]
-        batches = list(length_batches(lengths, self._rows_of, self.tokens.format.max_length))
+        batches = list(length_batches(lengths, self._batch_rows, self.tokens.format.max_length))
         workers = min(self.backend.workers, len(batches))
         if workers == 1:  # a single batch is computed by all threads together
             for batch in batches:
                 compute(batch)
-            return counts
-        try:
-            with ThreadPoolExecutor(workers, initializer=self.backend.start_worker) as pool:
-                for _ in pool.map(compute, batches):
-                    pass
-        finally:
-            self.backend.stop_workers()
-        return counts
+        else:
+            try:
+                with ThreadPoolExecutor(workers, initializer=self.backend.start_worker) as pool:
+                    for _ in pool.map(compute, batches):
+                        pass
+            finally:
+                self.backend.stop_workers()
+        if not np.isfinite(predictions.probabilities).all():
+            raise RunError("the model gives probabilities that are no numbers (nan): it cannot be used")
+        return predictions
 
-    def _rows_of(self, length: int) -> int:
+    def _rows(self, n: int, n_cut: int = 0, n_unknown: int = 0) -> Predictions:
+        """Return predictions of n rows that are yet to be computed."""
+        probabilities = np.empty((n, len(self.label_names)), dtype=np.float32)
+        novelty = np.empty(n, dtype=np.float32) if self.backend.adversarial else None
+        return Predictions(probabilities, novelty, self.label_names, n_cut, n_unknown)
+
+    def _batch_rows(self, length: int) -> int:
         return self.batch_size or self.backend.batch_tokens // length
+
+
+def _joined(parts: list[Predictions]) -> Predictions:
+    """Return the predictions of several windows, one after the other."""
+    novelty = [part.novelty for part in parts if part.novelty is not None]
+    return Predictions(
+        np.concatenate([part.probabilities for part in parts]),
+        np.concatenate(novelty) if novelty else None,
+        parts[0].label_names,
+        sum(part.n_cut for part in parts),
+        sum(part.n_unknown for part in parts),
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from ganbert.model.encoders import load_tokenizer
 from ganbert.model.losses import fake_score
 from ganbert.model.modeling import GanBertForSequenceClassification, GanBertOutput
 from ganbert.model.tokenizers import usable_length
+from ganbert.predict.backends import Backend
 from ganbert.runtime import Compute, choose_compute
 from ganbert.storage.fields import one_line, read_config
 
@@ -29,13 +31,13 @@ MOST_WORKERS = 8
 """Batches computed at once on a processor; with more, they wait for each other in Python."""
 
 
-class TorchModel:
-    """Computes batches where and how `compute` says; the model it is given stays what it is.
+class TorchModel(Backend):
+    """A model, computed on the device and in the precision of `compute`. The model that it is given is not changed.
 
     Args:
         model: a trained model.
         compute: device, precision and threads; None takes the model as it stands. In bfloat16 the encoder is a copy
-            whose weights are cast once, the heads stay in float32.
+            whose weights are cast once; the heads stay in float32.
     """
 
     def __init__(self, model: GanBertForSequenceClassification, compute: Compute | None = None) -> None:
@@ -43,9 +45,8 @@ class TorchModel:
         if compute is None:
             compute = Compute(model.device.type, model.encoder.dtype == torch.bfloat16, torch.get_num_threads())
         self.module = _on(model, compute)
-        self.label_names: tuple[str, ...] = model.config.label_names
-        self.text_pairs: bool = model.config.text_pairs
-        self.adversarial: bool = model.config.adversarial
+        self.label_names, self.text_pairs = model.config.label_names, model.config.text_pairs
+        self.adversarial = model.config.adversarial
         self.description = str(compute)
         on_cpu = compute.device == "cpu"
         self.batch_tokens = CPU_TOKENS if on_cpu else ACCELERATOR_TOKENS
@@ -58,7 +59,7 @@ class TorchModel:
         torch.set_num_threads(self._threads // self.workers)
 
     def stop_workers(self) -> None:
-        """Give all threads back to the calling thread, and to those that come after it."""
+        """Give all threads back to the calling thread, and to those that are started after it."""
         torch.set_num_threads(self._threads)
 
     def inputs(self, batch: Batch) -> dict[str, Tensor]:
@@ -82,27 +83,20 @@ def figures(output: GanBertOutput) -> tuple[Tensor, Tensor | None]:
     return probabilities, fake_score(logits).sigmoid()
 
 
-def open_torch(folder: Path, device: str, precision: str, threads: int | None) -> tuple[TorchModel, Tokens]:
-    """Open a folder of `ganbert train`.
-
-    Args:
-        folder: the model folder.
-        device, precision, threads: as for `choose_compute`.
-
-    Raises:
-        InputError: the folder holds no model that ganbert has trained, or it cannot be computed like that.
-    """
+def open_torch(
+    folder: Path, config: dict[str, Any], device: str, precision: str, threads: int | None
+) -> tuple[TorchModel, Tokens]:
+    """Open a folder of `ganbert train`; the arguments and errors are those of `backends.open_folder`."""
     compute = choose_compute(device, precision, threads)
-    model = load_model(folder)
-    tokens = Tokens.of(load_model_tokenizer(folder, model))
-    return TorchModel(model, compute), tokens
+    model, tokenizer = load_model(folder)
+    return TorchModel(model, compute), Tokens.of(tokenizer)
 
 
-def load_model(folder: Path) -> GanBertForSequenceClassification:
-    """Open a model folder.
+def load_model(folder: Path) -> tuple[GanBertForSequenceClassification, PreTrainedTokenizerBase]:
+    """Open a folder of `ganbert train`: the model, and its tokenizer, which cuts texts where training did.
 
     Raises:
-        InputError: the folder holds no model that ganbert has trained.
+        InputError: the folder holds no model that ganbert has trained, files are missing, or they do not fit together.
     """
     try:
         kind = read_config(folder).get("model_type")
@@ -114,18 +108,9 @@ def load_model(folder: Path) -> GanBertForSequenceClassification:
         raise
     except Exception as error:  # of a wrong or hostile folder: whatever transformers meets in its files
         raise InputError(f"cannot be opened as a ganbert model ({one_line(error)})", path=folder) from error
-    return model
-
-
-def load_model_tokenizer(folder: Path, model: GanBertForSequenceClassification) -> PreTrainedTokenizerBase:
-    """Open the tokenizer of a model folder, which cuts texts where training did, and never beyond what fits.
-
-    Raises:
-        InputError: files are missing, or it does not fit the model.
-    """
     tokenizer = load_tokenizer(str(folder), model.encoder, what="model folder")
     tokenizer.model_max_length = usable_length(tokenizer, model.encoder, pairs=model.config.text_pairs)
-    return tokenizer
+    return model, tokenizer
 
 
 def _on(model: GanBertForSequenceClassification, compute: Compute) -> GanBertForSequenceClassification:
@@ -142,13 +127,13 @@ def _on(model: GanBertForSequenceClassification, compute: Compute) -> GanBertFor
 
 
 class Encoder:
-    """A pretrained encoder with its own pooling, `cls` where it states none.
+    """Texts to vectors, with a pretrained encoder and its own pooling (`cls` if it states none).
 
     Encoder("minilm", 64, choose_compute())(["where is my parcel?"])     # [1, 384]
 
     Args:
         name: a Hub name, a folder, or `minilm`.
-        max_length: tokens kept of a text.
+        max_length: tokens at which a text is cut.
         compute: device, precision and threads.
 
     Raises:
@@ -163,7 +148,7 @@ class Encoder:
 
     @torch.inference_mode()
     def __call__(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> NDArray[np.float32]:
-        """Return the vectors [n, d] of texts, or of pairs of texts."""
+        """Return the vectors [n, d] of n texts, or of n pairs of texts, in float32."""
         module = self._backend.module
         vectors = np.empty((len(texts), module.config.hidden_size), dtype=np.float32)
         ids = self._tokens(texts, pairs)

@@ -1,1 +1,1 @@
-"""The view of scikit-learn: an estimator, its folder without pickle, and folds that test on labelled rows."""
+"""scikit-learn: the estimator, its model folder, and folds that test on labelled rows only."""

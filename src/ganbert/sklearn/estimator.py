@@ -1,4 +1,7 @@
-"""GanBertClassifier: train and predict as scikit-learn does."""
+"""GanBertClassifier: training and prediction as a scikit-learn estimator.
+
+How it is stored in a model folder is in `folder`; how X and y are read, in `ganbert.data.arrays`.
+"""
 
 from __future__ import annotations
 
@@ -17,44 +20,59 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ganbert.data.arrays import corpus_of_arrays, labels_of, minus_one_slip, texts_of, weights_of
-from ganbert.errors import InputError
+from ganbert.errors import InputError, InterruptedRunError
 from ganbert.model.tokenizers import TextCounts
 from ganbert.predict.backends import TRAINED, read_folder
 from ganbert.predict.predictor import Predictions, Predictor
-from ganbert.predict.torch_backend import load_model, load_model_tokenizer
+from ganbert.predict.torch_backend import load_model
 from ganbert.runtime import Precision, choose_compute, drawn_seed, global_random_numbers_kept, quiet_libraries
 from ganbert.sklearn import folder as estimator_folder
 from ganbert.storage.folders import is_finished, is_unfinished, scratch
 from ganbert.storage.hub import check_repo_id, push_folder
 from ganbert.training.callbacks import LOG_FILE
 from ganbert.training.recipe import RECIPES, Recipe
-from ganbert.training.result import TrainingResult
-from ganbert.training.train import InterruptedRunError, say_on_stderr, train
+from ganbert.training.report import TrainingResult
+from ganbert.training.train import say_on_stderr, train
 
 _NOT_SAVED = ("output", "overwrite", "seed")
-"""Parameters that a saved classifier does not take along; as its seed it keeps the one that was drawn."""
+"""Parameters that are not saved; instead of `seed`, the seed that was used is."""
 
 
 class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """A text classifier for `Pipeline`, `cross_val_score` and `GridSearchCV`.
+    """A text classifier for scikit-learn: `Pipeline`, `cross_val_score`, `GridSearchCV`.
 
     classifier = GanBertClassifier(max_steps=200).fit(texts, labels)      # labels: None, -1 or nan where there is none
     classifier.predict(["where is my parcel?"])
     classifier.save("model"); GanBertClassifier.from_folder("model")      # no pickle; `ganbert predict` opens it, too
 
-    A text is a string, or a pair of strings (two columns). Parameters are named as the options of `ganbert train`;
-    those that are None leave the recipe's value alone, and `settings` sets any other field of the recipe. `seed` is a
-    number, or what scikit-learn calls a `random_state`: None draws another one in each fit. `overwrite=True` replaces a
-    model that `output` holds; otherwise that is refused. Cross-validation with unlabelled rows: `LabelledFolds`.
+    A text is a string, or a pair of strings (two columns). Parameters have the names and meanings of the options of
+    `ganbert train`. To cross-validate with unlabelled rows, use `LabelledFolds`.
+
+    Args:
+        encoder: a Hub name, a folder, or "minilm".
+        recipe: the method: "default", "paper", "code", "bert" or "bert-tuned", or a `Recipe`.
+        max_steps, epochs, batch_size, max_length, learning_rate, pooling: fields of the recipe, of which
+            `learning_rate` is the encoder's; None keeps the recipe's value.
+        seed: a number, or what scikit-learn calls a `random_state`; None draws another seed in each fit.
+        settings: further fields of the recipe, by name.
+        validation_fraction: share of the labelled rows, above 0 and below 1, that choose the best of several
+            checkpoints and are not learned from; None keeps the last one.
+        early_stopping: stop after this many validations without a better result; needs `validation_fraction`.
+        device: "auto" (an accelerator if there is one), "cpu", "cuda" or "mps".
+        precision: "auto" (bfloat16 where the processor has it), "float32" or "bfloat16".
+        threads: of the processor; None takes as many as are useful.
+        output: folder for the trained model, with log, plots and model card; None keeps no files.
+        overwrite: replace the model that `output` holds, which is refused otherwise.
+        progress: show progress bars and notes on standard error.
 
     Attributes:
         classes_: [k], the classes, sorted.
-        recipe_: the recipe as it was trained.
-        n_steps_: optimiser steps taken.
+        recipe_: the recipe that was used.
+        n_steps_: the number of optimiser steps.
         seed_: the seed that was used.
-        fallback_: why the recipe learned from labelled rows alone although it asks for more; None if it ran as asked.
-        n_cut_: training texts longer than the maximum length, which were cut.
-        warnings_: what the health watch had to say.
+        fallback_: why the recipe learned from labelled rows alone although it asks for more; None if it did not.
+        n_cut_: how many training texts were longer than the maximum length, and cut.
+        warnings_: the warnings of the health checks.
     """
 
     def __init__(
@@ -106,17 +124,19 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Train on texts, of which some have a label.
 
         Args:
-            X: n texts, or n pairs of texts. An empty text is refused here, and taken by `predict`.
-            y: n labels of one type; None, nan, NA, -1 (the number) or blank text for a text without one. "nan" in an
-                array of strings is none either, because NumPy writes nan like that.
+            X: n texts, or n pairs of texts. No text may be empty.
+            y: n labels of one type. A text has no label if its label is None, nan, NA, the number -1 or blank text; in
+                an array of strings also if it is "nan", because NumPy writes nan like that.
             sample_weight: n weights of the labelled rows in the cross-entropy (the teacher's, too), relative to their
-                mean. The other losses do not know them. A row of weight 0, labelled or not, is left out.
+                mean. The other losses ignore them. A row of weight 0, labelled or not, is left out.
 
         Warns:
-            UserWarning: the recipe learned from labelled rows alone, texts were cut, or labels look like slips.
+            UserWarning: the recipe learned from labelled rows alone, texts were cut, or labels look like mistakes.
 
         Raises:
-            ValueError: lengths differ, fewer than two classes are labelled, or a parameter cannot be used.
+            ValueError: lengths differ, fewer than two classes have labels, or a parameter is not valid. `InputError` is
+                a ValueError.
+            RunError: training failed, for example because a loss is no longer finite.
         """
         with contextlib.ExitStack() as stack:
             if not self.progress:
@@ -143,11 +163,11 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                     progress=self.progress,
                     say=_say if self.progress else _say_nothing,
                 )
-            except InterruptedRunError as error:  # no failed fit, after which a search would begin the next
+            except InterruptedRunError as error:  # not a failed fit, after which a grid search would go on
                 raise KeyboardInterrupt(error.signal_number) from error
             log = (output / LOG_FILE).read_text(encoding="utf-8").splitlines()
             predictor = Predictor(result.model, result.tokenizer, compute=compute)
-        # All at once: a fit that fails leaves the classifier of an earlier one as it was.
+        # All at once: a fit that fails leaves the classifier as an earlier fit left it.
         self.classes_, self.columns_, self.seed_ = classes, np.arange(len(classes)), seed
         self.recipe_, self.n_steps_, self.warnings_ = result.recipe, result.steps, result.warnings
         self.fallback_ = None if result.fallback is None else _words_of_python(result.fallback)
@@ -159,22 +179,29 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def predict(self, X: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:  # noqa: N803
-        """Return the [n] most probable classes."""
+        """Return the most probable class of each text: [n], in the type of `classes_`."""
         probabilities = self.predict_proba(X)
         return np.asarray(self.classes_[probabilities.argmax(axis=1)])
 
     def predict_proba(self, X: Sequence[Any] | NDArray[Any]) -> NDArray[np.float32]:  # noqa: N803
-        """Return the [n, k] probabilities of the classes, in the order of `classes_`."""
+        """Return the probabilities of the classes: [n, k] float32, columns in the order of `classes_`."""
         return self._predictions(X).probabilities[:, self.columns_]
 
     def novelty(self, X: Sequence[Any] | NDArray[Any]) -> NDArray[np.float32] | None:  # noqa: N803
-        """Return the [n] fake-class probabilities; None if the model was trained without unlabelled texts."""
+        """Return how much each text looks like none of the training texts.
+
+        Returns:
+            [n] float32, the fake-class probabilities, from 0 to 1; None if the model was trained without an adversary.
+        """
         return self._predictions(X).novelty
 
     def score(self, X: Sequence[Any], y: Sequence[Any], sample_weight: Any = None) -> float:  # noqa: N803
-        """Return the accuracy on the rows that have a label: cross-validation may put others into a test fold.
+        """Return the accuracy on the rows that have a label; unlabelled rows of a test fold are ignored.
 
-        scikit-learn's other scorers (`scoring="accuracy"`) count unlabelled rows as errors: use `LabelledFolds` there.
+        scikit-learn's scorers (`scoring="accuracy"`) count unlabelled rows as errors; use `LabelledFolds` with them.
+
+        Raises:
+            ValueError: no row has a label.
         """
         texts, pairs = texts_of(X, empty=True)
         rows, known = labels_of(y, len(texts))
@@ -185,13 +212,13 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return float(super().score(chosen, known, weights))
 
     def save(self, folder: str | Path) -> None:
-        """Write a model folder as `ganbert train` leaves it, with the parameters and what `fit` found; no pickle.
+        """Write a model folder like that of `ganbert train`, with the parameters and the attributes of `fit`.
 
         Args:
-            folder: does not exist yet, or is empty.
+            folder: a folder that does not exist or is empty.
 
         Raises:
-            InputError: there is something in the folder, or this classifier came from an exported model.
+            InputError: the folder is not empty, or this classifier was opened from an exported model.
             OSError: it cannot be written.
         """
         check_is_fitted(self, "predictor_")
@@ -229,16 +256,17 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         with scratch() as place:
             folder = place / repo_id.rpartition("/")[2]  # the model card names it
             self.save(folder)
-            return push_folder(folder, repo_id, token=token, private=private, message=message)
+            with contextlib.nullcontext() if self.progress else quiet_libraries():
+                return push_folder(folder, repo_id, token=token, private=private, message=message)
 
     @classmethod
     def from_folder(
         cls, folder: str | Path, *, device: str = "auto", precision: Precision = "auto", threads: int | None = None
     ) -> Self:
-        """Open what `save`, `ganbert train` or `ganbert export` left; it predicts, and can be fitted anew.
+        """Open a folder that `save`, `ganbert train` or `ganbert export` wrote; the result predicts, and can be fitted.
 
-        `classes_` are as they were in `fit`; a model of `ganbert train` knows them as text. What the folder does not
-        say, such as `recipe_` and `n_steps_`, is None.
+        `classes_` have the type they had in `fit`; those of `ganbert train` are text. What the folder does not say is
+        None: after `ganbert train`, for example, `recipe_` and `n_steps_`.
 
         Args:
             folder: the model folder.
@@ -247,7 +275,7 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             threads: as for the class.
 
         Raises:
-            InputError: the folder holds no model of ganbert, or it cannot be computed like that.
+            InputError: the folder holds no model of ganbert, or the device or precision is not available.
         """
         folder = Path(folder)
         with quiet_libraries(), _in_words_of_python():
@@ -255,19 +283,18 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             if backend != TRAINED:
                 predictor = Predictor.load(folder, device=device, precision=precision, threads=threads)
             else:
-                model = load_model(folder)
-                tokenizer = load_model_tokenizer(folder, model)
+                model, tokenizer = load_model(folder)
                 predictor = Predictor(model, tokenizer, compute=choose_compute(device, precision, threads))
             classes = estimator_folder.read_classes(folder, config, predictor.label_names)
             facts = estimator_folder.read_facts(folder, config)
-        known = cls._get_param_names()
+        known = cls().get_params(deep=False)
         given = {name: value for name, value in facts["params"].items() if name in known}
         seed = facts.get("seed")
         loaded: Any = cls(
             **given
             | {"seed": 0 if seed is None else seed, "device": device, "precision": precision, "threads": threads}
         )
-        # scikit-learn takes the columns for sorted; the ids of a model of `ganbert train` may be in another order.
+        # scikit-learn expects sorted classes; the ids of a model of `ganbert train` may be in another order.
         loaded.columns_ = np.argsort(classes, kind="stable")
         loaded.classes_ = classes[loaded.columns_]
         loaded.seed_, loaded.recipe_, loaded.n_steps_ = seed, facts.get("recipe"), facts.get("n_steps")
@@ -337,7 +364,7 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 @contextlib.contextmanager
 def _in_words_of_python() -> Iterator[None]:
-    """Let an `InputError` name parameters where it names options of the command."""
+    """Make an `InputError` name parameters instead of options of the command."""
     try:
         yield
     except InputError as error:
@@ -345,7 +372,7 @@ def _in_words_of_python() -> Iterator[None]:
 
 
 def _words_of_python(message: str) -> str:
-    """Return a message with parameters in place of options: `max_steps` for `--max-steps`."""
+    """Return a message with parameters instead of options: `max_steps` for `--max-steps`."""
     message = re.sub(r" \([^()]*--(normalize-labels|[a-z-]*-column)[^()]*\)", "", message)  # hints on tables
     names = {"set": "settings", "overwrite": "overwrite=True", "none-label": "None in place of"}
     return re.sub(
@@ -358,4 +385,4 @@ def _say(message: str) -> None:
 
 
 def _say_nothing(message: str) -> None:
-    """Keep to oneself what the command says."""
+    """Print nothing."""

@@ -1,4 +1,7 @@
-"""A fitted classifier as a model folder, without pickle: what `ganbert train` leaves, and what the estimator knows."""
+"""A fitted classifier as a model folder, without pickle: like that of `ganbert train`, plus parameters and attributes.
+
+The additions stand in config.json: parameters and attributes of the estimator, and the classes in their own type.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,8 @@ from ganbert.errors import InputError
 from ganbert.storage.folders import is_finished, is_unfinished, scratch
 from ganbert.training import run_folder
 from ganbert.training.callbacks import LOG_FILE
-from ganbert.training.model_card import write_model_card
-from ganbert.training.plots import plot_training
 from ganbert.training.recipe import Recipe
-from ganbert.training.result import TrainingResult
+from ganbert.training.report import TrainingResult, plot_training, write_model_card
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -28,11 +29,11 @@ if TYPE_CHECKING:
     from ganbert.model.modeling import GanBertForSequenceClassification
 
 FACTS_KEY, CLASSES_KEY = "estimator", "class_values"
-"""Entries of config.json, which an export keeps: parameters and what `fit` found; the classes in their own type."""
+"""Entries of config.json, which an export keeps."""
 
 
 def read_classes(folder: Path, config: Mapping[str, Any], label_names: Sequence[str]) -> NDArray[Any]:
-    """Return the classes of a model in the order of their ids: in their own type, or their names where it is not known.
+    """Return the classes of a model in the order of their ids: [k], in the type of `y`, or as text.
 
     Raises:
         InputError: config.json names other classes than the model has.
@@ -52,7 +53,7 @@ def read_classes(folder: Path, config: Mapping[str, Any], label_names: Sequence[
 
 
 def read_facts(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what `write_folder` was given as facts; only empty `params` if the folder is not of an estimator.
+    """Return the facts that `write_folder` was given; only empty `params` if no estimator wrote the folder.
 
     Raises:
         InputError: they are not what `write_folder` writes.
@@ -75,13 +76,13 @@ def write_folder(
     """Write a model folder, whole or not at all.
 
     Args:
-        folder: does not exist yet, or is empty.
-        model, tokenizer: what it is to hold.
-        facts: what config.json is to say of the estimator.
-        result, log: of the training, for model card and plots; None and nothing where they are not known.
+        folder: a folder that does not exist or is empty.
+        model, tokenizer: what to write.
+        facts: parameters and attributes of the estimator, for config.json.
+        result, log: of the training, for model card and plots; None and empty if they are not known.
 
     Raises:
-        InputError: there is something in the folder.
+        InputError: the folder is not empty.
         OSError: it cannot be written.
     """
     if is_finished(folder) or is_unfinished(folder):

@@ -13,18 +13,18 @@ from ganbert.data.arrays import labels_of
 
 
 class LabelledFolds(BaseCrossValidator):  # type: ignore[misc]
-    """A splitter that keeps every unlabelled row in training and tests on labelled rows only, stratified by class.
+    """A splitter that keeps all unlabelled rows in the training folds, and stratifies the labelled ones by class.
 
     cross_val_score(GanBertClassifier(), texts, labels, cv=LabelledFolds(5), scoring="neg_log_loss")
 
-    scikit-learn's own splitters put unlabelled rows into test folds. There they are of no use, and every scorer but
-    `GanBertClassifier.score` counts them as errors, or fails. `cross_val_predict` wants each row in one test fold, and
-    refuses a splitter that leaves rows out. No label is what `GanBertClassifier.fit` takes for none.
+    scikit-learn's own splitters put unlabelled rows into test folds. There they are useless, and every scorer except
+    `GanBertClassifier.score` fails on them or counts them as errors. `cross_val_predict` cannot be used with this
+    splitter, because it needs every row in a test fold. Which rows have no label: see `GanBertClassifier.fit`.
 
     Args:
-        n_splits: folds; at most as many as the largest class has labelled rows.
-        shuffle: draw the labelled rows of each fold at random.
-        random_state: seed of that, as elsewhere in scikit-learn.
+        n_splits: number of folds; at most as many as the largest class has labelled rows.
+        shuffle: assign labelled rows to folds at random.
+        random_state: seed for `shuffle`, as elsewhere in scikit-learn.
     """
 
     def __init__(
@@ -40,15 +40,15 @@ class LabelledFolds(BaseCrossValidator):  # type: ignore[misc]
         y: Any = None,
         groups: Any = None,
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Yield for each fold the positions of the training rows and of the test rows, both ascending.
+        """Yield the positions of the training rows and of the test rows of each fold, both in ascending order.
 
         Args:
-            X: not looked at.
-            y: [n] labels, of which some are missing.
-            groups: not used.
+            X: ignored.
+            y: [n] labels, of which some may be missing.
+            groups: ignored.
 
         Raises:
-            ValueError: `y` holds no labels, or no class has as many labelled rows as there are folds.
+            ValueError: no row has a label, or every class has fewer labelled rows than there are folds.
         """
         rows, known = labels_of(y)
         n = len(y)

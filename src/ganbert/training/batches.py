@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
+from ganbert.data.tokens import by_length
 from ganbert.runtime import own_rows
 from ganbert.training.recipe import Recipe
 
@@ -109,6 +110,6 @@ class BatchPlan(Sampler[list[int]]):
                 waiting = np.concatenate([waiting, again[~met], again[met]])
             window, waiting = stream.rows[waiting[: n * per_batch]], waiting[n * per_batch :]
             if sort:
-                window = window[np.argsort(self.lengths[window], kind="stable")]
+                window = window[by_length(self.lengths[window])]
             parts = window.reshape(n, per_batch)
             yield from parts[order.permutation(n)] if sort else parts

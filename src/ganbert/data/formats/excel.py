@@ -15,11 +15,9 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from ganbert.data.formats.cells import CellTable
-from ganbert.data.table_lines import CELL_BYTES, CHUNK_CHARACTERS
-from ganbert.data.table_readers import Source
-from ganbert.data.table_text import Dialect, one_line, to_json
-from ganbert.data.table_writers import with_columns
+from ganbert.data.formats import Dialect
+from ganbert.data.formats.base import CellTable, Source, reason, to_json, with_columns
+from ganbert.data.formats.lines import CELL_BYTES, CHUNK_CHARACTERS
 from ganbert.errors import RunError
 
 # What is read: the sheet is taken into memory whole, from its first cell in use to its last one.
@@ -67,7 +65,7 @@ def _rows(source: Source) -> Iterator[list[str]]:
         book = python_calamine.load_workbook(io.BytesIO(content))
         sheet = book.get_sheet_by_index(0)
     except (python_calamine.CalamineError, IndexError) as error:
-        raise source.error(f"does not open as a workbook of Excel: {one_line(error)}") from error
+        raise source.error(f"does not open as a workbook of Excel: {reason(error)}") from error
     if len(book.sheet_names) > 1:
         source.log.notes.append(f"of {len(book.sheet_names)} sheets the first is read, {sheet.name!r}")
     n_empty = 0
@@ -94,7 +92,7 @@ def _check_size(source: Source, content: bytes) -> None:
             sheets = [name for name in archive.namelist() if _SHEET.fullmatch(name)]
             extents = [_extent(archive.open(name)) for name in sheets]
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
-        raise source.error(f"does not open as a workbook of Excel: {one_line(error)}") from error
+        raise source.error(f"does not open as a workbook of Excel: {reason(error)}") from error
     if not sheets:
         raise source.error("does not open as a workbook of Excel: there is no sheet in it")
     for n_rows, n_columns in extents:

@@ -12,9 +12,17 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from ganbert.data.table_lines import BLANK, CELL_BYTES, CELL_CHARACTERS, CHUNK_CHARACTERS, LINE_CHARACTERS, Lines, Text
-from ganbert.data.table_readers import Source, mark_nested
-from ganbert.data.table_text import Dialect, EncodedFile, to_json
+from ganbert.data.formats import Dialect
+from ganbert.data.formats.base import EncodedFile, Source, mark_nested, to_json
+from ganbert.data.formats.lines import (
+    BLANK,
+    CELL_BYTES,
+    CELL_CHARACTERS,
+    CHUNK_CHARACTERS,
+    LINE_CHARACTERS,
+    Lines,
+    Text,
+)
 from ganbert.errors import InputError
 
 _BLANKS = re.compile(rf"[{BLANK}]*")
@@ -42,15 +50,15 @@ def _tables(source: Source, objects: Iterator[_Found], if_empty: str) -> Iterato
         chunk.append(item)
         size = n_characters - begin + CELL_BYTES * len(columns) * len(chunk)
         if len(chunk) == source.chunk_rows or size > CHUNK_CHARACTERS:
-            yield _table(source, chunk, columns)
+            yield table_of_objects(source, chunk, columns)
             chunk, begin = [], n_characters
     if chunk:
-        yield _table(source, chunk, columns)
+        yield table_of_objects(source, chunk, columns)
     elif not columns:
         raise source.error(if_empty)
 
 
-def _table(source: Source, chunk: list[dict[str, Any]], columns: Iterable[str]) -> pa.Table:
+def table_of_objects(source: Source, chunk: list[dict[str, Any]], columns: Iterable[str]) -> pa.Table:
     """Return objects as a table; a column of strings says which of them stand for a list or an object."""
     arrays, fields = [], []
     for name in columns:

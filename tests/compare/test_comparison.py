@@ -15,12 +15,11 @@ from typing import Any
 import pytest
 
 from ganbert.compare import executors
-from ganbert.compare.measure import measure, runs_of
-from ganbert.compare.runs import Record, Run
+from ganbert.compare.comparison import measure, runs_of
+from ganbert.compare.runs import Run
 from ganbert.compare.splits import Split
-from ganbert.compare.store import Results
-from ganbert.errors import InputError, RunError
-from ganbert.training.train import InterruptedRunError
+from ganbert.compare.store import Record, Results
+from ganbert.errors import InputError, InterruptedRunError, RunError
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,7 @@ class NoRows:
     version: str = ""
     remarks: tuple[str, ...] = ()
     is_whole: bool = False
+    budgets: tuple[str, ...] = ("100%",)
 
     @property
     def skipped(self) -> dict[str, int]:
@@ -43,7 +43,7 @@ class NoRows:
     def split(self, budget: str, seed: int, *, balanced: bool) -> Split:
         raise InputError("a source without rows")
 
-    def settings(self) -> dict[str, Any]:
+    def conditions(self) -> dict[str, Any]:
         return {}
 
 

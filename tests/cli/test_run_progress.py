@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from ganbert.compare.forecast import Forecast, in_words
-from ganbert.compare.runs import Record, Run
-from tests.compare.test_measure import NoRows
+from ganbert.cli.run_progress import Forecast, in_words
+from ganbert.compare.runs import Run
+from ganbert.compare.store import Record
+from tests.compare.test_comparison import NoRows
 
 
 def run(method: str, seed: int = 0, budget: str = "1%", **options: Any) -> Run:

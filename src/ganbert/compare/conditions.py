@@ -1,4 +1,8 @@
-"""What goes into a method besides a split, and what comes out of it."""
+"""What a method is: a function from a split and the conditions of a comparison to its outcome.
+
+A method of one's own needs nothing else of this package; `examples/own_method.py` is one. Ours are in `baselines` and
+`fine_tuning`, and `methods` lists them.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbert.compare.splits import Split
+from ganbert.extras import require
 from ganbert.runtime import Compute
 from ganbert.training.recipe import PAPER, Recipe
 
 
 @dataclass(frozen=True)
-class Setting:
+class Conditions:
     """What all methods of a comparison share.
 
     Attributes:
@@ -60,7 +65,7 @@ class Outcome:
         probabilities: [n_test, k].
         seconds: of training, without predictions.
         steps: optimiser steps; 0 for methods that take none.
-        labelled_shown: how often a labelled row was shown, in the mean.
+        labelled_shown: how often a labelled row was shown, on average.
         tokens: that training read, without padding.
         recipe: the choices in which it differs from the paper's recipe, or all it has of its own.
         health: last figures of the game.
@@ -77,6 +82,31 @@ class Outcome:
     health: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     fallback: str | None = None
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method to compare.
+
+    Attributes:
+        run: the method itself.
+        says: what it is, in a line.
+        baselines: what it is measured against, the first that has been run: the plain fine-tune of equally many steps
+            with its settings; for a method that is no fine-tune, the plain fine-tune beside it.
+        library: that it needs, which the extra `compare` brings.
+        deterministic: whether it does the same with the same rows whatever the seed.
+    """
+
+    run: Callable[[Split, Conditions], Outcome]
+    says: str
+    baselines: tuple[str, ...] = ()
+    library: str | None = None
+    deterministic: bool = False
+
+    def require_library(self) -> None:
+        """Raise `InputError` where the library is not installed."""
+        if self.library is not None:
+            require("compare", self.library)
 
 
 def texts_of(rows: Any) -> tuple[list[str], list[str] | None]:

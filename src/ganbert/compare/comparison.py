@@ -1,4 +1,4 @@
-"""Which runs a comparison is made of, and carrying out those that are missing."""
+"""A comparison: which runs it is made of, carrying out those that are missing, and what it leaves in its folder."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import functools
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
+from ganbert.compare.curves import plot_curves
 from ganbert.compare.executors import Engine, one_by_one
 from ganbert.compare.methods import method_named
-from ganbert.compare.runs import Record, Run, key_of
-from ganbert.compare.sources import Source
-from ganbert.compare.store import Results
-from ganbert.compare.tasks import task_named
+from ganbert.compare.report import write_report
+from ganbert.compare.row_sources import RowSource
+from ganbert.compare.runs import Run
+from ganbert.compare.statistics import Summary, summarise
+from ganbert.compare.store import RESULTS, Record, Results, check_folder, key_of
 from ganbert.errors import InputError, RunError
 from ganbert.runtime import choose_compute
 
@@ -21,8 +24,72 @@ CONDITIONS = ("split", "encoder", "balanced", "precision", "settings")
 """What has to be the same of two runs for a report to show both."""
 
 
+def compare(
+    sources: Sequence[RowSource],
+    methods: Sequence[str],
+    folder: Path,
+    *,
+    budgets: Sequence[str] | None = None,
+    seeds: int = 5,
+    against: str | None = None,
+    engine: Engine = one_by_one,
+    **options: Any,
+) -> list[Summary]:
+    """Measure methods on the same rows, and write results, curves and report into a folder.
+
+    Called again, it does only what is missing.
+
+    Args:
+        sources: of rows, such as `TaskRows("qc-coarse")` or `TableRows((Path("messages.csv"),))`.
+        methods: by name, or as `package.module:name`.
+        folder: where to.
+        budgets: label budgets, as `100` or `10%`; None takes those of each task, and all labels of a table.
+        seeds: how many, from 0.
+        against: the method that all others are measured against; None is the baseline of each.
+        engine: one of `ganbert.compare.executors`.
+        options: as for `runs_of`: `encoder`, `max_steps`, `device` and so on.
+
+    Returns:
+        A summary for each method at each budget of each source.
+
+    Raises:
+        InputError: rows, methods or folder cannot be used.
+        RunError: not all runs could be carried out; the others are in the folder.
+    """
+    check_folder(folder, [])
+    runs = runs_of(sources, methods, budgets, seeds, **options)
+    folder.mkdir(parents=True, exist_ok=True)
+    results = Results(folder / RESULTS)
+    check(results.missing(runs))
+    measured = measure(runs, results, engine)
+    write_folder([*measured.records, *measured.beside], against, folder)
+    if measured.problems:
+        raise RunError("not all runs could be carried out:\n" + "\n".join(measured.problems))
+    return summarise(measured.records, against)
+
+
+def write_folder(records: Sequence[Record], against: str | None, folder: Path, commands: Sequence[str] = ()) -> None:
+    """Write curves and report; the records are in the folder whatever comes of it: a `RunError` says so.
+
+    Args:
+        records: of all runs to show.
+        against: the method that all others are measured against; None is the baseline of each.
+        folder: where to.
+        commands: that made them.
+    """
+    summaries = summarise(records, against)
+    try:
+        plot_curves(summaries, folder)
+        write_report(records, summaries, folder, commands=commands)
+    except OSError as error:
+        raise RunError(
+            f"{folder}: the report cannot be written ({error.strerror or error}); all records are in {RESULTS}, and "
+            "the same command again writes it"
+        ) from error
+
+
 def runs_of(
-    sources: Sequence[Source],
+    sources: Sequence[RowSource],
     methods: Sequence[str],
     budgets: Sequence[str] | None,
     seeds: int,
@@ -39,7 +106,7 @@ def runs_of(
     Args:
         sources: of rows.
         methods: by name.
-        budgets: label budgets; None takes those of each task.
+        budgets: label budgets; None takes those of each task, and all labels of a table.
         seeds: how many, from 0.
         precision, device, threads: as for `choose_compute`; "auto" is what this machine does.
         options: further fields of `Run`.
@@ -48,13 +115,13 @@ def runs_of(
 
     @functools.cache
     def is_same_for_all_seeds(source: Hashable, budget: str) -> bool:
-        return cast(Source, source).is_same_for_all_seeds(budget)
+        return cast(RowSource, source).is_same_for_all_seeds(budget)
 
     runs = (
         Run(source, method, budget, seed, precision=precision, device=device, threads=threads, **options)
         for seed in range(seeds)
         for source in sources
-        for budget in budgets or [f"{percent:g}%" for percent in task_named(source.name).budgets]
+        for budget in budgets or source.budgets
         for method in methods
         if seed == 0
         or not (method_named(method).deterministic and is_same_for_all_seeds(cast(Hashable, source), budget))
@@ -72,7 +139,7 @@ def check(runs: Iterable[Run]) -> list[str]:
     for name in dict.fromkeys(run.method for run in runs):
         method_named(name).require_library()
     remarks: dict[str, None] = {}
-    seen: set[tuple[Source, str]] = set()
+    seen: set[tuple[RowSource, str]] = set()
     for run in runs:
         if (run.source, run.budget) not in seen:
             seen.add((run.source, run.budget))

@@ -1,4 +1,4 @@
-"""Where the rows of a comparison come from: a task of the registry, or somebody's own tables."""
+"""Where the rows of a comparison come from: a task of the registry, or one's own tables."""
 
 from __future__ import annotations
 
@@ -15,21 +15,19 @@ import numpy as np
 from datasets import Dataset
 from sklearn.model_selection import StratifiedKFold
 
-from ganbert.compare.budget import Budget
-from ganbert.compare.splits import Split, few_label_split, set_development_rows_aside
+from ganbert.compare.splits import Budget, Split, few_label_split, set_development_rows_aside
 from ganbert.compare.tasks import task_named
 from ganbert.data.corpus import Corpus, read_corpus
 from ganbert.data.review import describe, slips
 from ganbert.data.rows import TableOptions
 from ganbert.errors import InputError
 from ganbert.labels import UNLABELLED
-from ganbert.storage.folders import scratch
 from ganbert.training.recipe import DEFAULT
 
 FOLDS = 5
 
 
-class Source(Protocol):
+class RowSource(Protocol):
     """Where the rows of a run come from; it can be sent to another process.
 
     Attributes:
@@ -38,6 +36,7 @@ class Source(Protocol):
         version: changes with the rows, where they can.
         remarks: what a person should know of the rows.
         skipped: rows and lines that reading left out, `skipped_empty` and `skipped_blank`.
+        budgets: label budgets where none are asked for.
     """
 
     @property
@@ -55,18 +54,21 @@ class Source(Protocol):
     @property
     def skipped(self) -> Mapping[str, int]: ...  # noqa: D102
 
+    @property
+    def budgets(self) -> Sequence[str]: ...  # noqa: D102
+
     def is_same_for_all_seeds(self, budget: str) -> bool:
         """Return whether only the order of a budget's rows depends on the seed."""
 
     def split(self, budget: str, seed: int, *, balanced: bool) -> Split:
         """Return the rows of a label budget and a seed."""
 
-    def settings(self) -> dict[str, Any]:
-        """Return the fields of `Setting` that the source decides, such as `max_length`."""
+    def conditions(self) -> dict[str, Any]:
+        """Return the fields of `Conditions` that the source decides, such as `max_length`."""
 
 
 @dataclass(frozen=True)
-class TaskSource:
+class TaskRows:
     """The rows of a task of the registry.
 
     Attributes:
@@ -99,6 +101,11 @@ class TaskSource:
         """Nothing: the task's own rules say which rows it has."""
         return {}
 
+    @property
+    def budgets(self) -> list[str]:
+        """Those of the paper."""
+        return [f"{percent:g}%" for percent in task_named(self.name).budgets]
+
     def is_same_for_all_seeds(self, budget: str) -> bool:
         """Return whether all rows have a label: then only their order depends on the seed."""
         return budget == "100%"
@@ -110,7 +117,7 @@ class TaskSource:
         wanted = Budget.parse(budget)
         return few_label_split(train, measured, wanted.rows(n_train), seed, balanced=balanced, fewer=wanted.in_percent)
 
-    def settings(self) -> dict[str, Any]:
+    def conditions(self) -> dict[str, Any]:
         """Return what the paper trained this task with."""
         task = task_named(self.name)
         return {"max_length": task.max_length, "epochs": task.epochs, "learning_rate": task.learning_rate}
@@ -139,7 +146,7 @@ def _n_rows(name: str, root: Path | None) -> int:
 
 
 @dataclass(frozen=True)
-class TableSource:
+class TableRows:
     """Rows of tables.
 
     With a test file each seed is measured on it. Without one, seed s is measured on fold s of the labelled rows: five
@@ -186,6 +193,11 @@ class TableSource:
         """Rows without text and blank lines."""
         return _read(self, self.version).skipped
 
+    @property
+    def budgets(self) -> Sequence[str]:
+        """All labels."""
+        return ["100%"]
+
     def is_same_for_all_seeds(self, budget: str) -> bool:
         """Return whether each seed is measured on the test file and trains on all other rows."""
         return self.test is not None and self.split(budget, 0).whole
@@ -206,7 +218,7 @@ class TableSource:
             n_unlabelled=len(train),
         )
 
-    def settings(self) -> dict[str, Any]:
+    def conditions(self) -> dict[str, Any]:
         """Return how much of a text is kept."""
         return {"max_length": DEFAULT.max_length}
 
@@ -222,20 +234,14 @@ class _Tables:
 
 
 @lru_cache(maxsize=2)
-def _read(source: TableSource, version: str) -> _Tables:
-    with scratch() as workspace:
-        corpus = read_corpus(
-            source.files,
-            source.options,
-            workspace,
-            labelled=source.labelled,
-            unlabelled=source.unlabelled,
-            test=source.test,
-        )
-        skipped = {"skipped_empty": corpus.n_skipped, "skipped_blank": corpus.n_blank}
-        train, test = (_named(part, corpus) for part in (corpus.train, corpus.test))
-        assert train is not None
-        return _Tables(train, test, _remarks(corpus), skipped)
+def _read(source: TableRows, version: str) -> _Tables:
+    corpus = read_corpus(
+        source.files, source.options, labelled=source.labelled, unlabelled=source.unlabelled, test=source.test
+    )
+    skipped = {"skipped_empty": corpus.n_skipped, "skipped_blank": corpus.n_blank}
+    train, test = (_named(part, corpus) for part in (corpus.train, corpus.test))
+    assert train is not None
+    return _Tables(train, test, _remarks(corpus), skipped)
 
 
 def _named(part: Dataset | None, corpus: Corpus) -> Dataset | None:

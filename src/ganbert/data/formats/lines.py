@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import chain
 
-from ganbert.data.table_readers import Source
-from ganbert.data.table_text import Dialect, likely_encoding, one_line
+from ganbert.data.formats import Dialect
+from ganbert.data.formats.base import Source, reason
 from ganbert.errors import InputError
 
 # What a reader takes into memory at once, whatever stands in the file; longer cells and lines are refused.
@@ -21,6 +21,7 @@ CELL_BYTES = 16  # what a cell takes beside its characters, at least
 BLANK = " \t\r\n"
 _OTHER_LINE_ENDS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 _BLOCK_BYTES = 2**15
+_NOT_IN_CP1252 = {0x81, 0x8D, 0x8F, 0x90, 0x9D}
 _MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
 
@@ -92,7 +93,7 @@ class Text:
 
     def _undecodable(self, error: UnicodeError, encoding: str, block: bytes, n_bytes: int) -> InputError:
         """Return the error that names the byte; before `block` there were this many."""
-        place, data = one_line(error), block  # some codecs fail without a place
+        place, data = reason(error), block  # some codecs fail without a place
         if isinstance(error, UnicodeDecodeError):
             data = error.object  # the block behind what the decoder kept of the block before
             offset = n_bytes - (len(data) - len(block)) + error.start
@@ -203,3 +204,25 @@ def _split(block: str, universal: bool) -> list[str]:
     if any(other in block for other in _OTHER_LINE_ENDS):  # `splitlines` would take them too
         return io.StringIO(block, newline="").readlines()
     return block.splitlines(keepends=True)
+
+
+def likely_encoding(data: bytes) -> str | None:
+    """Return the encoding that bytes which are no UTF-8 are most likely in; None if most of them are UTF-8 after all.
+
+    Little text says little: then it is the one of Western Windows if a byte of 0x80 to 0x9f occurs, which latin-1 has
+    for control characters only, else latin-1. More is left to charset-normalizer, between the encodings in wide use.
+    """
+    high = bytes(byte for byte in data if byte >= 0x80)
+    text = data.decode("utf-8", "replace")
+    if len(high) > 2 * text.count("\ufffd") and sum(character > "\x7f" for character in text) > 2 * text.count(
+        "\ufffd"
+    ):
+        return None
+    western = "cp1252" if min(high, default=0xFF) < 0xA0 and not set(high) & _NOT_IN_CP1252 else "latin-1"
+    if len(high) < 50:
+        return western
+    import charset_normalizer  # slow to import, and only an error needs it
+
+    known = ["cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1256", "gb18030", "big5", "shift_jis", "euc_kr"]
+    best = charset_normalizer.from_bytes(data[: 2**15], cp_isolation=known).best()
+    return western if best is None or best.encoding in ("cp1252", "cp1250") else best.encoding

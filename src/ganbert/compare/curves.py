@@ -1,4 +1,4 @@
-"""Learning curves and calibration as pictures."""
+"""Pictures of a comparison: learning curves over label budgets, dots for a single budget, and calibration."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 from numpy.typing import NDArray
 
-from ganbert.compare.methods import METHODS
+from ganbert.compare.methods import METHODS, base_and_settings
 from ganbert.compare.statistics import Summary
+from ganbert.metrics import METRICS
 from ganbert.storage.disk import write_whole
 from ganbert.wording import printable
 
 # Okabe and Ito's colours, told apart by all readers; markers and lines tell them apart in print.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D1F")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # one less than colours, so that pairs repeat after 56
-METRIC_NAMES = {"accuracy": "accuracy", "macro_f1": "macro F1"}
 MEASURED_ON = {"dev": "development rows", "cross-validation": "cross-validation"}
 LINES = ("-", "--", "-.", ":")
 LINE_HEIGHT = 0.17
@@ -138,7 +138,7 @@ def _curves(axes: Axes, summaries: Sequence[Summary], styles: Mapping[str, dict[
     axes.xaxis.set_major_locator(FixedLocator(sorted(budgets)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticklabels([_tick(n, budgets[n]) for n in sorted(budgets)], fontsize="small")
-    axes.set(xlabel="labelled rows", ylabel=f"{METRIC_NAMES[summaries[0].metric]}, %")
+    axes.set(xlabel="labelled rows", ylabel=f"{METRICS[summaries[0].metric].label}, %")
     axes.grid(alpha=0.3)
 
 
@@ -153,7 +153,7 @@ def _dots(axes: Axes, summaries: Sequence[Summary], styles: Mapping[str, dict[st
         axes.errorbar([mean], [middle], xerr=ends, capsize=3, elinewidth=1.5, **look)
     axes.set_yticks(middles, [_wrapped(s.name) for s in summaries], fontsize="small")
     axes.set_ylim(lines.sum(), 0)
-    axes.set(xlabel=f"{METRIC_NAMES[summaries[0].metric]}, % ({summaries[0].n_labelled} labelled rows)")
+    axes.set(xlabel=f"{METRICS[summaries[0].metric].label}, % ({summaries[0].n_labelled} labelled rows)")
     axes.grid(alpha=0.3)
 
 
@@ -186,8 +186,12 @@ def _tick(n_labelled: int, budget: str) -> str:
 
 def _styles(methods: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Return how to draw each: the same in all pictures of the same methods, whatever order they come in."""
-    registry = list(METHODS)
-    order = sorted(dict.fromkeys(methods), key=lambda name: registry.index(name.partition(" ")[0].partition(":")[0]))
+    places = {name: place for place, name in enumerate(METHODS)}
+
+    def place(name: str) -> int:
+        return places.get(base_and_settings(name.partition(" ")[0])[0], len(places))
+
+    order = sorted(dict.fromkeys(methods), key=place)
     return {
         method: {
             "color": COLOURS[i % len(COLOURS)],

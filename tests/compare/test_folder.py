@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ganbert.compare.output import FILES, check_folder
+from ganbert.compare.store import FILES, check_folder
 from ganbert.errors import InputError
 
 
