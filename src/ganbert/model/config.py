@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from transformers import AutoConfig, PreTrainedConfig
 
@@ -79,16 +79,8 @@ class GanBertConfig(PreTrainedConfig):
     model_type = MODEL_TYPE
     sub_configs = {"encoder": AutoConfig}  # noqa: RUF012 - transformers reads a plain class attribute
     has_no_defaults_at_init = True
-    keys_to_ignore_at_inference = [  # noqa: RUF012
-        "fake_logits",
-        "loss_d_supervised",
-        "loss_d_unsupervised",
-        "loss_g_unsupervised",
-        "loss_g_feature_matching",
-        "loss_distillation",
-        "loss_contrastive",
-        "generated_logits",
-    ]
+    keys_to_ignore_at_inference: ClassVar[list[str]] = []
+    """Outputs that a Trainer does not take for predictions; `ganbert.model.modeling` lists them."""
 
     def __init__(
         self,
