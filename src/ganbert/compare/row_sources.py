@@ -57,6 +57,8 @@ class RowSource(Protocol):
     @property
     def budgets(self) -> Sequence[str]: ...  # noqa: D102
 
+    def __hash__(self) -> int: ...
+
     def is_same_for_all_seeds(self, budget: str) -> bool:
         """Return whether only the order of a budget's rows depends on the seed."""
 
