@@ -184,8 +184,8 @@ def measure(
         runs: all that are wanted.
         results: where their records are and go.
         engine: one of `ganbert.compare.executors`.
-        ended: told of each run as it ends.
-        failed: told of each that could not be carried out.
+        ended: called with each run as it ends, and its record.
+        failed: called with each run that could not be carried out.
     """
     runs = list(runs)
     problems: dict[str, str] = {}
@@ -211,11 +211,11 @@ def measure(
 
 
 def comparable(records: Mapping[str, Record], runs: Sequence[Run]) -> list[str]:
-    """Return the keys of records that none of the runs would leave, but that were measured as they are.
+    """Return the keys of records of other runs under the same conditions.
 
     That is on the same part of the rows with the same encoder, precision and settings: other methods, budgets, seeds
-    and tasks. Of each task it is one version of its rows, that of the runs or else the last that was measured on.
-    Methods that there are no more are left out.
+    and tasks. Of each task it is one version of its rows: that of the runs, else the last one.
+    Methods that no longer exist are left out.
     """
     wanted = {run.key for run in runs}
     conditions = [_conditions(run.identity) for run in runs]

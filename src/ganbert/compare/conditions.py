@@ -31,7 +31,7 @@ class Conditions:
         max_length: tokens kept of a text.
         epochs, learning_rate: of the paper's recipe on this task; with the split they set everyone's number of steps.
         max_steps: of everyone, in place of that.
-        on_step: told of each step of a training run, and of how many there are.
+        on_step: called after each training step with its number and the number of steps.
     """
 
     encoder: str

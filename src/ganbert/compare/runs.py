@@ -42,7 +42,7 @@ class Run:
         max_length, epochs, max_steps: in place of what the source says.
         precision: "float32" or "bfloat16".
         device, threads: as for `choose_compute`; not part of what it computes.
-        on_step: told of each step of a training run, and of how many there are.
+        on_step: called after each training step with its number and the number of steps.
     """
 
     source: RowSource
