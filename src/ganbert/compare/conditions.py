@@ -1,7 +1,7 @@
 """What a method is: a function from a split and the conditions of a comparison to its outcome.
 
-A method of one's own needs nothing else of this package; `examples/own_method.py` is one. Ours are in `baselines` and
-`fine_tuning`, and `methods` lists them.
+A method of your own needs nothing else of this package; `examples/own_method.py` is one. Ours are in `methods`, which
+lists them all, and in `baselines`.
 """
 
 from __future__ import annotations
