@@ -31,7 +31,7 @@ from ganbert.data.encode import encode
 from ganbert.data.tokens import Collator, Tokens
 from ganbert.errors import InterruptedRunError, RunError
 from ganbert.fast import speed_up
-from ganbert.metrics import classification_metrics
+from ganbert.metrics import SHOWN, classification_metrics
 from ganbert.model.encoders import load_tokenizer
 from ganbert.model.modeling import GanBertForSequenceClassification
 from ganbert.model.problem import Problem
@@ -345,6 +345,6 @@ def _selection_metrics(problem: Problem, label_names: tuple[str, ...]) -> Callab
         probabilities = problem.probabilities(torch.from_numpy(np.asarray(prediction.predictions))).numpy()
         labels = np.where(problem.is_labelled(labels), labels, len(label_names))
         metrics = classification_metrics(labels, probabilities, label_names)
-        return {"accuracy": metrics.accuracy, "macro_f1": metrics.macro_f1, "ece": metrics.ece}
+        return {metric.name: metrics.figures[metric.name] for metric in SHOWN}
 
     return measure
