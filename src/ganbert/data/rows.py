@@ -125,10 +125,9 @@ class Labels:
                 self.first.setdefault(label, int(rows[at]))
         self._rows.append(numbers[local])
 
-    def replaced(self, values: Sequence[Any], none: Any, kind: pa.DataType) -> pa.Array:
-        """Return [n] what `values` has for the label of each row, `none` for no label; as many values as `counts`."""
-        numbers = np.concatenate(self._rows)
-        return pa.array([*values, none], kind).take(pa.array(np.where(numbers < 0, len(values), numbers)))
+    def numbers(self) -> NDArray[np.int32]:
+        """Return [n] the number of each row's label, -1 for none."""
+        return np.concatenate(self._rows)
 
 
 @dataclass(frozen=True)
@@ -159,10 +158,10 @@ class Rows:
     def with_labels(self, ids: Sequence[int] | None = None) -> Dataset:
         """Return the rows with a column `label`: its text, null for none; or what `ids` has for each, -100 for none."""
         if ids is None:
-            labels = self.labels.replaced(list(self.labels.counts), None, pa.string())
+            values = pa.array([None, *self.labels.counts], pa.string())
         else:
-            labels = self.labels.replaced(ids, UNLABELLED, pa.int64())
-        return self.texts.add_column("label", labels)
+            values = pa.array([UNLABELLED, *ids], pa.int64())
+        return self.texts.add_column("label", values.take(pa.array(1 + self.labels.numbers())))
 
 
 def read_rows(tables: Sequence[TableUse], options: TableOptions, target: Path, like: Rows | None = None) -> Rows:

@@ -30,9 +30,20 @@ _RECORD_LINES = 2**16  # the longest posts have some thousand
 _NAMED_DELIMITER = re.compile(r"sep=([^\"\r\n])[ \t]*(?:\r\n|\r|\n|\Z)", re.IGNORECASE)  # Excel's
 
 
-def read_csv(source: Source) -> Iterator[pa.Table]:
-    """Yield a CSV file in chunks, every cell a string."""
-    yield from _read_csv(source, Lines(source, universal=True), ",")
+def read_csv(source: Source, lines: Lines | None = None, usual: str = ",") -> Iterator[pa.Table]:
+    """Yield a CSV file in chunks, every cell a string; `lines` are those of the source, `usual` its usual delimiter.
+
+    By the standard library's parser, in its strict mode, not by pyarrow's or pandas': these take text behind a closing
+    quote, a quote that is never closed and the rows that it swallows without a word, pyarrow loses the second of two
+    columns of one name, and pandas fills short rows with empty cells.
+    """
+    lines = lines or Lines(source, universal=True)
+    csv.field_size_limit(max(csv.field_size_limit(), CELL_CHARACTERS))  # the default is too little for a long text
+    delimiter = _delimiter(source, lines, usual)
+    lines.blank = BLANK.replace(delimiter, "")
+    reader = csv.reader(chain.from_iterable(lines.lists(_RECORD_LINES)), delimiter=delimiter, strict=True)
+    source.note_delimiter(delimiter)
+    yield from _Records(source, lines, reader, delimiter).chunks()
 
 
 def read_unicode_text(source: Source) -> Iterator[pa.Table]:
@@ -45,7 +56,7 @@ def read_unicode_text(source: Source) -> Iterator[pa.Table]:
             "a .txt file is a table only where Excel wrote it as Unicode text (UTF-16 with a byte order mark): "
             "let the name end in .csv or .tsv"
         )
-    yield from _read_csv(source, lines, "\t")
+    yield from read_csv(source, lines, "\t")
 
 
 def read_tsv(source: Source) -> Iterator[pa.Table]:
@@ -64,15 +75,6 @@ def read_tsv(source: Source) -> Iterator[pa.Table]:
             f"cells in double quotes, the first in {quoted}, are read as they stand, since TSV has no quoting "
             "(if the quotes are meant as in CSV, let the name end in .csv)"
         )
-
-
-def _read_csv(source: Source, lines: Lines, usual: str) -> Iterator[pa.Table]:
-    csv.field_size_limit(max(csv.field_size_limit(), CELL_CHARACTERS))  # the default is too little for a long text
-    delimiter = _delimiter(source, lines, usual)
-    lines.blank = BLANK.replace(delimiter, "")
-    reader = csv.reader(chain.from_iterable(lines.lists(_RECORD_LINES)), delimiter=delimiter, strict=True)
-    source.note_delimiter(delimiter)
-    yield from _Records(source, lines, reader, delimiter).chunks()
 
 
 class _Reader(Protocol):
@@ -102,10 +104,7 @@ class _TabReader:
 
 
 class _Records:
-    """Records, which are lists of cells, as chunks of a table: of one width, with the cells of `pandas.read_csv`.
-
-    Not by pandas itself: it fills a short row with empty cells and nothing tells them from empty cells in the file.
-    """
+    """Records, which are lists of cells, as chunks of a table: of one width, with the cells of `pandas.read_csv`."""
 
     def __init__(self, source: Source, lines: Lines, reader: _Reader, delimiter: str) -> None:
         self._source, self._lines, self._reader, self._delimiter = source, lines, reader, delimiter
