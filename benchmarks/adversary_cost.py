@@ -22,7 +22,7 @@ from ganbert import GanBertForSequenceClassification
 from ganbert.cli.options import quiet_libraries
 from ganbert.compare.runs import provenance
 from ganbert.compare.tasks import task_named
-from ganbert.fast.dropout import use_fast_dropout
+from ganbert.fast import speed_up
 from ganbert.model.encoders import load_tokenizer
 from ganbert.runtime import computes_bfloat16_natively
 
@@ -34,8 +34,7 @@ class Step:
         torch.manual_seed(0)
         self.model = GanBertForSequenceClassification.from_encoder(encoder, num_labels=6, adversarial=adversarial)
         self.model.train()
-        use_fast_dropout(self.model)
-        self.model.enable_packing()
+        speed_up(self.model)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), 1e-5, fused=True)
 
     def __call__(self, batch: dict[str, Tensor]) -> float:

@@ -24,7 +24,7 @@ import numpy as np
 from scipy import stats
 from transformers import DataCollatorWithPadding
 
-from ganbert import DEFAULT, GanBertForSequenceClassification, train
+from ganbert import DEFAULT, train
 from ganbert.cli.options import quiet_libraries
 from ganbert.compare.row_sources import TaskRows
 from ganbert.compare.runs import provenance
@@ -41,10 +41,8 @@ def slow(corpus: Corpus) -> Iterator[None]:
     longest = max(map(len, load_tokenizer("minilm")(corpus.train["text"][:])["input_ids"]))
     padded = functools.partial(DataCollatorWithPadding, padding="max_length", max_length=longest)
     with (
-        mock.patch("ganbert.training.train.use_fast_dropout"),
-        mock.patch("ganbert.training.parts.train_occurring_rows_only"),
-        mock.patch.object(GanBertForSequenceClassification, "enable_packing", return_value=False),
-        mock.patch("ganbert.training.parts.DataCollatorWithPadding", padded),
+        mock.patch("ganbert.training.fit.speed_up"),
+        mock.patch("ganbert.training.fit.Collator", padded),
         mock.patch("ganbert.training.batches.WINDOW", 1),
     ):
         yield

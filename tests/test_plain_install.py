@@ -37,6 +37,7 @@ class Plain(PathFinder):
 
 sys.meta_path = [Plain if finder is PathFinder else finder for finder in sys.meta_path]
 """
+NAMED = r"[\w, ]+ is not installed: pip install 'ganbert\[train\]' brings it\n"
 COMMAND = "from ganbert.cli import main; main()"
 PREDICT = """
 import ganbert
@@ -118,9 +119,7 @@ def test_commands_that_need_an_extra_name_it_in_one_line(
         outcome = plainly(COMMAND, *arguments)
         assert outcome.returncode == 2, arguments
         assert outcome.stdout == ""
-        assert re.fullmatch(
-            r"ganbert: [\w, ]+ is not installed: pip install 'ganbert\[train\]' brings it\n", outcome.stderr
-        )
+        assert re.fullmatch(f"ganbert: {NAMED}", outcome.stderr)
     assert not output.exists()
 
 
@@ -132,7 +131,7 @@ try:
 except ImportError as error:
     print(error)
 """
-    assert re.fullmatch(r"\w+ is not installed: pip install 'ganbert\[train\]' brings it\n", plainly(code).stdout)
+    assert re.fullmatch(NAMED, plainly(code).stdout)
 
 
 def test_the_error_is_wrong_input_and_a_failed_import_at_once() -> None:

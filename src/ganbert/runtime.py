@@ -1,4 +1,4 @@
-"""Where arithmetic runs, and what it leaves alone: device, precision, threads, processes, seeds, the libraries' output.
+"""Where and how a model is computed: device, precision, threads, processes and seeds; and how quiet libraries are.
 
 torch is imported by the functions that need it: an exported model is used without it.
 """
@@ -23,12 +23,16 @@ if TYPE_CHECKING:
 Precision = Literal["auto", "float32", "bfloat16"]
 
 MOST_THREADS = max(64, 4 * (os.cpu_count() or 1))
-"""More only wait for each other; thousands make the system refuse to start another."""
+"""More would only wait for each other; with thousands, the system refuses to start another."""
+
+
+SEEDS = 2**32
+"""Seeds are 0 to one less than this: NumPy takes no larger one."""
 
 
 @dataclass(frozen=True)
 class Compute:
-    """Where and how a model is computed; `str()` of it is what a person is told.
+    """Where and how a model is computed; `str()` of it is for people.
 
     Attributes:
         device: as torch names it, such as "cpu" or "cuda".
@@ -56,8 +60,8 @@ def choose_compute(device: str = "auto", precision: str = "auto", threads: int |
     """Choose what is "auto" or None, and set the number of threads of this process.
 
     Args:
-        device: "auto" (an accelerator if there is one), "cpu", "cuda", "mps", ...; which of several cards
-            is set as ever, by CUDA_VISIBLE_DEVICES.
+        device: "auto" (an accelerator if there is one), "cpu", "cuda", "mps", ...; CUDA_VISIBLE_DEVICES chooses
+            among several cards.
         precision: "auto" (bfloat16 where it is native), "float32" or "bfloat16".
         threads: None takes as many as torch finds useful.
 
@@ -92,13 +96,13 @@ def computes_bfloat16_natively(device: str) -> bool:
 
 
 def check_threads(threads: int | None) -> None:
-    """Raise `InputError` for a number of threads that cannot be meant; None is as many as are useful."""
+    """Raise `InputError` for an impossible number of threads; None is as many as are useful."""
     if threads is not None and not 1 <= threads <= MOST_THREADS:
         raise InputError(f"--threads {threads}: at least 1, and here at most {MOST_THREADS}")
 
 
 def is_main_process() -> bool:
-    """Whether this process is the one that speaks and writes; torchrun and accelerate number them in RANK."""
+    """Whether this process is the one that prints and writes; torchrun and accelerate number them in RANK."""
     return os.environ.get("RANK", "0") == "0"
 
 
@@ -166,11 +170,11 @@ def drawn_seed(seed: Any) -> int:
         ValueError: it is none of these, or a number out of bounds.
     """
     if isinstance(seed, (int, np.integer)):
-        if not 0 <= seed < 2**32:
+        if not 0 <= seed < SEEDS:
             raise ValueError(f"seed={seed}: must be 0 or above and below 2^32")
         return int(seed)
     if isinstance(seed, np.random.Generator):
-        return int(seed.integers(2**32))
+        return int(seed.integers(SEEDS))
     from sklearn.utils import check_random_state
 
     return int(check_random_state(seed).randint(2**31 - 1))
@@ -193,7 +197,7 @@ def global_random_numbers_kept() -> Iterator[None]:
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Show no bars and notes of `datasets` and `transformers` in this block; afterwards all is as it was."""
+    """Hide progress bars and notes of `datasets` and `transformers` in this block; afterwards all is as before."""
     import datasets  # here, because not all that imports this needs them
     from transformers.utils import logging
 

@@ -15,6 +15,8 @@ from ganbert import PAPER, GanBertForSequenceClassification, GanBertTrainer
 from ganbert.data.encode import encode
 from ganbert.data.tokens import Collator, Tokens
 from ganbert.fast.dropout import use_fast_dropout
+from ganbert.fast.micro_batches import micro_batch_size, use_micro_batches
+from ganbert.fast.packing import use_packing
 from ganbert.model.encoders import load_tokenizer
 from tests.fast.test_packing import batch_of, without_dropout
 from tests.model.test_modeling import build
@@ -44,11 +46,11 @@ def test_micro_batches_give_the_losses_and_gradients_of_the_whole_batch(
     packed: bool, size: int, real_term: str
 ) -> None:
     model = without_dropout(build(real_term=real_term, dropout=0.0))
-    assert not packed or model.enable_packing()
+    assert not packed or use_packing(model.encoder)
     expected = gradients(model)
     rows: list[int] = []
     model.encoder.get_input_embeddings().register_forward_hook(lambda module, inputs, output: rows.append(len(output)))
-    model.micro_batch_size = size
+    use_micro_batches(model, size)
     found = gradients(model)
     assert len(rows) == 2 * -(-8 // size)  # forward, and again for the backward pass
     for values, others in zip(found, expected, strict=True):
@@ -63,9 +65,9 @@ def test_what_is_computed_again_has_the_same_dropout(packed: bool, memory: str) 
     """A gradient is that of the forward pass only if both drop the same: checked against finite differences."""
     model = build(adversarial=False).double().train()
     use_fast_dropout(model)
-    assert not packed or model.enable_packing()
+    assert not packed or use_packing(model.encoder)
     if memory == "micro-batches":
-        model.micro_batch_size = 3
+        use_micro_batches(model, 3)
     else:
         model.activation_checkpointing_enable()
     _, found = gradients(model)
@@ -114,7 +116,7 @@ def test_a_batch_that_does_not_fit_is_taken_in_parts(
     )  # fmt: skip
     trainer.train()
     assert trainer.state.global_step == 2
-    assert model.micro_batch_size == 4
+    assert micro_batch_size(model) == 4
     assert tried[:3] == [16, 8, 4]
     assert max(tried[3:]) == 4
     assert len(said) == 2

@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import ElectraConfig, PreTrainedConfig
 
 from ganbert import GanBertForSequenceClassification
-from ganbert.fast.packing import ROUND_TO, Packing
+from ganbert.fast.packing import ROUND_TO, Packing, attention_of, use_packing
 from tests.model.test_modeling import FAMILIES, SIZE, build
 
 CANNOT = ("deberta-v3", "mpnet", "gpt2")  # an attention of their own; a mask that it reshapes
@@ -34,7 +34,7 @@ def without_dropout(model: GanBertForSequenceClassification) -> GanBertForSequen
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
-    for name in ("attention_dropout", "attn_dropout", "attn_pdrop", "embedding_dropout", "mlp_dropout"):
+    for name in ("dropout", "attention_dropout", "attn_dropout", "attn_pdrop", "embedding_dropout", "mlp_dropout"):
         for module in model.modules():
             if isinstance(getattr(module, name, None), float):
                 setattr(module, name, 0.0)
@@ -59,7 +59,7 @@ def test_the_same_losses_and_gradients_as_padded_batches(family: str, pooling: s
     padded.backward()
     expected = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
     model.zero_grad()
-    assert model.enable_packing()
+    assert use_packing(model.encoder)
     computed.clear()
     packed = model(**batch).loss
     packed.backward()
@@ -75,26 +75,29 @@ def test_the_same_losses_and_gradients_as_padded_batches(family: str, pooling: s
 @pytest.mark.parametrize("family", CANNOT)
 def test_an_encoder_that_cannot_be_packed_stays_as_it_was(family: str) -> None:
     model = build(FAMILIES[family], adversarial=False)
-    before = model.encoder.config._attn_implementation
+    before = attention_of(model.encoder)
     batch = batch_of([5, 9], "right")
     expected = model.train(False)(**batch).logits
 
-    assert not model.enable_packing()
+    assert not use_packing(model.encoder)
 
-    assert model.encoder.config._attn_implementation == before
+    assert attention_of(model.encoder) == before
     torch.testing.assert_close(model(**batch).logits, expected)
 
 
 def test_packing_is_off_outside_training_and_not_saved(tmp_path: Any) -> None:
     model = build()
-    assert model.enable_packing()
+    assert use_packing(model.encoder)
     model.train(False)
     batch = batch_of([5, 9], "right")
     model.save_pretrained(tmp_path)
     again = GanBertForSequenceClassification.from_pretrained(tmp_path)
-    assert again.encoder.config._attn_implementation == "sdpa"
-    assert not again.packs
+    assert attention_of(again.encoder) == "sdpa"
     torch.testing.assert_close(again(**batch).logits, model(**batch).logits)
+
+
+def test_transformers_says_which_attention_an_encoder_has_only_in_a_private_attribute() -> None:
+    assert attention_of(build().encoder) == "sdpa", "config._attn_implementation is gone: mend attention_of"
 
 
 def test_pack_and_unpack_are_inverse() -> None:
@@ -112,7 +115,7 @@ def test_dropout_in_attention_keeps_the_mean(lengths: list[int]) -> None:
     batch = batch_of(lengths, "right")
     expected = model.train(False)(**batch).logits
     model.train()
-    assert model.enable_packing()
+    assert use_packing(model.encoder)
     torch.manual_seed(0)
     runs = torch.stack([model(**batch).logits for _ in range(400)]).detach()
     assert runs.std(dim=0).min() > 0

@@ -4,30 +4,42 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from huggingface_hub import close_session
 
 from ganbert import GanBertForSequenceClassification, InputError
-from ganbert.model.encoders import _hub_options, load_encoder_config, load_tokenizer
+from ganbert.model.encoders import load_encoder_config, load_tokenizer
+from ganbert.model.hub import find_file, hub_options
 from ganbert.predict.torch_backend import Encoder
 from ganbert.runtime import choose_compute
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+def online(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A client of the Hub that may ask, made anew: it reads proxies once."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    close_session()
+    yield
+    close_session()
+
+
+@pytest.fixture
+def asked(online: None, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """The hosts that were asked; none answers."""
     hosts: list[tuple[str, int]] = []
 
-    def refuse(address: tuple[str, int], timeout: float) -> socket.socket:
+    def refuse(address: tuple[str, int], *args: Any, **kwargs: Any) -> socket.socket:
         hosts.append(address)
         raise OSError("Network is unreachable")
 
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    monkeypatch.setattr("urllib.request.getproxies", dict)
     monkeypatch.setattr("socket.create_connection", refuse)
     return hosts
 
@@ -37,13 +49,19 @@ def test_without_a_network_an_unknown_encoder_is_refused_at_once(asked: list[tup
     with pytest.raises(InputError, match="encoder 'nobody/nothing': no such folder, and no such encoder in the local"):
         load_encoder_config("nobody/nothing")
     assert time.monotonic() - began < 10  # the Hub's client alone tries for 23 seconds
-    assert asked == [("huggingface.co", 443)]
+    assert set(asked) == {("huggingface.co", 443)}
 
 
 def test_a_mirror_is_asked_in_place_of_the_hub(asked: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://hub.example:8080")
-    assert _hub_options("nobody/nothing") == {"local_files_only": True}
+    assert hub_options("nobody/nothing") == {"local_files_only": True}
     assert asked == [("hub.example", 8080)]
+
+
+def test_a_proxy_is_asked_where_there_is_one(asked: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    assert hub_options("nobody/nothing") == {"local_files_only": True}
+    assert asked == [("proxy.example", 3128)]
 
 
 def test_a_folder_asks_nobody(asked: list[tuple[str, int]], tiny_encoder: str) -> None:
@@ -51,22 +69,50 @@ def test_a_folder_asks_nobody(asked: list[tuple[str, int]], tiny_encoder: str) -
     assert asked == []
 
 
-def test_behind_a_proxy_the_hub_is_left_to_its_client(
-    asked: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("urllib.request.getproxies", lambda: {"https": "http://proxy:3128"})
-    assert _hub_options("nobody/nothing") == {}
+def test_offline_nobody_is_asked(asked: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert hub_options("nobody/nothing") == {"local_files_only": True}
     assert asked == []
 
 
-def test_where_there_is_a_network_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        server.listen()
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-        monkeypatch.setattr("urllib.request.getproxies", dict)
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
-        assert _hub_options("nobody/nothing") == {}
+class Hub(BaseHTTPRequestHandler):
+    """Answers, and has nothing: `nobody` has no repository, and the repositories of others have no files."""
+
+    def do_HEAD(self) -> None:
+        self.send_response(404 if self.path != "/" else 200)
+        self.send_header("X-Error-Code", "RepoNotFound" if "nobody" in self.path else "EntryNotFound")
+        self.end_headers()
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def hub(online: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """A Hub on this machine that holds nothing."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", address)
+        files = address + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", files)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+        yield
+        server.shutdown()
+        thread.join()
+
+
+def test_where_the_hub_answers_its_client_goes_on(hub: None) -> None:
+    assert hub_options("nobody/nothing") == {}
+
+
+def test_a_repository_that_does_not_exist_is_an_error_and_a_file_that_does_not_is_none(hub: None) -> None:
+    with pytest.raises(OSError, match="Repository Not Found"):
+        find_file("nobody/nothing", "config.json", {})
+    assert find_file("somebody/something", "config.json", {}) is None
+    with pytest.raises(OSError, match="Repo id must"):
+        find_file("no name/of/a repository", "config.json", {})
 
 
 CUSTOM = {"model_type": "made-up", "auto_map": {"AutoConfig": "evil.Config"}}

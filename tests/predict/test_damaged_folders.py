@@ -21,7 +21,7 @@ from ganbert.data.corpus import corpus_of_texts
 from ganbert.model.encoders import load_tokenizer
 from ganbert.predict.predictor import Predictor
 from ganbert.storage.folders import seal
-from ganbert.training.parts import build_model
+from ganbert.training.fit import build_model
 from ganbert.training.recipe import DEFAULT
 from tests.conftest import Run
 
@@ -223,7 +223,7 @@ OF_BOTH: dict[str, tuple[Damage, str]] = {
 
 OF_ENCODERS: dict[str, tuple[Damage, str]] = {
     "layers -1": (edit(num_hidden_layers=-1), "num_hidden_layers=-1: must be 1 or above"),
-    "layers 10^9": (edit(num_hidden_layers=10**9), "more than 1,000 is not meant"),
+    "layers 10^9": (edit(num_hidden_layers=10**9), "must be at most 1,000"),
     "layers too few": (edit(num_hidden_layers=1), "the files hold more layers than config.json describes"),
     "layers too many": (edit(num_hidden_layers=3), "16 weights are missing"),
     "layers of text": (edit(num_hidden_layers="2"), "num_hidden_layers"),
@@ -239,7 +239,7 @@ OF_ENCODERS: dict[str, tuple[Damage, str]] = {
     "positions 10^30": (edit(max_position_embeddings=10**30), "no number of a model is so large"),
     "labels 10^12": (edit(num_labels=10**12), "num_labels=1000000000000"),
     "dropout 7": (edit(hidden_dropout_prob=7), "hidden_dropout_prob=7: must be from 0 to 1"),
-    "dropout nan": (edit(hidden_dropout_prob=float("nan")), "hidden_dropout_prob: nan is no value"),
+    "dropout nan": (edit(hidden_dropout_prob=float("nan")), "hidden_dropout_prob: nan is not a number"),
     "epsilon -1": (edit(layer_norm_eps=-1.0), "layer_norm_eps=-1"),
     "activation": (edit(hidden_act="nothing"), "nothing"),
     "another kind": (edit(model_type="gpt2"), "missing|shape|describes"),
@@ -261,7 +261,7 @@ OF_MODELS: dict[str, tuple[Damage, str]] = {
     "no pooling": (edit(pooling=...), "does not state the pooling"),
     "chunks of true": (edit(encoder__chunk_size_feed_forward=True), "chunk_size_feed_forward=True: must be 0"),
     "layers -1": (edit(encoder__num_hidden_layers=-1), "num_hidden_layers=-1: must be 1 or above"),
-    "layers 10^9": (edit(encoder__num_hidden_layers=10**9), "more than 1,000 is not meant"),
+    "layers 10^9": (edit(encoder__num_hidden_layers=10**9), "must be at most 1,000"),
     "layers too few": (edit(encoder__num_hidden_layers=1), "the files hold more layers"),
     "vocabulary 10^9": (edit(encoder__vocab_size=10**9), "config.json describes"),
     "no encoder": (edit(encoder=...), "describes|encoder"),
@@ -289,7 +289,7 @@ OF_MODELS: dict[str, tuple[Damage, str]] = {
     "noise of size 10^12": (edit(noise_size=10**12), "noise_size=1000000000000: must be"),
     "dropout": (edit(dropout=7), "dropout=7: must be"),
     "dropout of text": (edit(dropout="0.1"), "dropout='0.1': must be"),
-    "nan": (edit(real_weight=float("nan")), "real_weight: nan is no value"),
+    "nan": (edit(real_weight=float("nan")), "real_weight: nan is not a number"),
     "infinite": (edit(real_weight=float("inf")), "real_weight=inf: must be a number, 0 or above and finite"),
     "switch of text": (edit(adversarial="yes"), "adversarial='yes': must be true or false"),
     "switch of 1": (edit(text_pairs=1), "text_pairs=1: must be true or false"),

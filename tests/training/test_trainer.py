@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from transformers import BertConfig, TrainingArguments
+from transformers import BertConfig, TrainerCallback, TrainerControl, TrainingArguments
 
 from ganbert import GanBertConfig, GanBertForSequenceClassification, GanBertTrainer, Recipe
+from ganbert.fast import packing
+from ganbert.fast.packing import use_packing
 from ganbert.model.modeling import GanBertOutput
 
 
@@ -64,6 +67,44 @@ def test_each_network_is_clipped_by_its_own_norm(tmp_path: Path) -> None:
         assert float(norm) == pytest.approx(min(1.0, before), rel=1e-3), network
 
 
+def test_training_clips_each_network_before_its_step(tmp_path: Path) -> None:
+    """transformers calls a private method of its Trainer for this, `_clip_grad_norm`, which ours overrides."""
+    trainer = make_trainer(tmp_path)
+    trainer.args.max_grad_norm = 1e-3
+    seen: list[dict[str, float]] = []
+
+    class Look(TrainerCallback):
+        def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            assert isinstance(trainer.model, GanBertForSequenceClassification)
+            norms = {}
+            for name, network in trainer.model.named_children():
+                grads = [p.grad for p in network.parameters() if p.grad is not None]
+                norms[name] = float(torch.linalg.vector_norm(torch.stack([grad.norm() for grad in grads])))
+            seen.append(norms)
+
+    trainer.add_callback(Look())
+    trainer.train()
+    assert seen == [pytest.approx(dict.fromkeys(("encoder", "discriminator", "generator"), 1e-3), rel=1e-2)] * 3
+
+
+def test_it_is_used_as_any_trainer_with_callbacks_arguments_and_rows_of_ones_own(tmp_path: Path) -> None:
+    class Stop(TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: TrainerControl, **kwargs: Any) -> None:
+            control.should_training_stop = state.global_step == 2
+
+    made = make_trainer(tmp_path)
+    arguments = dataclasses.replace(made.args, eval_strategy="steps", eval_steps=1)
+    rows = made.train_dataset
+    trainer = GanBertTrainer(
+        model=made.model, args=arguments, train_dataset=rows, eval_dataset=rows, callbacks=[Stop()],
+        compute_metrics=lambda prediction: {"width": prediction.predictions.shape[1]},
+    )  # fmt: skip
+    trainer.train()
+    assert trainer.state.global_step == 2
+    validated = [record for record in trainer.state.log_history if "eval_loss" in record]
+    assert [record["eval_width"] for record in validated] == [3, 3]  # the class logits, and no other output
+
+
 def test_a_saved_model_has_no_generator_and_a_checkpoint_has(tmp_path: Path) -> None:
     trainer = make_trainer(tmp_path)
     trainer.save_model(str(tmp_path / "model"))
@@ -111,7 +152,9 @@ class WaitsForTheDevice(TorchDispatchMode):
 
 @pytest.mark.parametrize("real_term", ["all", "unlabelled", "taken_for_fake"])
 @pytest.mark.parametrize("pooling", ["cls", "mean", "last"])
-def test_a_step_does_not_wait_for_the_device(tmp_path: Path, pooling: str, real_term: str) -> None:
+def test_a_step_does_not_wait_for_the_device(
+    tmp_path: Path, pooling: str, real_term: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trainer = make_trainer(tmp_path, pooling=pooling, real_term=real_term)
     model = trainer.model
     assert isinstance(model, GanBertForSequenceClassification)
@@ -121,8 +164,8 @@ def test_a_step_does_not_wait_for_the_device(tmp_path: Path, pooling: str, real_
     batch["attention_mask"][0, 3:] = 0
     batch["labels"][4:] = -100
     trainer.current_gradient_accumulation_steps = 1  # train() sets it
-    assert model.enable_packing()
-    model.packs = False  # as on a GPU
+    assert use_packing(model.encoder)
+    monkeypatch.setattr(packing, "saves_time", lambda mask: False)  # as on a GPU
     model.train()
     with WaitsForTheDevice() as waits:
         trainer.training_step(model, batch)

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ganbert.errors import InputError
-from ganbert.labels import label_text
 from ganbert.plugins import Registry
 
 if TYPE_CHECKING:
@@ -74,6 +73,8 @@ class Hub:
         """Return one part with the columns `text`, perhaps `text_pair`, and `label` as text."""
         from datasets import ClassLabel, load_dataset
 
+        from ganbert.labels import label_text
+
         with _hub_or_cache():
             rows = load_dataset(self.name, self.config, split=getattr(self, part), revision=self.revision)
         names = {self.text: "text", self.text_pair: "text_pair", self.label: "label"}
@@ -94,7 +95,7 @@ def _hub_or_cache() -> Iterator[None]:
     import datasets
     import huggingface_hub
 
-    from ganbert.model.encoders import hub_is_out_of_reach
+    from ganbert.model.hub import hub_is_out_of_reach
 
     modules: tuple[Any, ...] = (datasets.config, huggingface_hub.constants)
     before = [module.HF_HUB_OFFLINE for module in modules]

@@ -2,8 +2,8 @@
 
 A batch of short and long texts is half padding, and all layers but attention treat each token by itself. So the tokens
 of all texts stand in one row [1, n] while they go through them, and each attention puts its input back to [b, t].
-It works with every encoder that takes position ids and hands keyword arguments on to an exchangeable attention
-(transformers' AttentionInterface); `enable_packing` finds out by trying.
+Hooks on the encoder put the tokens there and back again. It works with every encoder that takes position ids and hands
+keyword arguments on to an exchangeable attention (transformers' AttentionInterface); `use_packing` tries it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_f
 from transformers.masking_utils import sdpa_mask
 
 from ganbert.fast.attention import attention_with_dropout
+from ganbert.model.positions import position_ids
 
 IMPLEMENTATION = "ganbert_packed"
 ROUND_TO = 64
@@ -54,59 +55,72 @@ class Packing:
         return rows.view(b, t, *x.shape[2:])
 
 
-def position_ids(encoder: PreTrainedModel, mask: Tensor) -> Tensor:
-    """Count positions [b, t] from the first real token of each text, so that padding on the left changes nothing."""
-    return (mask.long().cumsum(dim=1) - 1 + first_position(encoder)).clamp(min=0)
+def use_packing(encoder: PreTrainedModel) -> bool:
+    """Make an encoder compute real tokens only, wherever it is called with `attention_mask` and `position_ids`.
 
+    `last_hidden_state` keeps its shape [b, t, d]; the vectors of padding become arbitrary.
 
-def first_position(encoder: PreTrainedModel) -> int:
-    """Return the position of a text's first token: RoBERTa's family, MPNet among it, leaves out that of padding."""
-    table: Any = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
-    padding = getattr(table, "padding_idx", None)
-    return 0 if padding is None else int(padding) + 1
-
-
-def encode_packed(encoder: PreTrainedModel, inputs: dict[str, Tensor]) -> Tensor:
-    """Return the token vectors [b, t, d] of a batch; those of padding are arbitrary.
-
-    Args:
-        encoder: one for which `enable_packing` returned True.
-        inputs: `attention_mask`, `position_ids` and the other inputs, each [b, t] or [b, t, d].
+    Returns:
+        Whether it can; if not, nothing has changed.
     """
-    mask = inputs["attention_mask"]
-    packing = Packing.of(mask)
-    packed = {name: packing.pack(value) for name, value in inputs.items() if name != "attention_mask"}
-    outputs = encoder(**packed, attention_mask=mask, packing=packing)
-    return packing.unpack(outputs.last_hidden_state)
-
-
-def enable_packing(encoder: PreTrainedModel) -> bool:
-    """Give the encoder the attention that knows packing; False, and nothing changed, if that changes its results."""
-    before = encoder.config._attn_implementation
-    if before != "sdpa":
+    if attention_of(encoder) != "sdpa":
         return False
     was_training = encoder.training
     encoder.train(False)
-    device = encoder.device
-    mask = torch.ones(3, 9, dtype=torch.long, device=device)
+    mask = torch.ones(3, 9, dtype=torch.long, device=encoder.device)
     mask[0, 2:] = mask[2, 5:] = 0
     inputs = {
-        "input_ids": torch.arange(27, device=device).view(3, 9) % encoder.config.vocab_size * mask,
+        "input_ids": torch.arange(27, device=encoder.device).view(3, 9) % encoder.config.vocab_size * mask,
         "attention_mask": mask,
         "position_ids": position_ids(encoder, mask),
     }
+    hooks = []
     try:
         with torch.no_grad():
             expected = encoder(**inputs).last_hidden_state
             encoder.set_attn_implementation(IMPLEMENTATION)
-            found = encode_packed(encoder, inputs)
+            hooks.append(encoder.register_forward_pre_hook(_pack_inputs, with_kwargs=True))
+            hooks.append(encoder.register_forward_hook(_unpack_outputs, with_kwargs=True))
+            found = encoder(**inputs).last_hidden_state
         works = torch.allclose(expected[mask == 1], found[mask == 1], rtol=1e-3, atol=1e-3)
-    except Exception:  # whatever an encoder does not take: it is then run as it always was
+    except Exception:  # an encoder that does not take this stays as it was
         works = False
     if not works:
-        encoder.set_attn_implementation(before)
+        encoder.set_attn_implementation("sdpa")
+        for hook in hooks:
+            hook.remove()
     encoder.train(was_training)
     return works
+
+
+def attention_of(encoder: PreTrainedModel) -> str | None:
+    """Return the name of an encoder's attention; transformers has a public way to set it, and none to read it."""
+    name: str | None = encoder.config._attn_implementation
+    return name
+
+
+def saves_time(mask: Tensor) -> bool:
+    """Whether to pack a batch with this mask; never on a GPU, where looking at the mask would make the host wait."""
+    return mask.device.type == "cpu" and not mask.all()
+
+
+def _pack_inputs(
+    encoder: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+    """Put the tokens of a batch into one row, before the encoder sees them; the mask stays [b, t]."""
+    mask, has_pooler = kwargs.get("attention_mask"), getattr(encoder, "pooler", None) is not None
+    if mask is None or "position_ids" not in kwargs or has_pooler or not saves_time(mask):
+        return None
+    packing = Packing.of(mask)
+    packed = {name: packing.pack(x) for name, x in kwargs.items() if name != "attention_mask"}
+    return args, {**packed, "attention_mask": mask, "packing": packing}
+
+
+def _unpack_outputs(encoder: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any) -> Any:
+    """Put the token vectors back into their places, [b, t, d]."""
+    if (packing := kwargs.get("packing")) is not None:
+        outputs.last_hidden_state = packing.unpack(outputs.last_hidden_state)
+    return outputs
 
 
 def _packed_attention(

@@ -33,24 +33,31 @@ class OccurringEmbedding(nn.Module):
         row_of[ids] = torch.arange(len(ids))
         self.row_of: Tensor
         self.register_buffer("row_of", row_of.to(embedding.weight.device), persistent=False)
+        self.register_state_dict_post_hook(_whole_table)
+        self.register_load_state_dict_pre_hook(_rows_of_table)
 
     def forward(self, ids: Tensor) -> Tensor:
         """Return the vectors [..., d] of `ids` [...]."""
         return F.embedding(self.row_of[ids], self.rows, self.padding_row)
 
-    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
-        rows = self.rows.detach()
-        destination[prefix + "weight"] = self.table.to(rows).index_copy(0, self.ids.to(rows.device), rows)
 
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        state_dict[prefix + "rows"] = state_dict.pop(prefix + "weight")[self.ids]
-        super()._load_from_state_dict(state_dict, prefix, *args)
+def _whole_table(module: nn.Module, state: dict[str, Any], prefix: str, metadata: Any) -> None:
+    """Put the whole table into a state dict, in place of the rows."""
+    assert isinstance(module, OccurringEmbedding)
+    rows = state.pop(prefix + "rows").detach()
+    state[prefix + "weight"] = module.table.to(rows).index_copy(0, module.ids.to(rows.device), rows)
+
+
+def _rows_of_table(module: nn.Module, state: dict[str, Any], prefix: str, *rest: Any) -> None:
+    """Take the rows from the whole table of a state dict that is being loaded."""
+    assert isinstance(module, OccurringEmbedding)
+    state[prefix + "rows"] = state.pop(prefix + "weight")[module.ids]
 
 
 def train_occurring_rows_only(encoder: PreTrainedModel, ids: Tensor) -> bool:
     """Fix all word embeddings but those of `ids` [n]; False, and nothing changed, if the encoder's are of another kind.
 
-    What is computed stays the same, but for weight decay, which rows without a gradient then do not get either.
+    What is computed stays the same, except weight decay, which rows without a gradient then do not get either.
     """
     try:
         embedding = encoder.get_input_embeddings()

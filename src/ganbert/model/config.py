@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from transformers import AutoConfig, PreTrainedConfig
 
@@ -32,7 +32,7 @@ def is_encoder_decoder(encoder: PreTrainedConfig) -> bool:
 def default_pooling(encoder: PreTrainedConfig) -> Pooling:
     """`last` for a causal (decoder-only) encoder, which has seen the whole text only there; else `cls` (section 3).
 
-    The encoders of encoder-decoders (T5) put no token before the text that could stand for it: `mean`.
+    `mean` for the encoder of an encoder-decoder (T5): it has no first token that stands for the text.
     """
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING  # with them comes torch
 
@@ -73,22 +73,14 @@ class GanBertConfig(PreTrainedConfig):
         columns: names of the columns that the model was trained on: `text`, perhaps `text_pair`, and `label`.
 
     Raises:
-        ValueError: a field cannot be what it says, or contradicts another one.
+        ValueError: a field has an impossible value, or contradicts another one.
     """
 
     model_type = MODEL_TYPE
     sub_configs = {"encoder": AutoConfig}  # noqa: RUF012 - transformers reads a plain class attribute
     has_no_defaults_at_init = True
-    keys_to_ignore_at_inference = [  # noqa: RUF012
-        "fake_logits",
-        "loss_d_supervised",
-        "loss_d_unsupervised",
-        "loss_g_unsupervised",
-        "loss_g_feature_matching",
-        "loss_distillation",
-        "loss_contrastive",
-        "generated_logits",
-    ]
+    keys_to_ignore_at_inference: ClassVar[list[str]] = []
+    """Outputs that a Trainer does not take for predictions; `ganbert.model.modeling` lists them."""
 
     def __init__(
         self,
@@ -116,7 +108,7 @@ class GanBertConfig(PreTrainedConfig):
         if encoder is None:  # transformers compares every configuration with one made without arguments
             encoder = {"model_type": "bert"}
         encoder = _encoder_config(encoder)
-        self.encoder = copy.deepcopy(encoder)  # below its attention is reset, and a live encoder's own must not be
+        self.encoder = copy.deepcopy(encoder)  # the base class resets its attention, and a live encoder keeps its own
         self.pooling: Pooling = default_pooling(encoder) if pooling == "auto" else pooling
         self.adversarial = adversarial
         self.has_generator = adversarial if has_generator is None else has_generator

@@ -1,24 +1,20 @@
-"""Encoders by name: a Hub name, a folder, or the word `minilm`; and why one cannot be had."""
+"""Encoders and tokenizers by name: a Hub name, a folder, or the word `minilm`; and why one cannot be loaded."""
 
 from __future__ import annotations
 
 import importlib.util
-import socket
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from huggingface_hub import constants
 from transformers import AutoConfig
-from transformers.utils.hub import cached_file
 
 from ganbert.errors import InputError
 from ganbert.model.config import GanBertConfig, check_text_encoder, is_encoder_decoder
+from ganbert.model.hub import find_file, hub_options
 from ganbert.model.tokenizers import TOKENIZER_FILE, check_tokenizer
-from ganbert.model.weights import find_file, open_checked
+from ganbert.model.weights import open_checked
 from ganbert.storage.fields import EXPORT_KEY, MODEL_TYPE, Pooling, one_line, read_config, read_json
 
 if TYPE_CHECKING:
@@ -50,15 +46,15 @@ def load_encoder_config(name: str) -> PreTrainedConfig:
     """Load the configuration of the encoder `name`, a `GanBertConfig` if it is a model folder of ganbert.
 
     Raises:
-        InputError: there is no such encoder, or its configuration is none of a text encoder.
+        InputError: there is no such encoder, or it is not a text encoder.
     """
     with explained(name):
         source = resolve_encoder(name)
-        hub = _hub_options(source)
-        found = cached_file(source, "config.json", **hub)
+        hub = hub_options(source)
+        found = find_file(source, "config.json", hub)
         if found is None:
             raise OSError("it has no config.json")
-        stated = read_config(Path(found).parent)
+        stated = read_config(found.parent)
         if EXPORT_KEY in stated and stated.get("model_type") == MODEL_TYPE:
             raise InputError("it is an exported model, which cannot learn: give the folder that ganbert train left")
         if stated.get("quantization_config") is not None:
@@ -79,7 +75,7 @@ def load_pretrained_encoder(name: str, config: PreTrainedConfig, *, pooler: bool
         pooler: whether its pooler is used, and must be there.
 
     Raises:
-        InputError: it cannot be had, or not all of its weights are there, finite and as `config` describes them.
+        InputError: it cannot be loaded, or its weights are not all there, finite and as `config` describes them.
     """
     kind = encoder_class(config)
     with explained(name):
@@ -90,7 +86,7 @@ def load_pretrained_encoder(name: str, config: PreTrainedConfig, *, pooler: bool
             source,
             config,
             may_lack=None if pooler else r"^pooler\.",
-            hub=_hub_options(source),
+            hub=hub_options(source),
             trust_remote_code=False,
             # In float32, even if stored in half precision: small updates would be lost in half-precision weights.
             dtype="float32",
@@ -108,13 +104,13 @@ def load_tokenizer(
         what: what `name` is called in messages.
 
     Raises:
-        InputError: it cannot be had, not all of its files are there, or it gives ids that `encoder` does not know.
+        InputError: it cannot be loaded, files are missing, or it gives ids that `encoder` does not know.
     """
     from transformers import AutoTokenizer
 
     with explained(name, what):
         source = resolve_encoder(name)
-        hub = _hub_options(source)
+        hub = hub_options(source)
         tokenizer: PreTrainedTokenizerBase
         try:
             tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False, **hub)
@@ -130,10 +126,10 @@ def load_tokenizer(
 
 
 def encoder_class(config: PreTrainedConfig) -> Any:
-    """Return what makes an encoder of `config`: of an encoder-decoder the encoder alone, where transformers has it.
+    """Return the auto class that makes an encoder of `config`; of an encoder-decoder it makes the encoder alone.
 
     Raises:
-        InputError: the decoder cannot be left away, or it is no text encoder.
+        InputError: transformers has no class for the encoder alone, or none for text encoders of this kind.
     """
     # Here, because they import ganbert.model.modeling (registration), which imports this.
     from transformers import MODEL_FOR_TEXT_ENCODING_MAPPING, MODEL_MAPPING, AutoModel, AutoModelForTextEncoding
@@ -149,7 +145,7 @@ def encoder_class(config: PreTrainedConfig) -> Any:
 
 @contextmanager
 def explained(name: str, what: str = "encoder") -> Iterator[None]:
-    """Turn whatever loading the encoder `name` runs into into an `InputError` of one line."""
+    """Turn any error of loading the encoder `name` into an `InputError` of one line."""
     source = resolve_encoder(name)
     try:
         yield
@@ -157,7 +153,7 @@ def explained(name: str, what: str = "encoder") -> Iterator[None]:
         raise InputError(f"{what} {name!r}: {error}") from error
     except MemoryError:
         raise
-    except Exception as error:  # of a wrong or hostile folder: whatever transformers meets in its files
+    except Exception as error:  # transformers raises almost anything for a damaged or hostile folder
         if Path(source).is_dir():
             problem = f"the folder holds no encoder that transformers can load ({one_line(error)})"
         elif name == "minilm":
@@ -173,34 +169,17 @@ def explained(name: str, what: str = "encoder") -> Iterator[None]:
 
 
 def recorded_pooling(name: str) -> Pooling | None:
-    """Return the pooling that the encoder's own sentence-transformers files state, None if they state none we know."""
+    """Return the pooling that the encoder's own sentence-transformers files state; None if they state none of ours."""
     source, file = resolve_encoder(name), "1_Pooling/config.json"
     try:
-        path = cached_file(source, file, _raise_exceptions_for_missing_entries=False, **_hub_options(source))
+        path = find_file(source, file, hub_options(source))
     except OSError:
-        return None  # a missing encoder is told where it is loaded
+        return None  # loading the encoder will say that it is missing
     if path is None:
         return None
     with explained(name):
-        stated = read_json(Path(path), file)
+        stated = read_json(path, file)
     if isinstance(word := stated.get("pooling_mode"), str):
         return _POOLING_WORDS.get(word)
     flags = [name for name, is_set in stated.items() if name.startswith("pooling_mode_") and is_set is True]
     return _POOLING_FLAGS.get(flags[0]) if len(flags) == 1 else None
-
-
-def hub_is_out_of_reach() -> bool:
-    """Return whether asking the Hub is useless: its client would keep trying for half a minute."""
-    if constants.HF_HUB_OFFLINE or urllib.request.getproxies():  # a proxy cannot be asked
-        return False
-    hub = urlsplit(constants.ENDPOINT)
-    try:
-        socket.create_connection((hub.hostname or "", hub.port or (80 if hub.scheme == "http" else 443)), 5).close()
-    except OSError:
-        return True
-    return False
-
-
-def _hub_options(source: str) -> dict[str, bool]:
-    """Without a network only the local cache is looked into."""
-    return {"local_files_only": True} if not Path(source).is_dir() and hub_is_out_of_reach() else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from dataclasses import dataclass
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, cast
@@ -12,13 +12,9 @@ from typing import Any, Self, cast
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.utils.checkpoint import checkpoint
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
-from transformers.utils.generic import ModelOutput
 
 from ganbert.errors import InputError
-from ganbert.fast.packing import enable_packing, encode_packed, position_ids
-from ganbert.model import losses
 from ganbert.model.config import GanBertConfig
 from ganbert.model.encoders import (
     encoder_class,
@@ -28,44 +24,21 @@ from ganbert.model.encoders import (
     recorded_pooling,
     resolve_encoder,
 )
+from ganbert.model.losses import GanBertOutput, Player, View, add_losses
 from ganbert.model.networks import Discriminator, Generator
-from ganbert.model.tokenizers import n_positions
+from ganbert.model.positions import n_positions, position_ids
+from ganbert.model.problem import ONE_OF_K
 from ganbert.model.weights import open_checked
 from ganbert.runtime import rows_of_all
 from ganbert.storage.fields import one_line, read_config
 from ganbert.storage.folders import forget, share
 
+__all__ = ["GanBertForSequenceClassification", "GanBertOutput"]
+
 _OWN_CHECKS = {"state_dict", "gguf_file", "subfolder", "output_loading_info", "ignore_mismatched_sizes"}
 """Arguments of `from_pretrained` by which a caller takes the weights from elsewhere, or looks at them himself."""
 
 _HUB_OPTIONS = {"cache_dir", "force_download", "local_files_only", "proxies", "revision", "token"}
-
-
-@dataclass
-class GanBertOutput(ModelOutput):
-    """What `GanBertForSequenceClassification` returns, losses as float32 scalars.
-
-    Attributes:
-        loss: L_D + L_G. One number to minimise; each network receives only its own gradient through it.
-        logits: [b, k], over the real classes.
-        fake_logits: [b], D's logit for "invented"; None without a fake class.
-        loss_d_supervised, loss_d_unsupervised: the parts of L_D.
-        loss_g_unsupervised, loss_g_feature_matching: the parts of L_G.
-        loss_distillation: on what a teacher says of unlabelled rows.
-        loss_contrastive: of the labelled rows' text vectors.
-        generated_logits: [b, k+1], D on G's vectors.
-    """
-
-    loss: Tensor | None = None
-    logits: Tensor | None = None
-    fake_logits: Tensor | None = None
-    loss_d_supervised: Tensor | None = None
-    loss_d_unsupervised: Tensor | None = None
-    loss_g_unsupervised: Tensor | None = None
-    loss_g_feature_matching: Tensor | None = None
-    loss_distillation: Tensor | None = None
-    loss_contrastive: Tensor | None = None
-    generated_logits: Tensor | None = None
 
 
 class GanBertForSequenceClassification(PreTrainedModel):
@@ -77,6 +50,8 @@ class GanBertForSequenceClassification(PreTrainedModel):
     """
 
     config_class = GanBertConfig
+    config: GanBertConfig
+    problem = ONE_OF_K
     base_model_prefix = "encoder"
     supports_gradient_checkpointing = True
     _supports_sdpa = True
@@ -85,11 +60,6 @@ class GanBertForSequenceClassification(PreTrainedModel):
     _supports_attention_backend = True
     save_generator = False
     """Whether `save_pretrained` keeps G: a checkpoint to continue from needs it, a finished model does not."""
-    packs = False
-    """Whether training computes the real tokens of a batch only; `enable_packing` sets it where that is possible."""
-
-    micro_batch_size: int | None = None
-    """In training, rows whose activations are in memory at once; None is the whole batch. Results do not change."""
 
     def __init__(self, config: GanBertConfig, encoder: PreTrainedModel | None = None) -> None:
         super().__init__(config)
@@ -184,49 +154,30 @@ class GanBertForSequenceClassification(PreTrainedModel):
             features, logits = self.discriminator(h)
             k = self.config.num_labels
             output = GanBertOutput(logits=logits[:, :k], fake_logits=logits[:, k] if self.config.adversarial else None)
-            if labels is None:
-                return output
-            output.loss_d_supervised = losses.discriminator_supervised_loss(logits[:, :k], labels, sample_weights)
-            output.loss = output.loss_d_supervised
-            if self.generator is not None:
-                self._play(output, features, logits, labels)
-            if soft_targets is not None:
-                output.loss_distillation = losses.distillation_loss(logits[:, :k], soft_targets, labels)
-                output.loss = output.loss + output.loss_distillation
-            if self.training and self.config.contrastive_weight:
-                output.loss_contrastive = losses.supervised_contrastive_loss(h, labels)
-                output.loss = output.loss + self.config.contrastive_weight * output.loss_contrastive
+            if labels is not None:
+                seen = View(self.problem, self.config, self.training, labels, h, features, logits)
+                views = self._views(replace(seen, soft_targets=soft_targets, sample_weights=sample_weights))
+                output.generated_logits = views["D"].generated_logits
+                add_losses(output, views)
         return output
 
-    def _play(self, output: GanBertOutput, features: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Add the adversarial losses to `output`: L_D moves D and the encoder, L_G moves G alone."""
-        generated = self.generator.sample(len(logits))  # type: ignore[union-attr]
+    def _views(self, real: View) -> dict[Player, View]:
+        """Return what D (with the encoder) and G see of a batch: L_D moves D and the encoder, L_G moves G alone."""
+        if self.generator is None:
+            return {"D": real, "G": real}
+        generated = self.generator.sample(len(real.logits))
         if self.config.joint:  # nothing is kept apart
-            generated_features, generated_logits = self.discriminator(generated)
-            logits_for_g = generated_logits
-        else:
-            # 1) L_D sees G's vectors as data: no gradient reaches G.
-            _, generated_logits = self.discriminator(generated.detach())
-            # 2) L_G sees D as a fixed function and real features as data: no gradient reaches D or the encoder.
-            frozen = {name: p.detach() for name, p in self.discriminator.named_parameters()}
-            generated_features, logits_for_g = functional_call(self.discriminator, frozen, (generated,))
-            features = features.detach()
-        config = self.config
-        output.generated_logits = generated_logits
-        output.loss_d_unsupervised = losses.discriminator_unsupervised_loss(
-            logits, generated_logits, labels, config.real_term, config.real_weight
-        )
-        output.loss_g_unsupervised = losses.generator_unsupervised_loss(logits_for_g)
-        output.loss_g_feature_matching = losses.feature_matching_loss(
-            features, generated_features, config.feature_matching
-        )
-        assert output.loss_d_supervised is not None
-        output.loss = (
-            output.loss_d_supervised
-            + output.loss_d_unsupervised
-            + config.fooling_weight * output.loss_g_unsupervised
-            + config.feature_matching_weight * output.loss_g_feature_matching
-        )
+            features, logits = self.discriminator(generated)
+            both = replace(real, generated_features=features, generated_logits=logits)
+            return {"D": both, "G": both}
+        # D sees G's vectors as data: no gradient reaches G.
+        features, logits = self.discriminator(generated.detach())
+        seen_by_d = replace(real, generated_features=features, generated_logits=logits)
+        # G sees D as a fixed function and what D makes of real rows as data: no gradient reaches D or the encoder.
+        frozen = {name: p.detach() for name, p in self.discriminator.named_parameters()}
+        features, logits = functional_call(self.discriminator, frozen, (generated,))
+        real = replace(real, h=real.h.detach(), features=real.features.detach(), logits=real.logits.detach())
+        return {"D": seen_by_d, "G": replace(real, generated_features=features, generated_logits=logits)}
 
     def text_vectors(
         self,
@@ -235,62 +186,23 @@ class GanBertForSequenceClassification(PreTrainedModel):
         token_type_ids: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
     ) -> Tensor:
-        """Return h = pool(encoder(x)), [b, d], of any number of rows with the memory of a micro-batch."""
-        inputs = (input_ids, attention_mask, token_type_ids, inputs_embeds)
-        n = next((x.shape[0] for x in inputs if x is not None), 0)
-        size = self.micro_batch_size
-        if not (self.training and torch.is_grad_enabled() and size and size < n):
-            return self._pool(*inputs)
-        # Nothing but h is kept of a micro-batch; in the backward pass it is computed again, with the same dropout.
-        # So the losses see the whole batch, which sums over micro-batches could not give: they are not sums over rows.
-        parts = [
-            checkpoint(self._pool, *(None if x is None else x[i : i + size] for x in inputs), use_reentrant=False)
-            for i in range(0, n, size)
-        ]
-        return torch.cat(parts)
-
-    def _pool(
-        self,
-        input_ids: Tensor | None,
-        attention_mask: Tensor | None,
-        token_type_ids: Tensor | None,
-        inputs_embeds: Tensor | None,
-    ) -> Tensor:
-        """Return h = pool(encoder(x)), [b, d]."""
+        """Return h = pool(encoder(x)), [b, d], of inputs as in `forward`."""
         tokens = input_ids if inputs_embeds is None else inputs_embeds
         if tokens is None:
             raise ValueError("give input_ids or inputs_embeds")
-        mask = torch.ones(tokens.shape[:2], device=tokens.device, dtype=torch.long)
-        if attention_mask is not None:
-            mask = attention_mask
-        inputs: dict[str, Tensor] = {"attention_mask": mask}
-        inputs["input_ids" if inputs_embeds is None else "inputs_embeds"] = tokens
+        mask = attention_mask
+        if mask is None:
+            mask = torch.ones(tokens.shape[:2], device=tokens.device, dtype=torch.long)
+        inputs = {"attention_mask": mask, "input_ids" if inputs_embeds is None else "inputs_embeds": tokens}
         if token_type_ids is not None:
             inputs["token_type_ids"] = token_type_ids
         if self._takes_position_ids:
             inputs["position_ids"] = position_ids(self.encoder, mask)
+        outputs = self.encoder(**inputs)
         if self.config.pooling == "pooler":
-            pooled: Tensor = self.encoder(**inputs).pooler_output
+            pooled: Tensor = outputs.pooler_output
             return pooled
-        # On a processor only: elsewhere it would wait for the device to know how many tokens there are.
-        if self.packs and mask.device.type == "cpu" and not mask.all():
-            tokens_out = encode_packed(self.encoder, inputs)
-        else:
-            tokens_out = self.encoder(**inputs).last_hidden_state
-        match self.config.pooling:
-            case "mean":
-                weights = mask.to(tokens_out.dtype).unsqueeze(-1)
-                return (tokens_out * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
-            case "last":
-                position = (mask * torch.arange(mask.shape[1], device=mask.device)).argmax(dim=1)
-            case _:  # "cls": the first token that is not padding
-                position = mask.argmax(dim=1)
-        return tokens_out[torch.arange(mask.shape[0], device=mask.device), position]  # len() would fix b in an export
-
-    def enable_packing(self) -> bool:
-        """From now on train without computing padding; return whether this encoder can. Results do not change."""
-        self.packs = enable_packing(self.encoder)
-        return self.packs
+        return _pool(outputs.last_hidden_state, mask, self.config.pooling)
 
     @torch.no_grad()
     def check_encoder(self) -> None:
@@ -332,6 +244,19 @@ class GanBertForSequenceClassification(PreTrainedModel):
             module.reset_parameters()
 
 
+def _pool(vectors: Tensor, mask: Tensor, pooling: str) -> Tensor:
+    """Return the text vectors [b, d] of token vectors [b, t, d] whose attention mask is [b, t]."""
+    match pooling:
+        case "mean":
+            weights = mask.to(vectors.dtype).unsqueeze(-1)
+            return (vectors * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+        case "last":
+            position = (mask * torch.arange(mask.shape[1], device=mask.device)).argmax(dim=1)
+        case _:  # "cls": the first token that is not padding
+            position = mask.argmax(dim=1)
+    return vectors[torch.arange(mask.shape[0], device=mask.device), position]  # len() would fix b in an export
+
+
 def _drop_unused_parts(encoder: PreTrainedModel, config: GanBertConfig) -> None:
     """Take out what pooling does not read, so that inference does no needless arithmetic."""
     pooler = getattr(encoder, "pooler", None)
@@ -343,4 +268,6 @@ def _drop_unused_parts(encoder: PreTrainedModel, config: GanBertConfig) -> None:
         encoder.config.use_cache = False
 
 
+# What a Trainer, of ganbert or of transformers, takes for predictions is `logits` alone.
+GanBertConfig.keys_to_ignore_at_inference = [f.name for f in fields(GanBertOutput) if f.name not in ("loss", "logits")]
 AutoModelForSequenceClassification.register(GanBertConfig, GanBertForSequenceClassification)

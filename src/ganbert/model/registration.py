@@ -1,9 +1,10 @@
 """Makes ganbert's models known to transformers when transformers' registries are imported, and not before.
 
 `import ganbert` promises that `AutoConfig`, `AutoModelForSequenceClassification` and `pipeline` open a ganbert model.
-Importing transformers and torch to keep it would make every use of the package wait for seconds, even `ganbert --help`.
-So the package only leaves a note with Python's import system: behind the module that holds a registry, import the
-module of ours that enters itself there. It makes no difference whether transformers is imported first or last.
+Registering needs transformers and torch, which take seconds to import: every use of the package would wait for them,
+even `ganbert --help`. transformers has no lazy way to register (no entry points), and Python has no public hook for
+"when this module has been imported" (PEP 369 was never accepted). So a finder in `sys.meta_path` waits for the modules
+that hold the registries. It makes no difference whether transformers is imported first or last.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any, cast
+from typing import Any
 
 FOLLOWERS = {
     "transformers.models.auto.configuration_auto": "ganbert.model.config",
@@ -35,39 +37,23 @@ def register_when_needed() -> None:
 
 
 class _Finder:
-    """Finds the registries as the other finders do, and has their loaders import the follower."""
+    """Finds the registries as the other finders do, and has their loaders import the follower afterwards."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if name not in FOLLOWERS:
             return None
-        for finder in [*sys.meta_path]:
-            if finder is self or not hasattr(finder, "find_spec"):
-                continue
-            spec = finder.find_spec(name, path, target)
-            if spec is not None:
-                if spec.loader is not None:
-                    spec.loader = cast(Any, _Loader(spec.loader, FOLLOWERS[name]))
-                return spec
-        return None
+        others = [finder for finder in sys.meta_path if finder is not self and hasattr(finder, "find_spec")]
+        spec = next((found for finder in others if (found := finder.find_spec(name, path, target))), None)
+        if spec is not None and spec.loader is not None:
+            vars(spec.loader)["exec_module"] = partial(_execute, spec.loader, FOLLOWERS[name])
+        return spec
 
 
-class _Loader:
-    """The loader it is given, which in addition imports `follower` when the module has been executed."""
-
-    def __init__(self, loader: Any, follower: str) -> None:
-        self._loader, self._follower = loader, follower
-
-    def __getattr__(self, name: str) -> Any:
-        # Not self._loader: in an instance that is being unpickled or copied there is none yet.
-        return getattr(object.__getattribute__(self, "_loader"), name)
-
-    def exec_module(self, module: ModuleType) -> None:
-        # From here on the module looks as if we had never been here: to inspect, importlib.resources, reload.
-        module.__loader__ = self._loader
-        if module.__spec__ is not None:
-            module.__spec__.loader = self._loader
-        self._loader.exec_module(module)
-        # Nothing is asked of the follower here: if its own import led to this one, it goes on, and registers, later.
-        importlib.import_module(self._follower)
+def _execute(loader: Any, follower: str, module: ModuleType) -> None:
+    """Execute a module as its loader does, which is then as if we had never been here, and import the follower."""
+    del loader.exec_module  # the one of this very instance; that of its class stays
+    loader.exec_module(module)
+    # Nothing is asked of the follower here: if its own import led to this one, it goes on, and registers, later.
+    importlib.import_module(follower)

@@ -1,6 +1,6 @@
-"""Tokenizers of models: whether their files are all there, and how much of a text they let a model see.
+"""A model's tokenizer: whether its files are complete, where it cuts texts, and which texts it hardly knows.
 
-Where the files of a vocabulary are lost, transformers makes up one of five words; `check_tokenizer` refuses it.
+If vocabulary files are lost, transformers makes up a vocabulary of five words; `check_tokenizer` refuses it.
 Nothing here imports torch or transformers: an exported model is used without them.
 """
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ganbert.errors import InputError
+from ganbert.model.positions import n_positions
 from ganbert.storage.fields import one_line
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ TOKENIZER_FILE = "tokenizer.json"
 _FOREIGN = ("tokenizer.model", "tekken.json", "tiktoken.model")
 
 _MANY_UNKNOWN = 0.1
-"""A greater share of texts of mostly unknown tokens is worth a warning: another language, or another tokenizer."""
+"""Above this share of texts with mostly unknown tokens there is a warning: wrong language, or wrong tokenizer."""
 
 _NO_LIMIT = 10**30
 """What transformers writes where a tokenizer states no maximum length."""
@@ -61,7 +62,7 @@ def check_tokenizer(
 
 
 def check_makes_tokens(encode: Callable[[], object]) -> None:
-    """Raise `InputError` if `encode`, a call of a tokenizer, fails in whatever way."""
+    """Raise `InputError` if `encode`, a call of a tokenizer, fails in any way."""
     try:
         encode()
     except BaseException as error:  # a panic in Rust is no Exception
@@ -88,12 +89,12 @@ def _has_vocabulary(tokenizer: PreTrainedTokenizerBase, has_file: Callable[[str]
 
 @dataclass(frozen=True)
 class TextCounts:
-    """What became of n texts, or pairs of texts, on their way to token ids.
+    """How many texts, or pairs of texts, were cut or are hardly known.
 
     Attributes:
         n: texts.
-        n_cut: those longer than the maximum length.
-        n_unknown: those of whose tokens, the special ones aside, more than half are unknown.
+        n_cut: texts longer than the maximum length.
+        n_unknown: texts with more than half of their tokens unknown; special tokens do not count.
     """
 
     n: int = 0
@@ -149,11 +150,11 @@ def usable_length(
     Args:
         tokenizer: of the encoder.
         encoder: whose table of positions may be a limit.
-        max_length: tokens that are wanted; None is as many as can be had.
+        max_length: tokens wanted; None is as many as possible.
         pairs: whether an input is a pair of texts.
 
     Raises:
-        InputError: that leaves no token of a text beside the special ones.
+        InputError: that leaves no room for a text beside the special tokens.
     """
     limits = {} if max_length is None else {"max_length": max_length}
     limits["model_max_length"] = int(min(tokenizer.model_max_length, _NO_LIMIT))
@@ -165,16 +166,6 @@ def usable_length(
     except InputError as error:
         raise InputError(str(error), path=None if name == "max_length" else tokenizer.name_or_path) from error
     return limits[name]
-
-
-def n_positions(encoder: PreTrainedModel) -> int | None:
-    """Return how many tokens the encoder has positions for; None if it takes any number."""
-    from ganbert.fast.packing import first_position  # here: it imports torch, which an exported model does without
-
-    positions = getattr(encoder.config, "max_position_embeddings", None)
-    if positions is None or positions < 0:  # XLNet says -1
-        return None
-    return int(positions) - first_position(encoder)  # RoBERTa's table of 514 holds 512 tokens
 
 
 def require_room(max_length: int, n_special: int, *, pairs: bool, name: str = "max_length") -> None:

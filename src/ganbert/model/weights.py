@@ -1,4 +1,4 @@
-"""Weights that are all there, finite, of the right shapes and in the folder itself, or the model is refused."""
+"""Opens a model only if its weights are complete, finite, of the right shapes, not pickled, and in its own folder."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
-from transformers.utils.hub import cached_file
 
 from ganbert.errors import InputError
+from ganbert.model.hub import find_file
 from ganbert.storage.fields import one_line, read_json
-from ganbert.storage.folders import MANIFEST, changed_weights
+from ganbert.storage.folders import MANIFEST, WEIGHTS, changed_weights
 
 if TYPE_CHECKING:
     from torch import nn
     from transformers import PreTrainedConfig, PreTrainedModel
 
-SAFE, INDEX = "model.safetensors", "model.safetensors.index.json"
+SAFE, INDEX = WEIGHTS
 _PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json", "model.bin", "model.pt")
 
 
@@ -39,7 +39,7 @@ def open_checked(
         load: `from_pretrained` of a class, or of `AutoModel`.
         build: makes a model of the configuration alone.
         source: a folder, or a name on the Hub.
-        config: of the model; what it describes is held against the files before anything is allocated.
+        config: of the model; it is compared with the files before memory is allocated.
         may_lack: pattern of weights that need not be there.
         hub: options of the Hub's cache.
         kwargs: handed on to `load`.
@@ -61,7 +61,7 @@ def open_checked(
             source,
             config=config,
             use_safetensors=True,  # unpickling runs code that the file brings
-            ignore_mismatched_sizes=True,  # they are told below
+            ignore_mismatched_sizes=True,  # _check_shapes reports them
             output_loading_info=True,
             **(hub or {}),
             **kwargs,
@@ -104,7 +104,7 @@ def weight_files(source: str, hub: dict[str, Any]) -> list[Path]:
 
 
 def _no_weights(source: str, hub: dict[str, Any]) -> InputError:
-    """Return the error that says what is there in place of safetensors files, looking only at what is on disk."""
+    """Return the error that says what is there instead of safetensors files; it looks only on this machine's disk."""
     for name in _PICKLED:
         if find_file(source, name, {**hub, "local_files_only": True}) is not None:
             return InputError(
@@ -112,22 +112,6 @@ def _no_weights(source: str, hub: dict[str, Any]) -> InputError:
                 "convert it to safetensors where you trust it"
             )
     return InputError(f"it holds no weights ({SAFE})")
-
-
-def find_file(source: str, name: str, hub: dict[str, Any]) -> Path | None:
-    """Return the file `name` of a folder or of a Hub name; None if there is none."""
-    if Path(source).is_dir():
-        path = Path(source) / name
-        return path if path.is_file() else None
-    found = cached_file(
-        source,
-        name,
-        _raise_exceptions_for_missing_entries=False,
-        _raise_exceptions_for_connection_errors=False,
-        _raise_exceptions_for_gated_repo=False,
-        **hub,
-    )
-    return None if found is None else Path(found)
 
 
 def _check_inside(folder: Path, name: str) -> None:
@@ -142,7 +126,7 @@ def _check_inside(folder: Path, name: str) -> None:
 
 
 def require_unchanged(folder: Path) -> None:
-    """Raise `InputError` where weights are not those that ganbert wrote into the folder."""
+    """Raise `InputError` if weights have changed since ganbert wrote them into the folder."""
     if changed := changed_weights(folder):
         raise InputError(
             f"{changed[0]} is not as it was written: its checksum differs from that in {MANIFEST} "
@@ -167,11 +151,8 @@ def _stored(files: Iterable[Path]) -> dict[str, tuple[int, str]]:
 def _check_size(config: PreTrainedConfig, build: Callable[[PreTrainedConfig], PreTrainedModel], n_stored: int) -> None:
     """Refuse a configuration of far more weights than there are: what is missing would be allocated and made up."""
     import torch
-    from transformers import PreTrainedModel
-    from transformers.utils.generic import ContextManagers
 
-    # As transformers itself does, on a device without memory.
-    with ContextManagers(PreTrainedModel.get_init_context(torch.float32, False, False, None)):
+    with torch.device("meta"):  # which has no memory
         n_described = sum(parameter.numel() for parameter in build(config).parameters())
     if n_described > 2 * n_stored:  # a pooler may be missing, which is less than all else together
         raise InputError(f"config.json describes {n_described:,} weights, and the files hold {n_stored:,}")

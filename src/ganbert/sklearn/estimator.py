@@ -20,7 +20,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ganbert.data.arrays import corpus_of_arrays, labels_of, minus_one_slip, texts_of, weights_of
-from ganbert.errors import InputError
+from ganbert.errors import InputError, InterruptedRunError
 from ganbert.model.tokenizers import TextCounts
 from ganbert.predict.backends import TRAINED, read_folder
 from ganbert.predict.predictor import Predictions, Predictor
@@ -31,8 +31,8 @@ from ganbert.storage.folders import is_finished, is_unfinished, scratch
 from ganbert.storage.hub import check_repo_id, push_folder
 from ganbert.training.callbacks import LOG_FILE
 from ganbert.training.recipe import RECIPES, Recipe
-from ganbert.training.result import TrainingResult
-from ganbert.training.train import InterruptedRunError, say_on_stderr, train
+from ganbert.training.report import TrainingResult
+from ganbert.training.train import say_on_stderr, train
 
 _NOT_SAVED = ("output", "overwrite", "seed")
 """Parameters that are not saved; instead of `seed`, the seed that was used is."""
@@ -256,7 +256,8 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         with scratch() as place:
             folder = place / repo_id.rpartition("/")[2]  # the model card names it
             self.save(folder)
-            return push_folder(folder, repo_id, token=token, private=private, message=message)
+            with contextlib.nullcontext() if self.progress else quiet_libraries():
+                return push_folder(folder, repo_id, token=token, private=private, message=message)
 
     @classmethod
     def from_folder(
@@ -284,7 +285,7 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 predictor = Predictor(model, tokenizer, compute=choose_compute(device, precision, threads))
             classes = estimator_folder.read_classes(folder, config, predictor.label_names)
             facts = estimator_folder.read_facts(folder, config)
-        known = cls._get_param_names()
+        known = cls().get_params(deep=False)
         given = {name: value for name, value in facts["params"].items() if name in known}
         seed = facts.get("seed")
         loaded: Any = cls(

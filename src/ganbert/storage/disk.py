@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import importlib.util
-import json
 import os
 import re
 import secrets
@@ -13,6 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
+
+from ganbert.errors import InputError
+from ganbert.storage.fields import read_json
 
 _CAN_LOCK = importlib.util.find_spec("fcntl") is not None
 _NOT_WRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ESTALE}
@@ -80,7 +82,7 @@ def _remove_stale(folder: Path, pattern: str) -> None:
 
 
 def _lock(file: IO[bytes], *, wait: bool) -> bool:
-    """Take the lock of a file; False if another process has it, or nobody can."""
+    """Lock a file; False if another process has locked it, or the file system cannot."""
     try:
         import fcntl
 
@@ -91,13 +93,13 @@ def _lock(file: IO[bytes], *, wait: bool) -> bool:
 
 
 def sync(path: Path) -> None:
-    """Bring what was written to a file to the disk."""
+    """Flush what was written to a file to disk."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk, where the system can do that."""
+    """Flush a folder's list of names to disk, where the system can do that."""
     with suppress(OSError):
         number = os.open(folder, os.O_RDONLY)
         try:
@@ -109,14 +111,13 @@ def sync_folder(folder: Path) -> None:
 def read_object(path: Path) -> dict[str, Any] | None:
     """Return the JSON object in a file; None if there is no such file, or no whole object in it."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return read_json(path)
+    except InputError:
         return None
-    return content if isinstance(content, dict) else None
 
 
 def why_not_written(error: BaseException) -> str | None:
-    """Return in words why a file could not be written, if that is what an error of any library comes from."""
+    """Return in words why a file could not be written, if that caused an error of any library; else None."""
     seen: BaseException | None = error
     while seen is not None:
         number = seen.errno if isinstance(seen, OSError) else None

@@ -1,4 +1,6 @@
-"""What may stand in the `config.json` of a model: one reader for every way in, without torch or transformers."""
+"""Reads `config.json` and checks what it says: one reader for all backends, without torch or transformers.
+
+`check_fields` knows ganbert's own fields, `check_plausible` the numbers of any encoder."""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ FeatureMatching = Literal["sum", "mean"]
 
 MODEL_TYPE = "ganbert"
 EXPORT_KEY = "onnx"
-"""Entry by which config.json of an exported folder is known, and which tells what only a tokenizer's class knows."""
+"""Key in `config.json` that marks an exported folder; its value holds what only the tokenizer's class knows."""
 
 COLUMNS = ("text", "text_pair", "label")
 """Keys of the field `columns`."""
@@ -28,7 +30,7 @@ COLUMNS = ("text", "text_pair", "label")
 _MOST_BYTES = 64_000_000
 _MOST_LEVELS = 50
 _MOST_PARTS = 1000
-"""Layers, heads, experts and so on that an encoder may have; each is built by itself, and 10^9 of them never end."""
+"""Layers, heads, experts and so on that an encoder may have: to build 10^9 of them would take for ever."""
 
 
 @dataclass(frozen=True)
@@ -133,20 +135,20 @@ def read_json(path: Path, name: str | None = None) -> dict[str, Any]:
         name: what messages call it; None is its name without the folder.
 
     Raises:
-        InputError: it cannot be read, is no object, or is too long or too deep to be meant.
+        InputError: it cannot be read, is no object, or is far too long or too deep.
     """
     name = name or path.name
     try:
         size = path.stat().st_size
         if size > _MOST_BYTES:
-            raise InputError(f"{name} is {size:,} bytes long, which no such file is")
+            raise InputError(f"{name} is {size:,} bytes long, which is far too much")
         content = json.loads(path.read_text(encoding="utf-8"))
     except InputError:
         raise
     except OSError as error:
         raise InputError(f"{name} cannot be read: {error.strerror}") from error
     except RecursionError:
-        raise InputError(f"{name} is nested too deeply to be meant") from None
+        raise InputError(f"{name} is nested too deeply") from None
     except ValueError as error:
         raise InputError(f"{name} is not JSON ({one_line(error)})") from error
     if not isinstance(content, dict):
@@ -155,10 +157,10 @@ def read_json(path: Path, name: str | None = None) -> dict[str, Any]:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """Read the `config.json` of a model or an encoder, and refuse numbers that no model has before any is built.
+    """Read the `config.json` of a model or an encoder, and refuse impossible numbers before anything is built.
 
     Raises:
-        InputError: it cannot be read, or nobody means what it says: 10^9 layers, a dropout of 7, nan.
+        InputError: it cannot be read, or it holds such a number: 10^9 layers, a dropout of 7, nan.
     """
     config = read_json(folder / "config.json")
     try:
@@ -168,20 +170,30 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-_PARTS = re.compile(
-    r"^(num|n)_\w*(layer|block|group|expert|stage|head)s?$|(layer|block|group|expert|head)s$|group_num$"
+_NUMBERS = (
+    (r"^num_labels$", _Field(lambda x: 0 <= x <= 1_000_000, "must be from 0 to 1,000,000")),  # each gets a name
+    (
+        r"^(num|n)_\w*(layer|block|group|expert|stage|head)s?$|(layer|block|group|expert|head)s$|group_num$",
+        _Field(lambda x: x <= _MOST_PARTS, f"must be at most {_MOST_PARTS:,}"),
+    ),
+    (r"^(num_hidden_layers|n_layers?|num_layers)$", _Field(lambda x: x >= 1, "must be 1 or above")),
+    (
+        r"^(hidden|vocab|embedding|intermediate)_size$|^(d_model|n_embd|dim|hidden_dim|n_positions)$",
+        _Field(lambda x: 0 < x < 2**31, "must be above 0, and no model is so large"),
+    ),
+    (r"dropout|dropout_prob$|_pdrop$|layerdrop$", _Field(lambda x: 0 <= x <= 1, "must be from 0 to 1")),
+    (r"^chunk_size_feed_forward$", _Field(lambda x: x == 0, "must be 0, as it is for all published encoders")),
+    (r"_eps$|_epsilon$", _Field(lambda x: 0 <= x < 1, "must be small and not below 0")),
 )
-_SIZES = re.compile(r"^(hidden|vocab|embedding|intermediate)_size$|^(d_model|n_embd|dim|hidden_dim|n_positions)$")
-_CHANCES = re.compile(r"dropout|dropout_prob$|_pdrop$|layerdrop$")
-_EPSILONS = re.compile(r"_eps$|_epsilon$")
+"""What numbers must be, by a pattern of their names in any encoder's configuration."""
+
+_COUNTS_AS_1 = ("chunk_size_feed_forward", True)
 
 
 def check_plausible(value: Any, name: str = "", level: int = 0) -> None:
     """Raise `ValueError` if a configuration holds a number that no model has, or is nested too deeply."""
     if level > _MOST_LEVELS:
-        raise ValueError("is nested too deeply to be meant")
-    if name == "chunk_size_feed_forward" and value is True:  # which counts as 1
-        raise ValueError(f"{name}={value}: must be 0, as it is for all encoders that can be had")
+        raise ValueError("is nested too deeply")
     if isinstance(value, dict):
         for key, inner in value.items():
             if key not in ("id2label", "label2id"):  # their keys are the user's words
@@ -189,29 +201,22 @@ def check_plausible(value: Any, name: str = "", level: int = 0) -> None:
     elif isinstance(value, list):
         for inner in value:
             check_plausible(inner, "", level + 1)
-    elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        if value != value:
-            raise ValueError(f"{name}: nan is no value")
-        if isinstance(value, int) and abs(value) >= 2**63:
-            raise ValueError(f"{name}={_short(value)}: no number of a model is so large")
-        if name == "num_labels" and not 0 <= value <= 1_000_000:  # transformers makes a name for each
-            raise ValueError(f"{name}={value}: must be from 0 to 1,000,000")
-        if _PARTS.search(name) and value > _MOST_PARTS:
-            raise ValueError(f"{name}={value}: more than {_MOST_PARTS:,} is not meant")
-        if name in ("num_hidden_layers", "n_layer", "n_layers", "num_layers") and value < 1:
-            raise ValueError(f"{name}={value}: must be 1 or above")
-        if _SIZES.search(name) and not 0 < value < 2**31:
-            raise ValueError(f"{name}={value}: must be above 0, and no model is so large")
-        if _CHANCES.search(name) and not 0 <= value <= 1:
-            raise ValueError(f"{name}={value}: must be from 0 to 1")
-        if name == "chunk_size_feed_forward" and value != 0:
-            raise ValueError(f"{name}={value}: must be 0, as it is for all encoders that can be had")
-        if _EPSILONS.search(name) and not 0 <= value < 1:
-            raise ValueError(f"{name}={value}: must be small and not below 0")
+    elif isinstance(value, (int, float)) and (not isinstance(value, bool) or (name, value) == _COUNTS_AS_1):
+        _check_number(name, value)
+
+
+def _check_number(name: str, value: float) -> None:
+    if value != value:
+        raise ValueError(f"{name}: nan is not a number")
+    if isinstance(value, int) and abs(value) >= 2**63:
+        raise ValueError(f"{name}={_short(value)}: no number of a model is so large")
+    for pattern, field in _NUMBERS:
+        if re.search(pattern, name) and not field.holds(value):
+            raise ValueError(f"{name}={value}: {field.condition}")
 
 
 def one_line(error: BaseException | str) -> str:
-    """Return what an error says, on one line and not endlessly."""
+    """Return what an error says on one line, cut after 300 characters."""
     text = " ".join(str(error).split())
     return (text[:300] + "...") if len(text) > 300 else text or type(error).__name__
 

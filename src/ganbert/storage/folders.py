@@ -17,16 +17,19 @@ from filelock import FileLock, Timeout
 
 from ganbert.errors import InputError
 from ganbert.storage.disk import read_object, sync, write_whole
+from ganbert.storage.fields import MODEL_TYPE
 
 LOCK = ".ganbert.lock"
-_SCRATCH_LOCK = ".ganbert-scratch.lock"  # never in a folder that somebody named
+_SCRATCH_LOCK = ".ganbert-scratch.lock"  # in temporary folders only
 _SCRATCH = re.compile(r"ganbert-[a-z0-9_]{8}")
 MANIFEST = "manifest.json"
 """Lists the files that ganbert wrote into a folder, with their sizes and the checksums of weights.
 
 It is written last, when they are on the disk.
 """
-_WEIGHTS = (".safetensors", ".onnx", ".onnx.data")
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+"""A model has one of these: its weights in one file, or the list of several."""
+_HASHED = (".safetensors", ".onnx", ".onnx.data")
 RUN_FILE = "run.json"
 """Stands in the folder of an unfinished run and says what it was begun with."""
 TEACHER = "teacher"
@@ -41,7 +44,7 @@ WELL_KNOWN = frozenset(
     training_args.bin trainer_state.json optimizer.pt optimizer.bin scheduler.pt scaler.pt rng_state.pth
     """.split()  # noqa: SIM905 - a list would take thirty lines
 )
-"""What ganbert and its libraries write; in a folder without a manifest, which older versions left, these are theirs."""
+"""Files of ganbert and its libraries. A folder without a manifest, from an older version, is judged by these names."""
 _NUMBERED = re.compile(r"model-\d{5}-of-\d{5}\.safetensors|rng_state_\d+\.pth")
 _PART_OF_RUN = re.compile(rf"checkpoint-\d+|{TEACHER}")
 FACTS = frozenset({"recipe", "encoder", "seed", "precision", "data"})
@@ -52,12 +55,12 @@ _LEFTOVER = re.compile(r"\.ganbert\.lock|(?:\.[0-9a-f]{16}){1,2}\.part|\.tmp[A-Z
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """Make a folder and be its only writer; the system gives the lock back when this process dies.
+    """Make a folder and be its only writer; the system releases the lock when this process dies.
 
-    What is still empty at the end is taken away again.
+    New folders that are still empty at the end are removed.
 
     Raises:
-        InputError: another process writes there, or nobody can.
+        InputError: another process is writing there, or the folder cannot be written to.
     """
     made: list[Path] = []
     lock = FileLock(folder / LOCK)
@@ -80,12 +83,12 @@ def claimed(folder: Path) -> Iterator[None]:
 
 
 def seal(folder: Path, names: Iterable[str], *, checksums: bool = True) -> None:
-    """Bring files to the disk, and list them in the manifest.
+    """Flush files to disk, and list them in the manifest.
 
     Args:
         folder: where they are.
         names: of the files.
-        checksums: also list the SHA-256 of weights, which `changed_weights` looks at; it takes a moment.
+        checksums: also list the SHA-256 of weights, for `changed_weights`; it takes a moment.
 
     Raises:
         OSError: a file or the manifest cannot be written.
@@ -96,12 +99,12 @@ def seal(folder: Path, names: Iterable[str], *, checksums: bool = True) -> None:
         sizes[name] = (folder / name).stat().st_size
     content: dict[str, object] = {"written_by": "ganbert", "files": sizes}
     if checksums:
-        content["sha256"] = {name: _sha256(folder / name) for name in sizes if name.endswith(_WEIGHTS)}
+        content["sha256"] = {name: _sha256(folder / name) for name in sizes if name.endswith(_HASHED)}
     write_whole(folder / MANIFEST, json.dumps(content, indent=2) + "\n")
 
 
 def changed_weights(folder: Path) -> list[str]:
-    """Return the files of weights that are not what was written, by the manifest, if there is one."""
+    """Return the files of weights whose checksum is not the one in the manifest; none without a manifest."""
     listed = (read_object(folder / MANIFEST) or {}).get("sha256")
     if not isinstance(listed, dict):
         return []
@@ -113,7 +116,7 @@ def changed_weights(folder: Path) -> list[str]:
 
 
 def forget(folder: Path) -> None:
-    """Take away a manifest that is no longer true."""
+    """Remove a manifest that is out of date."""
     (folder / MANIFEST).unlink(missing_ok=True)
 
 
@@ -123,7 +126,7 @@ def _sha256(path: Path) -> str:
 
 
 def share(folder: Path, names: Iterable[str]) -> None:
-    """Give files the access rights of `config.json`: safetensors lets only their owner read those that it writes."""
+    """Give files the permissions of `config.json`: those that safetensors writes can be read by their owner only."""
     with suppress(OSError):
         mode = stat.S_IMODE((folder / "config.json").stat().st_mode)
         for name in names:
@@ -132,7 +135,7 @@ def share(folder: Path, names: Iterable[str]) -> None:
 
 
 def is_unfinished(folder: Path) -> bool:
-    """Whether a folder holds a run that has not come to its end; a mark of ours that is torn is one, too."""
+    """Whether a folder holds an unfinished run; a half-written `run.json` counts as one."""
     begun = read_object(folder / RUN_FILE)
     if begun is not None:
         return begun.keys() <= FACTS  # else it is somebody else's
@@ -146,16 +149,15 @@ def is_unfinished(folder: Path) -> bool:
 def is_finished(folder: Path) -> bool:
     """Whether a folder holds the model of a finished run, weights and all."""
     config = read_object(folder / "config.json") or {}
-    weights = ("model.safetensors", "model.safetensors.index.json")
     return (
         not is_unfinished(folder)
-        and config.get("model_type") == "ganbert"
-        and any((folder / name).is_file() for name in weights)
+        and config.get("model_type") == MODEL_TYPE
+        and any((folder / name).is_file() for name in WEIGHTS)
     )
 
 
-def is_whole(folder: Path) -> bool:
-    """Whether a folder has a manifest, and each file of it in its size."""
+def is_complete(folder: Path) -> bool:
+    """Whether a folder has a manifest, and every file that it lists, in the size that it says."""
     sizes = manifest(folder)
     if sizes is None:
         return False
@@ -196,11 +198,11 @@ def leftovers(folder: Path) -> set[str]:
 
 
 def _is_left(path: Path) -> bool:
-    """Whether what has the name of a leftover is one: an export leaves a folder of its files, others leave files."""
+    """Whether a path with the name of a leftover is one: exports leave a folder of their files, all else files."""
     if path.is_symlink() or not path.is_dir():
         return not path.name.startswith(".export-")
     return path.name.startswith(".export-") and all(
-        _is_well_known(inside.name) or inside.name == MANIFEST or inside.name.startswith("model.onnx")
+        _is_well_known(inside.name) or inside.name == MANIFEST or inside.name.startswith("model.")
         for inside in path.iterdir()
     )
 
