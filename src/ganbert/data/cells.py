@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,23 +41,17 @@ def _texts(chunk: pa.Table, column: str, path: Path, first_row: int, skip_empty:
         found = ", ".join(map(repr, chunk.column_names)) or "none"
         raise InputError(f"no such column; the columns here are {found}", path=path, column=column)
     cells = plain_cells(chunk, column, "holds {}, not text", path, first_row)
-    texts = _as_text(cells)
-    if texts is None:
-        raise InputError(f"holds {cells.type}, not text", path=path, row=first_row, column=column)
+    is_bytes = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
+    try:
+        if any(is_kind(cells.type) for is_kind in is_bytes):
+            raise pa.ArrowTypeError
+        texts = pc.fill_null(cells.cast(pa.string()), "")
+    except pa.ArrowException:
+        raise InputError(f"holds {cells.type}, not text", path=path, row=first_row, column=column) from None
     empty = pc.equal(pc.utf8_trim_whitespace(texts), "")
     if not skip_empty:
         refuse_rows(empty, "empty text (--skip-empty drops and counts such rows)", path, first_row, column)
     return pc.if_else(empty, "", texts)
-
-
-def _as_text(cells: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    """Return cells as text, "" where there is none; None for bytes and other types that are none."""
-    is_bytes = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
-    if any(is_kind(cells.type) for is_kind in is_bytes):
-        return None
-    with suppress(pa.ArrowException):
-        return pc.fill_null(cells.cast(pa.string()), "")
-    return None
 
 
 def label_texts(

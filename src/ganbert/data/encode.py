@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import datasets
 import pyarrow as pa
+import pyarrow.compute as pc
 import transformers
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
@@ -54,29 +56,27 @@ def encode(
     names = [name for name in dataset.column_names if name in _GIVEN]
     texts, given = dataset.remove_columns(names), dataset.select_columns(names).with_format("arrow")[:]
     key = _fingerprint(texts, tokenizer, tokens.format)
-    progress_bar = "Tokenising" if progress else None
-
-    def mapped(file: Path | None) -> Dataset:
-        return texts.map(
-            convert,
-            batched=True,
-            remove_columns=texts.column_names,
-            new_fingerprint=key,
-            cache_file_name=None if file is None else str(file),
-            load_from_cache_file=False,
-            desc=progress_bar,
-        )
-
+    mapped = partial(
+        texts.map,
+        convert,
+        batched=True,
+        remove_columns=texts.column_names,
+        new_fingerprint=key,
+        load_from_cache_file=False,
+        desc="Tokenising" if progress else None,
+    )
     encoded = _cached(key, len(texts), mapped)
-    counts = TextCounts(len(encoded), int(sum(encoded["cut"])), int(sum(encoded["unknown"])))
+    n_cut, n_unknown = (int(pc.sum(encoded.data[name]).as_py() or 0) for name in ("cut", "unknown"))
     beside = Dataset(given.rename_columns([_GIVEN[name] for name in names]))
-    return datasets.concatenate_datasets([encoded.remove_columns(["cut", "unknown"]), beside], axis=1), counts
+    return datasets.concatenate_datasets([encoded.remove_columns(["cut", "unknown"]), beside], axis=1), TextCounts(
+        len(encoded), n_cut, n_unknown
+    )
 
 
-def _cached(key: str, n_rows: int, make: Callable[[Path | None], Dataset]) -> Dataset:
+def _cached(key: str, n_rows: int, make: Callable[..., Dataset]) -> Dataset:
     """Return what is kept under a key, or make and keep it; where nothing can be kept, it is only made."""
     if not datasets.is_caching_enabled():
-        return make(None)
+        return make()
     folder = Path(datasets.config.HF_DATASETS_CACHE) / "ganbert"
     kept = folder / f"{key}.arrow"
     if (found := _read(kept, n_rows)) is not None:
@@ -84,13 +84,13 @@ def _cached(key: str, n_rows: int, make: Callable[[Path | None], Dataset]) -> Da
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with scratch(folder) as beside:
-            make(beside / kept.name)
+            make(cache_file_name=str(beside / kept.name))
             sync(beside / kept.name)
             (beside / kept.name).replace(kept)
     except OSError:  # read-only, full, ...: the next run has to tokenise again
-        return make(None)
+        return make()
     made = _read(kept, n_rows)
-    return make(None) if made is None else made
+    return make() if made is None else made
 
 
 def _read(file: Path, n_rows: int) -> Dataset | None:

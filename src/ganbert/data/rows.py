@@ -73,9 +73,9 @@ class TableOptions:
 
         def read(cell: object) -> str | None:
             text = label_text(cell)
-            return None if text is None or (none and same(text) in none) else text
+            return None if text is None or same(text) in none else text
 
-        return read
+        return read if none else label_text
 
 
 @dataclass(frozen=True)
