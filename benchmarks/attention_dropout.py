@@ -1,6 +1,6 @@
 """Does dropout on attention weights matter? The default recipe with the encoder's own share of it, and with none.
 
-    python -m benchmarks.attention_dropout --data ../shared/data --output docs/results/attention_dropout.jsonl
+    python -m benchmarks.attention_dropout --data ../shared/data --output results/benchmarks/attention_dropout.jsonl
 
 Without that dropout torch's own kernel computes attention on a processor. Five tasks with few labels, several seeds,
 300 steps. Measured are development rows: nothing in this reads a test set. Each finished run is a line of the output;
@@ -95,7 +95,7 @@ def main() -> None:
     """Measure what is missing and print the table in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--output", type=Path, default=Path("docs/results/attention_dropout.jsonl"))
+    parser.add_argument("--output", type=Path, default=Path("results/benchmarks/attention_dropout.jsonl"))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--table", action="store_true", help="only print the table of what is there")

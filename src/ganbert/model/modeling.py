@@ -44,9 +44,11 @@ _HUB_OPTIONS = {"cache_dir", "force_download", "local_files_only", "proxies", "r
 class GanBertForSequenceClassification(PreTrainedModel):
     """Any encoder with GAN-BERT on top (Croce et al. 2020, figure 1).
 
-    model = GanBertForSequenceClassification.from_encoder("google-bert/bert-base-cased", num_labels=6)
-    model(**batch, labels=labels).loss.backward()     # labels: -100 where a row has none
-    model.save_pretrained("model")                    # without G
+    For example:
+
+        model = GanBertForSequenceClassification.from_encoder("google-bert/bert-base-cased", num_labels=6)
+        model(**batch, labels=labels).loss.backward()     # labels: -100 where a row has none
+        model.save_pretrained("model")                    # without G
     """
 
     config_class = GanBertConfig

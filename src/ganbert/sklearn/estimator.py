@@ -41,9 +41,9 @@ _NOT_SAVED = ("output", "overwrite", "seed")
 class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A text classifier for scikit-learn: `Pipeline`, `cross_val_score`, `GridSearchCV`.
 
-    classifier = GanBertClassifier(max_steps=200).fit(texts, labels)      # labels: None, -1 or nan where there is none
-    classifier.predict(["where is my parcel?"])
-    classifier.save("model"); GanBertClassifier.from_folder("model")      # no pickle; `ganbert predict` opens it, too
+        classifier = GanBertClassifier(max_steps=200).fit(texts, labels)  # labels: None, -1 or nan where there is none
+        classifier.predict(["where is my parcel?"])
+        classifier.save("model"); GanBertClassifier.from_folder("model")  # no pickle; `ganbert predict` opens it, too
 
     A text is a string, or a pair of strings (two columns). Parameters have the names and meanings of the options of
     `ganbert train`. To cross-validate with unlabelled rows, use `LabelledFolds`.
@@ -51,8 +51,12 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Args:
         encoder: a Hub name, a folder, or "minilm".
         recipe: the method: "default", "paper", "code", "bert" or "bert-tuned", or a `Recipe`.
-        max_steps, epochs, batch_size, max_length, learning_rate, pooling: fields of the recipe, of which
-            `learning_rate` is the encoder's; None keeps the recipe's value.
+        max_steps: optimiser steps; like the next five, None keeps the recipe's value.
+        epochs: passes over the rows, if `max_steps` is None.
+        batch_size: rows a batch.
+        max_length: tokens kept of a text.
+        learning_rate: peak learning rate of the encoder.
+        pooling: text vector: "auto", "cls", "pooler", "mean" or "last".
         seed: a number, or what scikit-learn calls a `random_state`; None draws another seed in each fit.
         settings: further fields of the recipe, by name.
         validation_fraction: share of the labelled rows, above 0 and below 1, that choose the best of several
@@ -270,7 +274,9 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Args:
             folder: the model folder.
-            device, precision, threads: as for the class.
+            device: as for the class.
+            precision: as for the class.
+            threads: as for the class.
 
         Raises:
             InputError: the folder holds no model of ganbert, or the device or precision is not available.

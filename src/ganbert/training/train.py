@@ -55,7 +55,7 @@ def train(
 ) -> TrainingResult:
     """Train a classifier and leave it in a folder.
 
-    train(DEFAULT, read_corpus([Path("messages.csv")], TableOptions(), workspace), Path("model"))
+        train(DEFAULT, read_corpus("messages.csv"), Path("model"))
 
     Args:
         recipe: every choice of the method.
