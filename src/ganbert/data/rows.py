@@ -104,13 +104,14 @@ class Labels:
     Attributes:
         counts: rows of each label, in that order.
         first: the row, counted from 1, in which each label stands first.
+        numbers: the number of each row's label, -1 for none, in arrays one after another: 4 bytes a row.
     """
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
         self.first: dict[str, int] = {}
         self._numbers: dict[str, int] = {}
-        self._rows = [np.empty(0, dtype=np.int32)]  # 4 bytes a row; -1 is no label
+        self.numbers = [np.empty(0, dtype=np.int32)]
 
     def add(self, labels: pa.Array, rows: NDArray[np.int64]) -> None:
         """Append labels, null for none, that stand in these rows of their table."""
@@ -123,11 +124,7 @@ class Labels:
                 numbers[i] = self._numbers.setdefault(label, len(self._numbers))
                 self.counts[label] = self.counts.get(label, 0) + int(n)
                 self.first.setdefault(label, int(rows[at]))
-        self._rows.append(numbers[local])
-
-    def numbers(self) -> NDArray[np.int32]:
-        """Return [n] the number of each row's label, -1 for none."""
-        return np.concatenate(self._rows)
+        self.numbers.append(numbers[local])
 
 
 @dataclass(frozen=True)
@@ -161,7 +158,7 @@ class Rows:
             values = pa.array([None, *self.labels.counts], pa.string())
         else:
             values = pa.array([UNLABELLED, *ids], pa.int64())
-        return self.texts.add_column("label", values.take(pa.array(1 + self.labels.numbers())))
+        return self.texts.add_column("label", values.take(pa.array(1 + np.concatenate(self.labels.numbers))))
 
 
 def read_rows(tables: Sequence[TableUse], options: TableOptions, target: Path, like: Rows | None = None) -> Rows:
