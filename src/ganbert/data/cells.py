@@ -1,6 +1,6 @@
-"""The cells of a chunk of rows, checked: columns of texts and labels out of whatever types a format gives them.
+"""Checks of a chunk of rows: its columns as texts and labels, whatever types the format gave them.
 
-Each function takes the table's path and the number of the chunk's first row, so that what it refuses has a place.
+Each function takes the table's path and the number of the chunk's first row, so that errors can name the row.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def text_columns(chunk: pa.Table, options: TableOptions, path: Path, first_row: int) -> dict[str, pa.ChunkedArray]:
-    """Return the column `text`, and `text_pair` if there is one; rows to be skipped have the empty string in `text`.
+    """Return the column `text`, and `text_pair` if there is one; rows to skip have an empty `text`.
 
     Raises:
         InputError: a column is missing or holds no text, or a text is empty and `skip_empty` is not set.

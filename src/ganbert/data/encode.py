@@ -1,4 +1,4 @@
-"""Texts to token ids, once: what has been tokenised is kept in an Arrow file for the next run on the same texts."""
+"""A part of the corpus as token ids, which are kept in an Arrow file for the next run on the same texts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _GIVEN = {"label": "labels", "weight": "sample_weights"}
 def encode(
     dataset: Dataset, tokenizer: PreTrainedTokenizerBase, *, progress: bool = False
 ) -> tuple[Dataset, TextCounts]:
-    """Tokenise a corpus part, or map what an earlier run made of the same texts into memory.
+    """Tokenise a part of the corpus, or map the ids that an earlier run made of the same texts.
 
     The files are kept where `datasets` keeps its own (`HF_DATASETS_CACHE`), in the folder `ganbert`;
     `datasets.disable_caching()` keeps none.
@@ -49,7 +49,7 @@ def encode(
 
     def convert(batch: dict[str, list[str]]) -> dict[str, list[Any]]:
         ids, counts = tokens.counted(batch["text"], batch.get("text_pair"))
-        others = [0] * (counts.n - 1)  # what was counted in a batch stands in its first row
+        others = [0] * (counts.n - 1)  # the first row holds the counts of its batch
         lengths = [len(row) for row in ids["input_ids"]]
         return {**ids, "length": lengths, "cut": [counts.n_cut, *others], "unknown": [counts.n_unknown, *others]}
 
@@ -74,7 +74,7 @@ def encode(
 
 
 def _cached(key: str, n_rows: int, make: Callable[..., Dataset]) -> Dataset:
-    """Return what is kept under a key, or make and keep it; where nothing can be kept, it is only made."""
+    """Return the kept rows of a key, or make and keep them; they are not kept where the disk does not allow it."""
     if not datasets.is_caching_enabled():
         return make()
     folder = Path(datasets.config.HF_DATASETS_CACHE) / "ganbert"
@@ -94,7 +94,7 @@ def _cached(key: str, n_rows: int, make: Callable[..., Dataset]) -> Dataset:
 
 
 def _read(file: Path, n_rows: int) -> Dataset | None:
-    """Return the rows of an Arrow file; None if it is not there, or is not whole."""
+    """Return the rows of an Arrow file; None if it is missing or damaged."""
     if not file.is_file():
         return None
     try:
@@ -110,7 +110,7 @@ def _fingerprint(texts: Dataset, tokenizer: PreTrainedTokenizerBase, token_forma
     digest = hashlib.sha256(f"{_FORMAT} {transformers.__version__} {type(tokenizer)} {token_format}".encode())
     settings = {**tokenizer.init_kwargs, "vocabulary": tokenizer.get_vocab()}
     if tokenizer.is_fast:
-        # Its rules, but for the two that each call sets.
+        # Its rules, except the two that each call sets.
         rules = json.loads(tokenizer.backend_tokenizer.to_str())
         settings["rules"] = {name: rule for name, rule in rules.items() if name not in ("truncation", "padding")}
     digest.update(json.dumps(settings, sort_keys=True, default=str).encode())

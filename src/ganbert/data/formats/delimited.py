@@ -1,4 +1,4 @@
-"""CSV, whose cells may stand in double quotes, and TSV, in which a double quote is a character like any other."""
+"""CSV, whose cells may be in double quotes, and TSV, in which a double quote is an ordinary character."""
 
 from __future__ import annotations
 
@@ -31,11 +31,16 @@ _NAMED_DELIMITER = re.compile(r"sep=([^\"\r\n])[ \t]*(?:\r\n|\r|\n|\Z)", re.IGNO
 
 
 def read_csv(source: Source, lines: Lines | None = None, usual: str = ",") -> Iterator[pa.Table]:
-    """Yield a CSV file in chunks, every cell a string; `lines` are those of the source, `usual` its usual delimiter.
+    """Yield a CSV file in chunks, every cell a string.
 
-    By the standard library's parser, in its strict mode, not by pyarrow's or pandas': these take text behind a closing
-    quote, a quote that is never closed and the rows that it swallows without a word, pyarrow loses the second of two
-    columns of one name, and pandas fills short rows with empty cells.
+    The parser is the standard library's in strict mode. Those of pyarrow and pandas do not report text behind a closing
+    quote, a quote that is never closed, or the rows it swallows. pyarrow also drops the second of two columns of one
+    name and refuses cells longer than its block; pandas fills short rows with empty cells.
+
+    Args:
+        source: the table.
+        lines: of the source, if some have been looked at already.
+        usual: the delimiter where neither the options nor the header show another.
     """
     lines = lines or Lines(source, universal=True)
     csv.field_size_limit(max(csv.field_size_limit(), CELL_CHARACTERS))  # the default is too little for a long text
@@ -78,7 +83,7 @@ def read_tsv(source: Source) -> Iterator[pa.Table]:
 
 
 class _Reader(Protocol):
-    """`csv.reader`, or what stands for it."""
+    """`csv.reader`, or a class with the same interface."""
 
     @property
     def line_num(self) -> int:
