@@ -42,7 +42,7 @@ def slow(corpus: Corpus) -> Iterator[None]:
     padded = DataCollatorWithPadding(tokenizer, padding="max_length", max_length=longest)
     with (
         mock.patch("ganbert.training.fit.speed_up"),
-        mock.patch("ganbert.training.fit.Collator", lambda tokens: padded),
+        mock.patch("ganbert.training.fit.Collator", return_value=padded),
         mock.patch("ganbert.training.batches.WINDOW", 1),
     ):
         yield
