@@ -160,11 +160,7 @@ class Fit:
         say(f"Training on {self.settings.compute}: {steps} steps of up to {self.recipe.batch_size} rows.")
         if self.resumes:
             found = self.checkpoint
-            say(
-                f"Resuming from {found}."
-                if found
-                else "No checkpoint had been saved yet: starting from the first step."
-            )
+            say(f"Resuming from {found}." if found else "No checkpoint had been saved yet: starting at step 1.")
         began = time.perf_counter()
         with stop, closing(bar):
             self.trainer.train(resume_from_checkpoint=str(self.checkpoint) if self.checkpoint else None)
