@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-lowest test-newest torture check format bench results clean
+.PHONY: demo test test-lowest test-newest torture check format bench results docs clean
 
 demo: $(VENV)/.installed  ## Train on the built-in sample and show what comes out
 	$(BIN)/ganbert demo --output demo-model
@@ -42,12 +42,15 @@ bench: $(VENV)/.installed  ## Measure speed on this machine, in ratios (hours; n
 results: $(VENV)/.installed  ## Write every table and picture of the results pages anew, from the rows in results/
 	$(BIN)/python -m benchmarks.pages
 
+docs: $(VENV)/.installed  ## Build the documentation in site/; a warning, such as a link to nowhere, is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 # Installed once; again when the project's needs or the pins change.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs]'
 	touch $@
 
 # Here torch is the one of PyPI, with several GB for GPUs; UV_TORCH_BACKEND=cpu takes PyTorch's own index instead.
@@ -61,4 +64,4 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 clean:  ## Remove what the commands above made
-	rm -rf $(VENV) .venv-lowest .venv-newest demo-model dist
+	rm -rf $(VENV) .venv-lowest .venv-newest demo-model dist site

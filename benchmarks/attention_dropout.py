@@ -1,6 +1,6 @@
 """Does dropout on attention weights matter? The default recipe with the encoder's own share of it, and with none.
 
-    python -m benchmarks.attention_dropout --data ../shared/data --output docs/results/attention_dropout.jsonl
+    python -m benchmarks.attention_dropout --data ../shared/data --output results/benchmarks/attention_dropout.jsonl
 
 Without that dropout torch's own kernel computes attention on a processor. Five tasks with few labels, several seeds,
 300 steps. Measured are development rows: nothing in this reads a test set. Each finished run is a line of the output;
@@ -17,10 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
-from ganbert.compare.sources import TaskSource
 
 from ganbert.cli.options import quiet_libraries
 from ganbert.compare.intervals import Estimate
+from ganbert.compare.row_sources import TaskRows
 from ganbert.compare.runs import Run
 from ganbert.model.encoders import resolve_encoder
 from ganbert.runtime import choose_compute
@@ -60,9 +60,11 @@ def measure(data: Path, output: Path, seeds: int, steps: int) -> None:
         encoders = dict(zip(ARMS, ("minilm", none), strict=True))
         wanted = [(task, seed, arm) for seed in range(seeds) for task in CELLS for arm in ARMS]
         for task, seed, arm in [run for run in wanted if run not in done]:
-            source = TaskSource(task, data, part="dev")
-            options = {"max_length": 64, "max_steps": steps, "precision": precision}
-            record = Run(source, "default", CELLS[task], seed, encoders[arm], **options)()
+            source = TaskRows(task, data, part="dev")
+            run = Run(
+                source, "default", CELLS[task], seed, encoders[arm], max_length=64, max_steps=steps, precision=precision
+            )
+            record = run()
             with output.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(record | {"encoder": "minilm", "attention_dropout": arm}) + "\n")
             print(task, seed, arm, f"accuracy {record['accuracy']:.3f}, ECE {record['ece']:.3f}", flush=True)
@@ -93,7 +95,7 @@ def main() -> None:
     """Measure what is missing and print the table in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--output", type=Path, default=Path("docs/results/attention_dropout.jsonl"))
+    parser.add_argument("--output", type=Path, default=Path("results/benchmarks/attention_dropout.jsonl"))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--table", action="store_true", help="only print the table of what is there")

@@ -41,8 +41,8 @@ def slow(corpus: Corpus) -> Iterator[None]:
     longest = max(map(len, load_tokenizer("minilm")(corpus.train["text"][:])["input_ids"]))
     padded = functools.partial(DataCollatorWithPadding, padding="max_length", max_length=longest)
     with (
-        mock.patch("ganbert.training.parts.speed_up"),
-        mock.patch("ganbert.training.parts.DataCollatorWithPadding", padded),
+        mock.patch("ganbert.training.fit.speed_up"),
+        mock.patch("ganbert.training.fit.Collator", padded),
         mock.patch("ganbert.training.batches.WINDOW", 1),
     ):
         yield

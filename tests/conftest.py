@@ -11,7 +11,7 @@ os.environ["HF_DATASETS_CACHE"] = tempfile.mkdtemp(prefix="ganbert-tests-")  # n
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from ganbert.cli import main
+from ganbert.data.corpus import Corpus, corpus_of_texts
 
 torch.set_num_threads(1)  # more threads make tiny models several times slower
 
@@ -80,6 +81,21 @@ def toy_rows(n: int, *, first: int = 0) -> list[tuple[str, str]]:
         filler = [FILLER[i // 12 % 10], FILLER[i // 120 % 10], FILLER[i % 7]]
         rows.append((" ".join([*filler[: 1 + i % 3], word]), name))
     return rows
+
+
+NAMES = ("animal", "colour", "tool")
+
+
+def toy_corpus(n: int = 90, labelled: int = 30, test: int = 0) -> Corpus:
+    """Return a corpus of toy rows, the first `labelled` of n with a label."""
+    rows = toy_rows(n)
+    ids = [NAMES.index(label) if i < labelled else -100 for i, (_, label) in enumerate(rows)]
+    corpus = corpus_of_texts([text for text, _ in rows], ids, NAMES)
+    if test:
+        held = toy_rows(test, first=1200)
+        other = corpus_of_texts([text for text, _ in held], [NAMES.index(label) for _, label in held], NAMES)
+        corpus = replace(corpus, test=other.train)
+    return corpus
 
 
 @pytest.fixture

@@ -41,6 +41,33 @@ def test_checking_tables_imports_no_library_that_trains(toy_table: Callable[...,
     assert not {"torch", "transformers", "datasets", "sklearn", "scipy", "matplotlib"} & imported
 
 
+PREDICT_FROM_A_TABLE = """
+import sys
+from pathlib import Path
+from ganbert.data.cells import text_columns
+from ganbert.data.rows import TableOptions, check_tables
+from ganbert.data.formats.base import ReadLog
+from ganbert.data.tables import TableWriter
+from ganbert.data.tokens import TokenFormat, Tokens, length_batches
+from tokenizers import Tokenizer, models
+path, options = Path(sys.argv[1]), TableOptions()
+check_tables([], options, unlabelled=[path])
+tokens = Tokens.of_rust(Tokenizer(models.WordLevel({"?": 0}, "?")), TokenFormat(8))
+with TableWriter(path.with_suffix(".jsonl")) as out:
+    for chunk in options.chunks(path, ReadLog()):
+        ids = tokens(text_columns(chunk, options, path, 1)["text"].to_pylist())["input_ids"]
+        for rows, length in length_batches(list(map(len, ids)), lambda n: 8):
+            tokens.pad({"input_ids": ids}, rows, length)
+        out.write(chunk)
+"""
+
+
+def test_a_table_becomes_padded_tokens_without_the_libraries_of_training(toy_table: Callable[..., Path]) -> None:
+    imported = imported_by(PREDICT_FROM_A_TABLE, str(toy_table()))
+    assert {"pyarrow", "tokenizers"} <= imported
+    assert not {"torch", "transformers", "datasets", "sklearn", "scipy", "matplotlib"} & imported
+
+
 @pytest.fixture(scope="module")
 def model(tiny_encoder: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cold") / "model"

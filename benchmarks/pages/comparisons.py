@@ -167,18 +167,17 @@ def means_of(against: str, method: str) -> str:
 
 def everything(name: str) -> str:
     """Return one line for each method in each cell of a comparison: all its figures."""
+    cells = summaries(name).values()
+    tasks, methods = (list(dict.fromkeys(getattr(s, field) for s in cells)) for field in ("task", "method"))
     lines = []
-    tasks = list(dict.fromkeys(row["task"] for row in comparison(name)))
-    ordered = sorted(summaries(name).values(), key=lambda s: (tasks.index(s.task), s.n_labelled))
-    for s in ordered:
-        accuracy, macro_f1, ece = (s.figures[figure].percent() for figure in ("accuracy", "macro_f1", "ece"))
+    for s in sorted(cells, key=lambda s: (tasks.index(s.task), s.n_labelled, methods.index(s.method))):
+        figures = [s.figures[figure].percent() for figure in ("accuracy", "macro_f1", "ece")]
         counts = [f"{figure:.0f}" for figure in (s.steps, s.labelled_shown, s.seconds)]
-        method = f"`{s.method}`"
-        lines.append(
-            [s.task, f"{s.budget} ({s.n_labelled})", method, accuracy, macro_f1, ece, *counts, s.figures["accuracy"].n]
-        )
-    header = ["task", "labels", "method", "accuracy", "macro F1", "ECE", "steps", "looks", "seconds", "seeds"]
-    return table(header, lines, left=3)
+        place = [s.task] if len(tasks) > 1 else []
+        line = [*place, f"{s.budget} ({s.n_labelled})", f"`{s.method}`", *figures, *counts, s.figures["accuracy"].n]
+        lines.append(line)
+    header = ["labels", "method", "accuracy", "macro F1", "ECE", "steps", "looks", "seconds", "seeds"]
+    return table(["task", *header] if len(tasks) > 1 else header, lines, left=len(header) - 7 + (len(tasks) > 1))
 
 
 def files() -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from benchmarks.rows import REPOSITORY, comparison
-from ganbert.compare import plots
+from ganbert.compare.curves import curves
 from ganbert.compare.statistics import summarise
 
 PATH = REPOSITORY / "docs" / "results" / "learning-curves.png"
@@ -31,5 +31,5 @@ def drawn_of(path: Path = PATH) -> str | None:
 
 def draw(path: Path = PATH) -> None:
     """Draw the picture."""
-    figure = plots.curves(summarise(comparison(ROWS)))
+    figure = curves(summarise(comparison(ROWS)))
     figure.savefig(path, dpi=110, metadata={KEY: digest(), "Software": None})

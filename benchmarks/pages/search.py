@@ -1,4 +1,4 @@
-"""Tables of the search for a default (docs/results/search.md): development rows, a few seeds, every figure shown."""
+"""Tables of the search for a default (docs/results/experiments.md): development rows, every seed shown."""
 
 from __future__ import annotations
 
@@ -18,10 +18,19 @@ PROBED_CONTRAST = "stage1"
 UNSUPERVISED = "average=0.99+contrastive_weight=1+consistency_weight=1"
 RAMP = "default:adversarial=false+average=0.95+contrastive_weight=1+consistency_weight=1+alignment=labelled"
 
+COMMITTED = tuple(f"search/contrast/{name}" for name in ("default-equation-2", "parts-of-the-default"))
+"""Rows below `results/search` that a commit can make again."""
+
 Place = tuple[str, str]
 """A folder of `results/` and a method, or the word `probes` and what the probe called it."""
 
 TUNED: tuple[Place, ...] = (("dev/final", "bert-tuned"), ("dev/300", PLAIN))
+
+
+def rows_of(name: str) -> list[Row]:
+    """Return the rows of a comparison, marked where the checkout had changes that were not committed."""
+    uncommitted = name.startswith("search/") and not name.startswith(COMMITTED)
+    return [row | {"uncommitted": uncommitted} for row in comparison(name)]
 
 
 def found(task: str, places: Sequence[Place], budget: str | None = None) -> list[Row]:
@@ -30,19 +39,25 @@ def found(task: str, places: Sequence[Place], budget: str | None = None) -> list
         if folder == "probes":
             of_place = runs(probes(), method, task=task)
         else:
-            of_place = runs(comparison(f"{folder}/{task}"), method, budget=budget or BUDGETS[task])
+            of_place = runs(rows_of(f"{folder}/{task}"), method, budget=budget or BUDGETS[task])
         if of_place:
             return of_place
     return []
 
 
 def cell(rows: Sequence[Row], figure: str = "accuracy", ece: bool = True) -> str:
-    """Return the mean in percent, each seed's value in brackets, and the calibration error if it is known."""
+    """Return the mean in percent, each seed's value in brackets, and the calibration error if it is known.
+
+    A dagger marks rows of changes that were not committed.
+    """
     if not rows:
         return ""
+    dagger = "†" if rows[0].get("uncommitted") else ""
     seeds = ", ".join(f"{100 * row[figure]:.1f}" for row in rows)
     known = ece and rows[0]["ece"] is not None
-    return f"{100 * mean(rows, figure):.1f} ({seeds})" + (f", ECE {100 * mean(rows, 'ece'):.0f}" if known else "")
+    return f"{100 * mean(rows, figure):.1f}{dagger} ({seeds})" + (
+        f", ECE {100 * mean(rows, 'ece'):.0f}" if known else ""
+    )
 
 
 def by_task(corner: str, tasks: Sequence[str], lines: Mapping[str, Sequence[Place]]) -> str:
@@ -111,11 +126,9 @@ def moving_teacher() -> str:
         "average, temperature 0.5, aligned, prototypes (section 7)": [
             ("dev/150", f"{prototypes}+alignment=labelled+temperature=0.5")
         ],
-        "SoftMatch's weights (uncommitted)": [("search", f"{dirty}+confidence=soft")],
-        "15% of the student's tokens cut (uncommitted)": [("search", f"{dirty}+token_cutoff=0.15")],
-        "ramp-up over 40% of 300 steps (uncommitted)": [
-            ("search", f"{RAMP}+temperature=0.5+ramp_up=0.4+max_steps=300")
-        ],
+        "SoftMatch's weights": [("search", f"{dirty}+confidence=soft")],
+        "15% of the student's tokens cut": [("search", f"{dirty}+token_cutoff=0.15")],
+        "ramp-up over 40% of 300 steps": [("search", f"{RAMP}+temperature=0.5+ramp_up=0.4+max_steps=300")],
     }
     return by_task("150 steps", ("qc-coarse", "qc-fine", "20n-stripped"), lines)
 
@@ -196,14 +209,14 @@ def elsewhere() -> str:
         ("a minority of 5%, macro F1", "minority", "macro_f1"),
         ("a minority of 5%, accuracy", "minority", "accuracy"),
     ):
-        rows = comparison(f"dev/300/{place}")
+        rows = rows_of(f"dev/300/{place}")
         lines.append([name, *(cell(runs(rows, method), figure) for method in (PLAIN, "default"))])
     return table(["300 steps", "`bert-tuned`", "`default`"], lines)
 
 
 def rare_parts() -> str:
     """Which part of the default lost a rare class."""
-    rows = comparison("search/contrast/parts-of-the-default")
+    rows = rows_of("search/contrast/parts-of-the-default")
     lines = {
         "`bert-tuned`": PLAIN,
         "+ teacher, no contrast, no adversary": "default:adversarial=false+contrastive_weight=0",
@@ -228,7 +241,7 @@ def equations() -> str:
     }
     body = []
     for name, (place, method, places) in lines.items():
-        rare = comparison(place if places else f"{folder}/{place}/first-DESC")
+        rare = rows_of(place if places else f"{folder}/{place}/first-DESC")
         of_tasks = places or ([(f"{folder}/{place}", method)] if method == "default-plain" else [])
         cells = [cell(found(task, of_tasks), ece=False) for task in ("qc-coarse", "qc-fine")]
         body.append([name, cell(runs(rare, method), "macro_f1", ece=False), *cells])
@@ -245,7 +258,7 @@ def rare_classes() -> str:
     }
     body = []
     for name, (folder, method) in lines.items():
-        of_class = {label: runs(comparison(f"{folder}/{label}"), method) for label in RARE}
+        of_class = {label: runs(rows_of(f"{folder}/{label}"), method) for label in RARE}
         means = [
             f"{100 * np.mean([mean(rows, figure) for rows in of_class.values()]):.1f}" if all(of_class.values()) else ""
             for figure in ("macro_f1", "accuracy", "ece")
@@ -266,7 +279,7 @@ def softer_contrast() -> str:
 
 def as_it_is() -> str:
     """The default as it is beside the tuned fine-tune, wherever it has to hold."""
-    final, balanced = "dev/final", [*runs(comparison("dev/300/balanced"), PLAIN)]
+    final, balanced = "dev/final", [*runs(rows_of("dev/300/balanced"), PLAIN)]
     places = [
         ("qc-coarse, 1%", "qc-coarse", "1%"), ("qc-fine, 2% (50 classes)", "qc-fine", "2%"), ("sst5, 1%", "sst5", "1%"),
         ("mnli-m, 0.1% (pairs)", "mnli-m", "0.1%"), ("20n-stripped, 1%", "20n-stripped", "1%"),
@@ -275,13 +288,13 @@ def as_it_is() -> str:
     pairs = [
         (name, found(task, TUNED, budget), found(task, [(final, "default")], budget)) for name, task, budget in places
     ]
-    pairs.insert(1, ("qc-coarse, 8 of each class", balanced, runs(comparison(f"{final}/balanced"), "default")))
-    whole = comparison(f"{final}/all-labelled")
+    pairs.insert(1, ("qc-coarse, 8 of each class", balanced, runs(rows_of(f"{final}/balanced"), "default")))
+    whole = rows_of(f"{final}/all-labelled")
     every_row = "qc-coarse, all rows labelled (plain, with contrast)"
     pairs.append((every_row, runs(whole, "bert-tuned"), runs(whole, "default-plain")))
     lines = [[name, tuned[0]["n_labelled"], cell(tuned), cell(default)] for name, tuned, default in pairs]
     rare = [
-        np.mean([mean(runs(comparison(f"{final}/minority/{label}"), method), "macro_f1") for label in RARE])
+        np.mean([mean(runs(rows_of(f"{final}/minority/{label}"), method), "macro_f1") for label in RARE])
         for method in ("bert-tuned", "default")
     ]
     lines.append(["five rare classes of 5%, macro F1", 100, *(f"{100 * figure:.1f}" for figure in rare)])
@@ -333,8 +346,6 @@ def taken_out() -> str:
         "contrast + prototypes": [("dev/150", "default-plain:prototype_scale=10+contrastive_weight=1")],
         "contrast + 15% of the labelled rows' tokens cut": [("dev/150", f"{plain}+labelled_cutoff=0.15")],
         "contrast + layer-wise rates, factor 0.8": [("dev/150", f"{plain}+layer_decay=0.8")],
-        "contrast + average of weights kept, 0.99 (uncommitted)": [
-            ("search", "default-plain:average=0.99+contrastive_weight=1")
-        ],
+        "contrast + average of weights kept, 0.99": [("search", "default-plain:average=0.99+contrastive_weight=1")],
     }
     return by_task("150 steps", ("qc-coarse", "qc-fine", "sst5", "20n-stripped"), lines)

@@ -99,7 +99,7 @@ def aims() -> str:
         f"Exported to ONNX: {cold_start['ganbert predict, ONNX int8']:.1f} s",
     }
     lines = [[what, least, target, found[key], f"`{by}`"] for key, what, least, target, by in AIMS]
-    return table(["", "at least", "target", "found", "by"], lines)
+    return table(["", "at least", "target", "found", "by"], lines, left=5)
 
 
 def engines() -> str:

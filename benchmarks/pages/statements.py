@@ -11,8 +11,8 @@ import pandas as pd
 
 from benchmarks.across_tasks import CELL, over_cells, paired
 from benchmarks.across_tasks import read as read_methods
-from benchmarks.pages import search
-from benchmarks.pages.comparisons import FINAL, GAN_RATES, HEADS, RATES, WITHOUT, summaries
+from benchmarks.pages import search, speed
+from benchmarks.pages.comparisons import FINAL, GAN_RATES, HEADS, RATES, WITHOUT, gain, summaries
 from benchmarks.rows import benchmark, mean
 from ganbert.compare.intervals import Estimate
 
@@ -73,6 +73,18 @@ def of_default() -> Iterator[str]:
     yield f"in {(calibration['gain'] > 0).sum()} of {len(calibration)} runs"
 
 
+def of_paper() -> Iterator[str]:
+    """Yield how often docs/results/paper.md says that seeds show something."""
+    names = ("curves/qc", "curves/sst5", "curves/mnli")
+    for against, phrase in (("bert-epochs", "at {} of them"), ("bert", "at {} of 18")):
+        cells = [s for name in names for s in summaries(name, against).values() if s.method == "gan-bert"]
+        yield phrase.format(sum(gain(s).startswith("**") for s in cells)) + " by more than seeds vary"
+    qc = {(s.task, s.budget, s.method): s.figures["accuracy"].mean for s in summaries("curves/qc").values()}
+    places = {place[:2] for place in qc}
+    ahead = sum(qc[*place, "embed"] > qc[*place, "gan-bert"] for place in places)
+    yield f"at {ahead} of the {len(places)} budgets of QC"
+
+
 def of_ablation() -> Iterator[str]:
     """Yield the differences that docs/results/ablation.md gives beside its table."""
 
@@ -90,18 +102,18 @@ def of_ablation() -> Iterator[str]:
     yield f"each seed ({less('gan-bert', 'bert:max_steps=11')[0]})"
 
 
+def novelty(recipe: str, score: str) -> list[float]:
+    """Return the AUROC of a score of unknown classes, one for each class left out."""
+    rows = (row for row in benchmark("novelty") if row["recipe"] == recipe)
+    return [row["auroc"][score] for row in sorted(rows, key=lambda row: str(row["left_out"]))]
+
+
 def of_search() -> Iterator[str]:
     """Yield figures of docs/results/experiments.md beside its tables."""
-    rows = benchmark("novelty")
-    scores = {
-        (row["recipe"], name): {r["left_out"]: r["auroc"][name] for r in rows if r["recipe"] == row["recipe"]}
-        for row in rows
-        for name in row["auroc"]
-    }
-    fake = scores["adversarial", "fake class"]
+    fake = novelty("adversarial", "fake class")
     for recipe, phrase in (("adversarial", "largest probability by {}"), ("plain", "plain model's by {}")):
-        others = scores[recipe, "largest probability"]
-        yield phrase.format(with_interval([fake[label] - auroc for label, auroc in others.items()], digits=3))
+        others = novelty(recipe, "largest probability")
+        yield phrase.format(with_interval([one - other for one, other in zip(fake, others, strict=True)], digits=3))
     places = ([("dev/300", search.PLAIN)], [("dev/300", "default")])
     tasks = ("qc-coarse", "qc-fine", "sst5", "mnli-m")
     tuned, default = (np.mean([mean(search.found(task, place), "accuracy") for task in tasks]) for place in places)
@@ -119,14 +131,44 @@ def of_overview() -> Iterator[str]:
     yield f"takes {over_seeds(gains(WITHOUT, 'default', 'ece'))} points off"
 
 
+def of_readme() -> Iterator[str]:
+    """Yield the figures of the README that have no interval."""
+    cells = gains("default", "bert-tuned").groupby(CELL)["gain"].mean()
+    (line,) = over_cells(read_methods(FINAL, ["bert-tuned", "default"]), "bert-tuned").to_dict("records")
+    yield f"{cells.min():.1f} points on MNLI"
+    yield f"{cells.max():.1f} on 50 classes"
+    yield f"{line['seconds'].removesuffix('x')} times the seconds"
+
+
+def of_confidence() -> Iterator[str]:
+    """Yield the figures of docs/confidence.md that have no interval."""
+    fake, largest = (np.mean(novelty("adversarial", score)) for score in ("fake class", "largest probability"))
+    yield f"{fake:.2f} against {largest:.2f}"
+
+
+def of_performance() -> Iterator[str]:
+    """Yield figures of docs/performance.md beside its tables."""
+    fast = [speed.times_as_fast(speed.BASE, other) for other in "ab"]
+    yield f"{fast[0]} against (a), {fast[1]} against (b), and {speed.matrix_rate(speed.BASE)} of the matrix rate"
+    predict = benchmark("predict")
+    batches, cold_start = predict["batches"], predict["cold_start"]
+    yield f"it gains {batches['onnx int8']['rows_per_s'] / batches['torch bfloat16']['rows_per_s']:.2f}x"
+    imports = cold_start["nothing but the imports of torch and transformers' BERT"] / cold_start["ganbert predict"]
+    yield f"So {100 * imports:.0f}% of a first prediction"
+
+
 def plain(text: str) -> str:
     """Return Markdown on one line and without emphasis, in which phrases can be found."""
     return " ".join(text.replace("*", "").split())
 
 
 STATEMENTS = {
+    "README.md": of_readme,
+    "docs/confidence.md": of_confidence,
+    "docs/performance.md": of_performance,
     "docs/results/README.md": of_overview,
     "docs/results/default.md": of_default,
+    "docs/results/paper.md": of_paper,
     "docs/results/ablation.md": of_ablation,
     "docs/results/experiments.md": of_search,
 }

@@ -19,9 +19,9 @@ from ganbert.model.registration import register_when_needed
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:  # the same as in _HOMES, for type checkers and editors
-    from ganbert.data.corpus import Corpus, read_corpus
+    from ganbert.data.corpus import ArrowTable, Corpus, read_corpus
     from ganbert.data.rows import TableOptions
-    from ganbert.errors import InputError, RunError
+    from ganbert.errors import InputError, InterruptedRunError, RunError
     from ganbert.metrics import Metrics
     from ganbert.model.config import GanBertConfig
     from ganbert.model.modeling import GanBertForSequenceClassification, GanBertOutput
@@ -31,8 +31,8 @@ if TYPE_CHECKING:  # the same as in _HOMES, for type checkers and editors
     from ganbert.sklearn.estimator import GanBertClassifier
     from ganbert.sklearn.folds import LabelledFolds
     from ganbert.training.recipe import BERT, BERT_TUNED, CODE, DEFAULT, PAPER, RECIPES, Recipe
-    from ganbert.training.result import TrainingResult
-    from ganbert.training.train import InterruptedRunError, train
+    from ganbert.training.report import TrainingResult
+    from ganbert.training.train import train
     from ganbert.training.trainer import GanBertTrainer
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "DEFAULT",
     "PAPER",
     "RECIPES",
+    "ArrowTable",
     "Compute",
     "Corpus",
     "GanBertClassifier",
@@ -67,6 +68,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ArrowTable": "ganbert.data.corpus",
     "Corpus": "ganbert.data.corpus",
     "read_corpus": "ganbert.data.corpus",
     "TableOptions": "ganbert.data.rows",
@@ -90,8 +92,8 @@ _HOMES = {
     "PAPER": "ganbert.training.recipe",
     "RECIPES": "ganbert.training.recipe",
     "Recipe": "ganbert.training.recipe",
-    "TrainingResult": "ganbert.training.result",
-    "InterruptedRunError": "ganbert.training.train",
+    "TrainingResult": "ganbert.training.report",
+    "InterruptedRunError": "ganbert.errors",
     "train": "ganbert.training.train",
     "GanBertTrainer": "ganbert.training.trainer",
 }

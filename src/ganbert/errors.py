@@ -32,3 +32,11 @@ class InputError(ValueError):
 
 class RunError(RuntimeError):
     """A run that began cannot go on, for example because a loss is no longer a finite number."""
+
+
+class InterruptedRunError(RunError):
+    """A run was asked to stop by `signal_number`, saved a checkpoint and can be resumed."""
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.signal_number = signal_number

@@ -26,6 +26,10 @@ MOST_THREADS = max(64, 4 * (os.cpu_count() or 1))
 """More would only wait for each other; with thousands, the system refuses to start another."""
 
 
+SEEDS = 2**32
+"""Seeds are 0 to one less than this: NumPy takes no larger one."""
+
+
 @dataclass(frozen=True)
 class Compute:
     """Where and how a model is computed; `str()` of it is for people.
@@ -166,11 +170,11 @@ def drawn_seed(seed: Any) -> int:
         ValueError: it is none of these, or a number out of bounds.
     """
     if isinstance(seed, (int, np.integer)):
-        if not 0 <= seed < 2**32:
+        if not 0 <= seed < SEEDS:
             raise ValueError(f"seed={seed}: must be 0 or above and below 2^32")
         return int(seed)
     if isinstance(seed, np.random.Generator):
-        return int(seed.integers(2**32))
+        return int(seed.integers(SEEDS))
     from sklearn.utils import check_random_state
 
     return int(check_random_state(seed).randint(2**31 - 1))

@@ -216,8 +216,8 @@ def test_a_folder_that_is_removed_in_mid_run_ends_it_in_one_line(
 
 def test_sigterm_in_the_set_up_leaves_nothing(toy_table: Toy, tiny_encoder: str, tmp_path: Path) -> None:
     code = (
-        "import os, signal, ganbert.cli, ganbert.training.parts as parts, ganbert.training.train as train\n"
-        "train.build_model = lambda *_: os.kill(os.getpid(), signal.SIGTERM)\n"
+        "import os, signal, ganbert.cli, ganbert.training.fit as fit\n"
+        "fit.build_model = lambda *_: os.kill(os.getpid(), signal.SIGTERM)\n"
         "ganbert.cli.main()\n"
     )
     arguments = ["train", str(toy_table()), "--encoder", tiny_encoder, "--output", str(tmp_path / "model")]

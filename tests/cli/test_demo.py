@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ganbert.training.train import InterruptedRunError
+from ganbert.errors import InterruptedRunError
 from tests.conftest import Run
 
 

@@ -19,8 +19,7 @@ from ganbert.compare.comparison import measure, runs_of
 from ganbert.compare.runs import Run
 from ganbert.compare.splits import Split
 from ganbert.compare.store import Record, Results
-from ganbert.errors import InputError, RunError
-from ganbert.training.train import InterruptedRunError
+from ganbert.errors import InputError, InterruptedRunError, RunError
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import datasets
+import huggingface_hub
 import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
@@ -117,3 +119,32 @@ def test_test_runs_never_train_on_development_rows(small_root: Path) -> None:
     development = TaskRows("qc-coarse", small_root, "dev").split("10%", 0)
     tested = TaskRows("qc-coarse", small_root, "test").split("10%", 0)
     assert not set(development.test["text"]) & set(tested.corpus.train["text"])
+
+
+def test_posts_of_the_real_task_are_stripped_as_scikit_learn_does(real_data: Path) -> None:
+    theirs = pytest.importorskip("sklearn.datasets._twenty_newsgroups", reason="scikit-learn has moved its rules")
+    posts = TASKS["20n"].load("test", real_data)["text"][:]
+    for post in posts:
+        body = theirs.strip_newsgroup_footer(theirs.strip_newsgroup_header(post))
+        assert strip_post(post) == theirs.strip_newsgroup_quoting(body).strip()
+
+
+@pytest.mark.parametrize("is_out_of_reach", [True, False])
+def test_where_the_hub_is_out_of_reach_its_libraries_look_into_their_cache_at_once(
+    is_out_of_reach: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def load_dataset(*args: Any, **kwargs: Any) -> None:
+        seen.append((datasets.config.HF_HUB_OFFLINE, huggingface_hub.constants.HF_HUB_OFFLINE))
+        raise ConnectionError("not in the cache")
+
+    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", False)  # fails where the library has no such name any more
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("datasets.load_dataset", load_dataset)
+    monkeypatch.setattr("ganbert.model.hub.hub_is_out_of_reach", lambda: is_out_of_reach)
+    with pytest.raises(InputError, match="cannot be loaded"):
+        TASKS["sst5"].load("train", None)
+    assert seen == [(is_out_of_reach, is_out_of_reach)]
+    assert not datasets.config.HF_HUB_OFFLINE
+    assert not huggingface_hub.constants.HF_HUB_OFFLINE

@@ -262,7 +262,7 @@ def test_unseen_labels_have_ids_above_all_others_where_allowed(folder: Path) -> 
 def test_a_held_out_file_without_rows_is_refused(use: str, folder: Path) -> None:
     held = csv(folder, "text,label\n", "held.csv")
     tables: dict[str, Any] = {use: held}
-    assert refusal([csv(folder, TRAIN)], folder, **tables) == f"{held}: the {use} file has no rows"
+    assert refusal([csv(folder, TRAIN)], folder, **tables) == f"{held}: the {use} table has no rows"
 
 
 def test_a_training_file_without_rows_adds_none(folder: Path) -> None:

@@ -70,7 +70,8 @@ def test_every_kind_of_table_gives_the_rows_of_a_file(make: Callable[[dict[str, 
     for corpus in (read_corpus([table]), read_corpus(table, test=make({"text": TEXTS[:1], "label": ["spam"]}))):
         assert corpus.label_names == ("ham", "spam")
         assert corpus.train.to_dict() == {"text": TEXTS, "label": [0, -100, 1, 0]}
-        assert corpus.files == corpus.notes == ()
+        assert corpus.files == ()
+        assert corpus.notes == ()
         assert corpus.columns == {"text": "text", "label": "label"}
     assert corpus.test is not None
     assert corpus.test.to_dict() == {"text": ["a"], "label": [1]}
@@ -156,9 +157,11 @@ def test_what_is_wrong_with_a_table_is_told_as_of_a_file() -> None:
     assert refusal(GOOD, GOOD.assign(text_pair="c")) == "table 1: no text pair column, though table 2 has one"
     assert refusal(GOOD.assign(label="x")).startswith("one class only in table 1, 'x'")
     assert refusal(GOOD.assign(text=[b"a", b"b"])) == "table 1, row 1, column 'text': holds binary, not text"
-    assert refusal(GOOD.assign(label=[{"a": 1}, "x"])).startswith("table 1, row 1, column 'label': a label is one word")
+    assert refusal(GOOD.assign(label=pd.Series([{"a": 1}, "x"]))).startswith(
+        "table 1, row 1, column 'label': a label is one word"
+    )
     assert refusal(GOOD.iloc[:0]).startswith("no labelled row in table 1")
-    assert refusal(GOOD, test=GOOD.iloc[:0]) == "test table: the test file has no rows"
+    assert refusal(GOOD, test=GOOD.iloc[:0]) == "test table: the test table has no rows"
     twice = pa.table([pa.array(["a"]), pa.array(["b"])], names=["text", "text"])
     assert refusal(twice) == "table 1, column 'text': more than one column has this name"
 

@@ -6,10 +6,19 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import BertTokenizer, ByT5Tokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers import (
+    BertTokenizer,
+    ByT5Tokenizer,
+    DataCollatorWithPadding,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+)
 
-from ganbert.data.tokens import Tokens, length_batches, padded_length, rust_tokenizer
+from ganbert.data.corpus import corpus_of_texts
+from ganbert.data.encode import encode
+from ganbert.data.tokens import Collator, Tokens, length_batches, padded_length, rust_tokenizer
 from ganbert.model.encoders import load_tokenizer
 from tests.conftest import VOCABULARY, tiny_tokenizer
 
@@ -76,6 +85,29 @@ def test_ids_and_padding_are_those_of_transformers(kind: str, pairs: list[str] |
     for name in tokenizer.model_input_names:
         np.testing.assert_array_equal(batch[name], expected[name], err_msg=name)
     assert set(batch) == {"input_ids", "attention_mask"} | set(tokenizer.model_input_names)
+
+
+@pytest.mark.parametrize("pairs", [None, PAIRS], ids=["texts", "pairs"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_training_has_the_ids_of_prediction_and_the_batches_of_transformers(kind: str, pairs: list[str] | None) -> None:
+    tokenizer = KINDS[kind]()
+    tokenizer.model_max_length = 9
+    corpus = corpus_of_texts(TEXTS, [0, 1, -100, 1, 0, 1, -100], ["x", "y"], pairs, [0.5, 1, 1, 1.5, 2, 0.25, 1])
+    predicted, expected_counts = Tokens.of(tokenizer).counted(TEXTS, pairs)
+
+    rows, counts = encode(corpus.train, tokenizer)
+
+    assert {name: rows[name][:] for name in predicted} == predicted
+    assert counts == expected_counts
+    assert rows["length"][:] == [len(ids) for ids in predicted["input_ids"]]
+
+    chosen = [rows.remove_columns("length")[i] for i in (3, 0, 5)]
+    batch = Collator(Tokens.of(tokenizer))(chosen)
+    expected = DataCollatorWithPadding(tokenizer)(chosen)
+    for name in expected:
+        assert batch[name].dtype == expected[name].dtype
+        torch.testing.assert_close(batch[name], expected[name], rtol=0, atol=0)
+    assert set(batch) == set(expected) == {"labels", "sample_weights", *tokenizer.model_input_names}
 
 
 def test_token_types_tell_the_second_text_from_the_first() -> None:

@@ -32,7 +32,9 @@ from ganbert import GanBertConfig, GanBertForSequenceClassification
 from ganbert.errors import InputError
 from ganbert.fast.packing import attention_of, use_packing
 from ganbert.model.encoders import load_tokenizer, recorded_pooling
+from ganbert.model.losses import TERMS, Term
 from ganbert.model.modeling import GanBertOutput
+from ganbert.model.problem import OneOfK
 
 SIZE: dict[str, Any] = {
     "vocab_size": 100,
@@ -245,10 +247,14 @@ def test_the_loss_of_d_moves_d_and_the_encoder_and_not_g() -> None:
     }
 
 
-@pytest.mark.parametrize("part", ["loss_g_unsupervised", "loss_g_feature_matching"])
-def test_the_losses_of_g_move_g_alone(part: str) -> None:
-    model = build()
-    assert gradients(model, model(**batch())[part]) == {"encoder": False, "discriminator": False, "generator": True}
+@pytest.mark.parametrize("term", TERMS, ids=lambda term: str(term.name))
+def test_a_loss_moves_the_networks_of_its_player_and_no_other(term: Term) -> None:
+    model, inputs = build(contrastive_weight=0.5, real_term="all"), batch()
+    inputs["labels"][4] = 0  # a second row of this class
+    moved = gradients(model, model(**inputs, soft_targets=torch.full((6, 3), 1 / 3))[term.name])
+    by_d = term.moves == "D"
+    # The contrastive loss is of text vectors, and D comes after those.
+    assert moved == {"encoder": by_d, "discriminator": by_d and term.name != "loss_contrastive", "generator": not by_d}
 
 
 def test_one_backward_gives_each_network_its_own_gradient() -> None:
@@ -282,6 +288,37 @@ def test_loss_is_the_sum_of_its_four_parts() -> None:
     parts = [value for name, value in output.items() if name.startswith("loss_")]
     assert len(parts) == 4
     assert float(output.loss.detach()) == pytest.approx(sum(float(part.detach()) for part in parts))
+
+
+def test_the_total_loss_weighs_all_losses_as_the_configuration_says() -> None:
+    weights = {"fooling_weight": 0.5, "feature_matching_weight": 0.25, "contrastive_weight": 2.0}
+    output = build(**weights)(**batch(), soft_targets=torch.full((6, 3), 1 / 3))
+    expected = {
+        "loss_d_supervised": 1.0, "loss_d_unsupervised": 1.0, "loss_g_unsupervised": 0.5,
+        "loss_g_feature_matching": 0.25, "loss_distillation": 1.0, "loss_contrastive": 2.0,
+    }  # fmt: skip
+    assert {term.name for term in TERMS} == expected.keys()
+    total = sum(weight * float(output[name].detach()) for name, weight in expected.items())
+    assert float(output.loss.detach()) == pytest.approx(total)
+
+
+@torch.no_grad()
+def test_another_problem_decides_what_a_target_is_and_which_loss_it_gives() -> None:
+    class SeveralLabels(OneOfK):
+        def is_labelled(self, targets: Tensor) -> Tensor:
+            return targets[:, 0] != -100
+
+        def loss(self, logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+            rows = self.is_labelled(targets)
+            return torch.nn.functional.binary_cross_entropy_with_logits(logits[rows], targets[rows].float())
+
+    model, inputs = build(adversarial=False), batch()
+    model.problem = SeveralLabels()
+    inputs["labels"] = torch.tensor([[0, 1, 1], [-100] * 3, [1, 0, 0], [-100] * 3, [0, 0, 0], [-100] * 3])
+    output = model.eval()(**inputs)
+    p = output.logits[[0, 2, 4]].double().sigmoid()
+    truth = inputs["labels"][[0, 2, 4]].bool()
+    assert float(output.loss) == pytest.approx(float(-torch.where(truth, p, 1 - p).log().mean()), rel=1e-5)
 
 
 @torch.no_grad()

@@ -15,7 +15,7 @@ from ganbert.data.tokens import Batch, Tokens
 from ganbert.errors import InputError
 from ganbert.extras import require
 from ganbert.model.modeling import GanBertForSequenceClassification
-from ganbert.predict.backends import BACKENDS, BackendEntry, exported_tokens, open_folder
+from ganbert.predict.backends import BACKENDS, Backend, BackendEntry, exported_tokens, open_folder
 from ganbert.predict.export import export_model
 from ganbert.predict.predictor import Predictor
 from ganbert.storage.fields import class_names
@@ -24,7 +24,7 @@ from tests.conftest import Run, tiny_tokenizer
 TEXTS = ["red", "a big cat", "the saw is here"]
 
 
-class WordVotes:
+class WordVotes(Backend):
     """A stub: the softmax of the mean of one score a token and class, in NumPy."""
 
     description = "NumPy"
@@ -34,10 +34,6 @@ class WordVotes:
     def __init__(self, folder: Path, config: dict[str, Any]) -> None:
         self.label_names = class_names(config["id2label"])
         self.scores = np.load(folder / "model.npz")["scores"]
-
-    def start_worker(self) -> None: ...
-
-    def stop_workers(self) -> None: ...
 
     def __call__(self, batch: Batch) -> tuple[NDArray[np.float32], None]:
         mask = batch["attention_mask"][:, :, None]

@@ -21,7 +21,7 @@ from ganbert.data.corpus import corpus_of_texts
 from ganbert.model.encoders import load_tokenizer
 from ganbert.predict.predictor import Predictor
 from ganbert.storage.folders import seal
-from ganbert.training.parts import build_model
+from ganbert.training.fit import build_model
 from ganbert.training.recipe import DEFAULT
 from tests.conftest import Run
 

@@ -16,6 +16,7 @@ import pytest
 import torch
 from transformers import BertTokenizer, PreTrainedTokenizerBase
 
+import ganbert
 from ganbert.data.tokens import Batch
 from ganbert.errors import InputError, RunError
 from ganbert.model.encoders import load_tokenizer
@@ -23,6 +24,7 @@ from ganbert.model.modeling import GanBertForSequenceClassification
 from ganbert.model.tokenizers import TextCounts
 from ganbert.predict.backends import columns_of
 from ganbert.predict.export import _check_output, export_model
+from ganbert.predict.onnx_backend import SLOW_OPTIMIZERS
 from ganbert.predict.predictor import Predictor
 from ganbert.predict.torch_backend import TorchModel
 from ganbert.storage.folders import seal
@@ -153,6 +155,7 @@ class Refuse:
             raise ImportError(f"{name} is not to be imported")
 sys.meta_path.insert(0, Refuse())
 from pathlib import Path
+from ganbert.predict.onnx_backend import SLOW_OPTIMIZERS
 from ganbert.predict.predictor import Predictor
 predictions = Predictor.load(Path(sys.argv[1])).predict(json.loads(sys.argv[2]))
 print(json.dumps([predictions.probabilities.tolist(), predictions.novelty.tolist(), predictions.labels]))
@@ -213,6 +216,32 @@ def test_what_was_fixed_by_the_export_cannot_be_chosen(folders: dict[str, Path],
     (folder / "manifest.json").unlink()  # it would tell of another checksum
     with pytest.raises(InputError, match=r"model\.onnx: cannot be opened as an ONNX model"):
         Predictor.load(folder)
+
+
+def test_the_graph_tells_nothing_of_the_machine_it_was_written_on(folders: dict[str, Path]) -> None:
+    for kind in ("float32", "int8"):
+        content = (folders[kind] / "model.onnx").read_bytes()
+        assert str(Path(ganbert.__file__).parent).encode() not in content
+        assert b"site-packages" not in content
+
+
+def test_onnxruntime_still_knows_the_optimiser_that_is_switched_off(folders: dict[str, Path], tmp_path: Path) -> None:
+    import onnx
+    import onnxruntime
+
+    def fused(switched_off: list[str]) -> int:
+        options = onnxruntime.SessionOptions()
+        options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+        options.log_severity_level = 4
+        graph = str(folders["float32"] / "model.onnx")
+        onnxruntime.InferenceSession(
+            graph, options, providers=["CPUExecutionProvider"], disabled_optimizers=switched_off
+        )
+        nodes = onnx.load(tmp_path / "optimised.onnx").graph.node
+        return sum(node.op_type == "SkipLayerNormalization" for node in nodes)
+
+    assert fused([]) > 0
+    assert fused(SLOW_OPTIMIZERS) == 0
 
 
 def test_an_encoder_that_cannot_be_translated_leaves_nothing_behind(

@@ -21,9 +21,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from ganbert import GanBertClassifier, InputError, LabelledFolds
+from ganbert.errors import InterruptedRunError
 from ganbert.runtime import drawn_seed
 from ganbert.training.recipe import CODE, DEFAULT, PAPER
-from ganbert.training.train import InterruptedRunError
 from tests.cli.conftest import LEARNS  # also keeps torch to one thread
 from tests.conftest import toy_rows
 

@@ -82,12 +82,11 @@ class Run:
 
             import datasets
 
-            from ganbert.training import arguments
+            from ganbert.training import fit
 
             tempfile.tempdir = str(self.folder / "tmp")
             datasets.config.HF_DATASETS_CACHE = self.folder / "cache"
-            if hasattr(arguments, "STEPS_PER_CHECKPOINT"):
-                arguments.STEPS_PER_CHECKPOINT = STEPS_PER_CHECKPOINT
+            fit.STEPS_PER_CHECKPOINT = STEPS_PER_CHECKPOINT
             disturb()
 
         v = self.variant

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
+from ganbert.data.corpus import Corpus
+from ganbert.errors import InterruptedRunError
 from ganbert.training.callbacks import EarlyStopping
-from tests.conftest import Run, toy_rows
+from ganbert.training.recipe import BERT, Recipe
+from ganbert.training.train import train
+from tests.conftest import Run, toy_corpus, toy_rows
 
 Table = Callable[..., Path]
 STEPS = 80
@@ -151,18 +159,54 @@ def test_a_teacher_goes_on_where_it_was_and_is_not_trained_twice(
     assert weights(stopped) == weights(whole)
 
 
-def test_early_stopping_goes_on_counting_in_a_resumed_run(tmp_path: Path) -> None:
-    arguments = TrainingArguments(
-        str(tmp_path), eval_strategy="steps", eval_steps=1, save_strategy="steps", save_steps=1,
-        load_best_model_at_end=True, metric_for_best_model="accuracy", greater_is_better=True, use_cpu=True,
-    )  # fmt: skip
-    measured = [0.5, 0.7, 0.7, 0.6]
+@pytest.mark.parametrize(("last", "stops"), [(0.65, True), (0.7, True), (0.71, False)])
+def test_early_stopping_counts_the_validations_of_the_log_that_a_resumed_run_goes_on_with(
+    tmp_path: Path, last: float, stops: bool
+) -> None:
+    arguments = TrainingArguments(str(tmp_path), metric_for_best_model="accuracy", use_cpu=True, report_to="none")
+    measured = [0.5, 0.7, 0.7, 0.6, last]
     history: list[dict[str, float]] = [{"loss": 1.0}, *({"eval_accuracy": value} for value in measured)]
-    state, control = TrainerState(log_history=history, best_metric=0.7), TrainerControl()
+    state, control = TrainerState(log_history=history), TrainerControl()
 
-    stopping = EarlyStopping(3)
-    stopping.on_train_begin(arguments, state, control)
-    stopping.on_evaluate(arguments, state, control, {"eval_accuracy": 0.65})  # type: ignore[no-untyped-call]
+    EarlyStopping(3).on_evaluate(arguments, state, control)
 
-    assert stopping.early_stopping_patience_counter == 3
-    assert control.should_training_stop
+    assert control.should_training_stop is stops
+
+
+def interrupted_after(steps: int, recipe: Recipe, corpus: Corpus, output: Path, encoder: str, **more: Any) -> None:
+    """Train until SIGTERM comes after some steps."""
+
+    def stop(step: int, of: int) -> None:
+        if step == steps:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(InterruptedRunError):
+        train(recipe, corpus, output, encoder=encoder, progress=False, say=lambda message: None, on_step=stop, **more)
+
+
+SHORT = dataclasses.replace(BERT, max_steps=10, batch_size=16)
+
+
+def test_the_best_checkpoint_is_found_again_in_a_folder_that_was_renamed(
+    tiny_encoder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    falling = itertools.count(0, -1)  # the first validation of each run is its best
+    monkeypatch.setattr("ganbert.training.fit._selection_metrics", lambda *_: lambda _: {"accuracy": next(falling)})
+    corpus = toy_corpus(labelled=60).hold_out(0.3, 0)
+    options: dict[str, Any] = {"encoder": tiny_encoder, "progress": False, "say": lambda message: None}
+    train(SHORT, corpus, tmp_path / "whole", **options)
+    interrupted_after(7, SHORT, corpus, tmp_path / "before", tiny_encoder)
+    (tmp_path / "before").rename(tmp_path / "after")
+    train(SHORT, corpus, tmp_path / "after", resume=True, **options)
+    assert weights(tmp_path / "after") == weights(tmp_path / "whole")
+
+
+def test_a_run_begun_without_early_stopping_is_resumed_with_it(tiny_encoder: str, tmp_path: Path) -> None:
+    corpus = toy_corpus().hold_out(0.3, 0)
+    still = dataclasses.replace(SHORT, encoder_lr=0.0, discriminator_lr=0.0)  # never gets better
+    interrupted_after(5, still, corpus, tmp_path / "model", tiny_encoder)
+    result = train(
+        still, corpus, tmp_path / "model", encoder=tiny_encoder, progress=False, say=lambda message: None,
+        resume=True, early_stopping=3,
+    )  # fmt: skip
+    assert result.steps == 6  # measured after each step; by the sixth, five validations were no better than the first

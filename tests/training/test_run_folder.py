@@ -108,7 +108,7 @@ def test_a_finished_folder_lists_what_was_written(tmp_path: Path) -> None:
         "files": {name: len(content) for name, content in sorted(MODEL.items())},
         "sha256": {"model.safetensors": hashlib.sha256(MODEL["model.safetensors"].encode()).hexdigest()},
     }
-    assert run_folder.is_finished(output)
+    assert folders.is_finished(output)
 
 
 @pytest.mark.parametrize("number", range(1, 40))
@@ -126,11 +126,11 @@ def test_stopped_while_it_finishes_the_folder_is_finished_or_can_be_resumed(
         except Killed:
             whole = {name: (output / name).read_text() for name in MODEL}
             assert whole == MODEL
-            if not run_folder.is_finished(output):
-                assert run_folder.is_unfinished(output)
+            if not folders.is_finished(output):
+                assert folders.is_unfinished(output)
                 assert run_folder.last_whole_checkpoint(output) == newest
     assert len(done) < 40
-    if run_folder.is_finished(output):
+    if folders.is_finished(output):
         run_folder.check_output(output, resume=False, overwrite=True)  # what was left does not stand in the way
         run_folder.begin(output, FACTS, resume=False)
         assert {path.name for path in output.iterdir()} == {"run.json"}
@@ -148,13 +148,13 @@ def test_stopped_while_it_begins_anew_the_folder_is_finished_or_can_be_resumed(
         try:
             run_folder.begin(output, FACTS, resume=False)
         except Killed:
-            assert run_folder.is_unfinished(output) != run_folder.is_finished(output)
-            if run_folder.is_finished(output):
+            assert folders.is_unfinished(output) != folders.is_finished(output)
+            if folders.is_finished(output):
                 assert {name: (output / name).read_text() for name in MODEL} == MODEL
             else:
                 assert run_folder.last_whole_checkpoint(output) is None  # that was of another run
     assert len(done) < 40
-    run_folder.begin(output, FACTS, resume=run_folder.is_unfinished(output))
+    run_folder.begin(output, FACTS, resume=folders.is_unfinished(output))
     assert files_under(output).keys() == {"run.json", "messages.csv"}
 
 
@@ -171,7 +171,7 @@ def test_a_full_disk_leaves_a_run_that_can_be_taken_up(
         first = second
 
     assert len(done) < 40
-    assert run_folder.is_unfinished(output)
+    assert folders.is_unfinished(output)
     assert run_folder.last_whole_checkpoint(output) in (first, second)
     assert run_folder.begin(output, FACTS, resume=True) in (first, second)
     assert not list(output.rglob(".*.part"))

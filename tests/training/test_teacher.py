@@ -6,7 +6,7 @@ import torch
 from transformers import BertConfig
 
 from ganbert import GanBertConfig, GanBertForSequenceClassification
-from ganbert.training.teacher import Teacher
+from ganbert.training.trainer import Teacher
 
 K = 3
 

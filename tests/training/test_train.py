@@ -17,25 +17,11 @@ from ganbert.data.corpus import Corpus, corpus_of_texts
 from ganbert.errors import InputError, RunError
 from ganbert.predict.predictor import Predictor
 from ganbert.runtime import choose_compute
-from ganbert.training.plots import PANELS
 from ganbert.training.recipe import BERT, CODE, DEFAULT, PAPER, Recipe
-from ganbert.training.result import TrainingResult
+from ganbert.training.report import PANELS, TrainingResult
 from ganbert.training.train import train
 from ganbert.training.trainer import GanBertTrainer
-from tests.conftest import toy_rows
-
-NAMES = ("animal", "colour", "tool")
-
-
-def toy_corpus(n: int = 90, labelled: int = 30, test: int = 0) -> Corpus:
-    rows = toy_rows(n)
-    ids = [NAMES.index(label) if i < labelled else -100 for i, (_, label) in enumerate(rows)]
-    corpus = corpus_of_texts([text for text, _ in rows], ids, NAMES)
-    if test:
-        held = toy_rows(test, first=1200)
-        other = corpus_of_texts([text for text, _ in held], [NAMES.index(label) for _, label in held], NAMES)
-        corpus = replace(corpus, test=other.train)
-    return corpus
+from tests.conftest import NAMES, toy_corpus
 
 
 @pytest.fixture
@@ -75,7 +61,7 @@ def test_training_learns_the_toy_task(run: Callable[..., TrainingResult], precis
 def test_a_compiled_model_is_saved_as_any_other(
     run: Callable[..., TrainingResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ganbert.training.arguments.COMPILE_BACKEND", "eager")  # traced, but not compiled
+    monkeypatch.setattr("ganbert.training.fit.COMPILE_BACKEND", "eager")  # traced, but not compiled
     recipe = replace(DEFAULT, max_steps=150, encoder_lr=1e-3, discriminator_lr=1e-2, teacher_share=0.0)
     result = run(recipe, toy_corpus(test=60), compiled=True)
     other = run(replace(recipe, max_steps=1), name="other")
@@ -190,7 +176,7 @@ def test_the_folder_holds_the_plots_and_they_are_pictures(run: Callable[..., Tra
     result = run(DEFAULT)
     for name in ("losses.png", "health.png"):
         assert (result.output / name).read_bytes().startswith(b"\x89PNG")
-    drawn = {name for _, names in PANELS["losses.png"].values() for name in names.split()}
+    drawn = {name for _, figures in PANELS["losses.png"].values() for name in figures}
     record = json.loads((result.output / "training_log.jsonl").read_text().splitlines()[0])
     assert {"loss_contrastive", "loss_distillation"} <= {name for name in record if name.startswith("loss_")} <= drawn
 
@@ -220,7 +206,7 @@ def test_non_finite_values_stop_the_run_name_the_step_and_keep_the_last_checkpoi
         return original(logits) * (float("nan") if calls == 7 else 1.0)
 
     monkeypatch.setattr(losses, "generator_unsupervised_loss", broken)
-    monkeypatch.setattr("ganbert.training.arguments.STEPS_PER_CHECKPOINT", 1)
+    monkeypatch.setattr("ganbert.training.fit.STEPS_PER_CHECKPOINT", 1)
     with pytest.raises(RunError, match=r"step 7: .* no longer a finite number.*The last checkpoint is .*checkpoint-6"):
         run(replace(DEFAULT, max_steps=20))
     checkpoint = tmp_path / "model" / "checkpoint-6"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from transformers import BertConfig, TrainingArguments
+from transformers import BertConfig, TrainerCallback, TrainerControl, TrainingArguments
 
 from ganbert import GanBertConfig, GanBertForSequenceClassification, GanBertTrainer, Recipe
 from ganbert.fast import packing
@@ -64,6 +65,44 @@ def test_each_network_is_clipped_by_its_own_norm(tmp_path: Path) -> None:
         norm = torch.linalg.vector_norm(torch.stack([p.grad.norm() for p in parameters]))
         before = scales[network] * sum(p.numel() for p in parameters) ** 0.5
         assert float(norm) == pytest.approx(min(1.0, before), rel=1e-3), network
+
+
+def test_training_clips_each_network_before_its_step(tmp_path: Path) -> None:
+    """transformers calls a private method of its Trainer for this, `_clip_grad_norm`, which ours overrides."""
+    trainer = make_trainer(tmp_path)
+    trainer.args.max_grad_norm = 1e-3
+    seen: list[dict[str, float]] = []
+
+    class Look(TrainerCallback):
+        def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            assert isinstance(trainer.model, GanBertForSequenceClassification)
+            norms = {}
+            for name, network in trainer.model.named_children():
+                grads = [p.grad for p in network.parameters() if p.grad is not None]
+                norms[name] = float(torch.linalg.vector_norm(torch.stack([grad.norm() for grad in grads])))
+            seen.append(norms)
+
+    trainer.add_callback(Look())
+    trainer.train()
+    assert seen == [pytest.approx(dict.fromkeys(("encoder", "discriminator", "generator"), 1e-3), rel=1e-2)] * 3
+
+
+def test_it_is_used_as_any_trainer_with_callbacks_arguments_and_rows_of_ones_own(tmp_path: Path) -> None:
+    class Stop(TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: TrainerControl, **kwargs: Any) -> None:
+            control.should_training_stop = state.global_step == 2
+
+    made = make_trainer(tmp_path)
+    arguments = dataclasses.replace(made.args, eval_strategy="steps", eval_steps=1)
+    rows = made.train_dataset
+    trainer = GanBertTrainer(
+        model=made.model, args=arguments, train_dataset=rows, eval_dataset=rows, callbacks=[Stop()],
+        compute_metrics=lambda prediction: {"width": prediction.predictions.shape[1]},
+    )  # fmt: skip
+    trainer.train()
+    assert trainer.state.global_step == 2
+    validated = [record for record in trainer.state.log_history if "eval_loss" in record]
+    assert [record["eval_width"] for record in validated] == [3, 3]  # the class logits, and no other output
 
 
 def test_a_saved_model_has_no_generator_and_a_checkpoint_has(tmp_path: Path) -> None:

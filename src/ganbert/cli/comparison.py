@@ -27,9 +27,8 @@ from ganbert.compare.intervals import Estimate
 from ganbert.compare.runs import what_is_wrong
 from ganbert.compare.statistics import Summary, sentence, sentences, summarise
 from ganbert.compare.store import COMMANDS, RESULTS, Record, Results
-from ganbert.errors import InputError, RunError
+from ganbert.errors import InputError, InterruptedRunError, RunError
 from ganbert.metrics import EXPLAINED, SHOWN
-from ganbert.training.train import InterruptedRunError
 from ganbert.wording import printable
 
 if TYPE_CHECKING:

@@ -37,9 +37,10 @@ def command(
     from ganbert.cli.tables import print_metrics
     from ganbert.data import sample
     from ganbert.data.corpus import read_corpus
+    from ganbert.errors import InterruptedRunError
     from ganbert.training.recipe import BERT_TUNED, DEFAULT
     from ganbert.training.run_folder import check_output
-    from ganbert.training.train import InterruptedRunError, train
+    from ganbert.training.train import train
 
     overwrite = overwrite or output == DEMO_FOLDER
     check_output(output, resume=False, overwrite=overwrite)

@@ -109,7 +109,8 @@ Encoder = Annotated[str, typer.Option(help="Hugging Face name or folder of the e
 Methods = Annotated[
     str,
     typer.Option(
-        help="Names, as bert,gan-bert; with other choices of the recipe, as gan-bert:noise=uniform+pooling=mean."
+        help="Names, as bert,gan-bert; with other choices of the recipe, as gan-bert:noise=uniform+pooling=mean; "
+        "or a method of your own, as package.module:name."
     ),
 ]
 Seeds = Annotated[

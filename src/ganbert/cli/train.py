@@ -17,7 +17,7 @@ from ganbert.wording import printable
 
 if TYPE_CHECKING:
     from ganbert.data.rows import TableOptions
-    from ganbert.training.result import TrainingResult
+    from ganbert.training.report import TrainingResult
 
 
 @expand_groups

@@ -21,12 +21,13 @@ if TYPE_CHECKING:  # the same as in _HOMES, for type checkers and editors
     from ganbert.compare.methods import METHODS
     from ganbert.compare.row_sources import RowSource, TableRows, TaskRows
     from ganbert.compare.splits import Split
-    from ganbert.compare.tasks import TASKS, Task
+    from ganbert.compare.tasks import TASKS, Local, Task
 
 __all__ = [
     "METHODS",
     "TASKS",
     "Conditions",
+    "Local",
     "Method",
     "Outcome",
     "RowSource",
@@ -41,6 +42,7 @@ _HOMES = {
     "METHODS": "methods",
     "TASKS": "tasks",
     "Conditions": "conditions",
+    "Local": "tasks",
     "Method": "conditions",
     "Outcome": "conditions",
     "RowSource": "row_sources",

@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 
 from ganbert.compare.runs import Run
 from ganbert.compare.store import Record
-from ganbert.errors import InputError, RunError
+from ganbert.errors import InputError, InterruptedRunError, RunError
 from ganbert.extras import require
-from ganbert.training.train import InterruptedRunError
 
 Engine = Callable[[Iterable[Run]], Iterator["Done"]]
 """Takes runs lazily, one only when there is room for it, and yields each as it ends, in any order."""

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ganbert.errors import InputError
-from ganbert.labels import label_text
 from ganbert.plugins import Registry
 
 if TYPE_CHECKING:
@@ -73,6 +72,8 @@ class Hub:
     def load(self, part: Literal["train", "test"]) -> Dataset:
         """Return one part with the columns `text`, perhaps `text_pair`, and `label` as text."""
         from datasets import ClassLabel, load_dataset
+
+        from ganbert.labels import label_text
 
         with _hub_or_cache():
             rows = load_dataset(self.name, self.config, split=getattr(self, part), revision=self.revision)

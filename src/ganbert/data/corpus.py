@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -34,7 +34,7 @@ class ArrowTable(Protocol):
         """Return the rows."""
 
 
-Table = str | os.PathLike[str] | Dataset | ArrowTable
+Table: TypeAlias = "str | os.PathLike[str] | Dataset | ArrowTable"
 """A file, a folder of `datasets.Dataset.save_to_disk`, or a table in memory; the path `-` is standard input."""
 
 
@@ -171,35 +171,34 @@ def read_corpus(
     """
     options = options or TableOptions()
     given = [
-        *_uses(tables, "optional", "table"),
-        *_uses(labelled, "required", "labelled table"),
-        *_uses(unlabelled, "ignored", "unlabelled table"),
+        *_uses(tables, "optional", "table {}"),
+        *_uses(labelled, "required", "labelled table {}"),
+        *_uses(unlabelled, "ignored", "unlabelled table {}"),
     ]
     if not given:
         raise InputError("no table to train on")
+    named = {"validation": validation, "test": test}
+    held_out = {name: _uses([table], "required", f"{name} table") for name, table in named.items() if table is not None}
     with _temporary_folder() as (path, folder):
         train = read_rows(given, options, path / "train.arrow")
         classes, notes = _classes(train, options.normalize_labels)
-        parts, held_out = [train], dict[str, Dataset]()
-        for name, table in (("validation", validation), ("test", test)):
-            for use in () if table is None else _uses([table], "required", f"{name} table", number=False):
-                rows = read_rows([use], options, path / f"{name}.arrow", like=train)
-                if len(rows.texts) == 0:
-                    raise InputError(f"the {name} file has no rows", path=use.path)
-                ids, unseen = _class_ids(rows, classes, options)
-                parts, held_out[name] = [*parts, rows], rows.with_labels(ids)
-                notes += unseen
+        parts, read = {"train": _with_class_ids(train, classes, options)[0]}, [train]
+        for name, uses in held_out.items():
+            rows = read_rows(uses, options, path / f"{name}.arrow", like=train)
+            if len(rows.texts) == 0:
+                raise InputError(f"the {name} table has no rows", path=uses[0].path)
+            parts[name], unseen = _with_class_ids(rows, classes, options)
+            read, notes = [*read, rows], [*notes, *unseen]
     columns = {"text": options.text_column, "label": options.label_column}
     if train.has_pairs:
         columns["text_pair"] = options.text_pair_column or "text_pair"
     return Corpus(
-        train.with_labels(_class_ids(train, classes, options)[0]),
-        classes.names,
-        **held_out,
-        n_skipped=sum(rows.n_skipped for rows in parts),
-        n_blank=sum(rows.n_blank for rows in parts),
-        notes=(*(note for rows in parts for note in rows.notes), *notes),
-        files=tuple(table.path.resolve() for rows in parts for table in rows.tables if table.is_file),
+        **parts,
+        label_names=classes.names,
+        n_skipped=sum(rows.n_skipped for rows in read),
+        n_blank=sum(rows.n_blank for rows in read),
+        notes=(*(note for rows in read for note in rows.notes), *notes),
+        files=tuple(table.path.resolve() for rows in read for table in rows.tables if table.is_file),
         columns=columns,
         folder=folder,
     )
@@ -232,14 +231,13 @@ def read_labelled(table: Table, options: TableOptions, label_names: Sequence[str
         InputError: something in it cannot be used, or it has a label that means none of the classes, and
             `options.allow_unseen` is not set; names table, row and column.
     """
+    uses = _uses([table], "required", "table")
     with _temporary_folder() as (path, folder):
-        uses = _uses([table], "required", "table", number=False)
         rows = read_rows(uses, options, path / "rows.arrow")
         if len(rows.texts) == 0:
             raise InputError("has no rows", path=uses[0].path)
-        ids, unseen = _class_ids(rows, Classes(label_names, options.normalize_labels), options)
-    notes = (*rows.notes, *unseen)
-    return LabelledRows(rows.with_labels(ids), rows.n_skipped, rows.n_blank, notes, folder)
+        dataset, unseen = _with_class_ids(rows, Classes(label_names, options.normalize_labels), options)
+    return LabelledRows(dataset, rows.n_skipped, rows.n_blank, (*rows.notes, *unseen), folder)
 
 
 @contextmanager
@@ -252,14 +250,13 @@ def _temporary_folder() -> Iterator[tuple[Path, object]]:
         made.push(stack.pop_all())
 
 
-def _uses(tables: Table | Sequence[Table], labels: LabelUse, name: str, *, number: bool = True) -> list[TableUse]:
-    """Return how tables are read; those in memory are called by their number among the argument's."""
-    several = tables if isinstance(tables, list | tuple) else [tables]
+def _uses(tables: Table | Sequence[Table], labels: LabelUse, name: str) -> list[TableUse]:
+    """Return how tables are read; `name` is what those in memory are called, with {} for their number."""
     return [
         TableUse(Path(table), labels)
         if isinstance(table, str | os.PathLike)
-        else TableUse(Path(f"{name} {i}" if number else name), labels, table)
-        for i, table in enumerate(several, 1)
+        else TableUse(Path(name.format(i)), labels, table)
+        for i, table in enumerate(tables if isinstance(tables, list | tuple) else [tables], 1)
     ]
 
 
@@ -301,11 +298,11 @@ def _classes(rows: Rows, normalize: bool) -> tuple[Classes, list[str]]:
     return Classes(ordered_labels(names), normalize), notes
 
 
-def _class_ids(rows: Rows, classes: Classes, options: TableOptions) -> tuple[list[int], list[str]]:
-    """Return the id of each label of `rows`: of those that mean no class, where allowed, one from k on.
+def _with_class_ids(rows: Rows, classes: Classes, options: TableOptions) -> tuple[Dataset, list[str]]:
+    """Return rows with class ids: -100 for no label, from k on for labels that mean no class, where allowed.
 
     Returns:
-        The ids, and what to say of labels that mean no class.
+        The rows, and what to say of the labels that mean no class.
     """
     counts = rows.labels.counts
     known = {label: i for label in counts if (i := classes.id_of(label)) is not None}
@@ -322,7 +319,7 @@ def _class_ids(rows: Rows, classes: Classes, options: TableOptions) -> tuple[lis
         )
     ids = known | {label: len(classes.names) + i for i, label in enumerate(unseen)}
     notes = [f"{rows.tables[0].path}: {_unseen_note(classes, unseen)}"] if unseen else []
-    return [ids[label] for label in counts], notes
+    return rows.with_labels([ids[label] for label in counts]), notes
 
 
 def _unseen_note(classes: Classes, unseen: Mapping[str, int]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from transformers import AutoConfig, PreTrainedConfig
 
@@ -64,8 +64,9 @@ class GanBertConfig(PreTrainedConfig):
         real_term: which rows stand in E_real of L_D_unsup. "taken_for_fake" (paper, section 3) unlabelled rows that D
             puts into class k+1, "unlabelled" (section 2 read narrowly) all unlabelled rows, "all" (authors' code).
         feature_matching: "sum" (paper: squared L2 norm) or "mean" (authors' code) over the d feature dimensions.
-        real_weight, fooling_weight, feature_matching_weight: of E_real in L_D_unsup, of L_G_unsup, and of feature
-            matching (paper: 1); 0 leaves the term out.
+        real_weight: of E_real in L_D_unsup (paper: 1); 0 leaves the term out.
+        fooling_weight: of L_G_unsup (paper: 1); 0 leaves the term out.
+        feature_matching_weight: of feature matching (paper: 1); 0 leaves the term out.
         contrastive_weight: of the supervised contrastive loss on text vectors (paper: none).
         text_pairs: whether an input is a pair of texts; recorded so that predictions are asked for pairs as well.
         joint: study variant: every parameter descends L_D + L_G, nothing detached, as in the widely copied PyTorch
@@ -79,16 +80,8 @@ class GanBertConfig(PreTrainedConfig):
     model_type = MODEL_TYPE
     sub_configs = {"encoder": AutoConfig}  # noqa: RUF012 - transformers reads a plain class attribute
     has_no_defaults_at_init = True
-    keys_to_ignore_at_inference = [  # noqa: RUF012
-        "fake_logits",
-        "loss_d_supervised",
-        "loss_d_unsupervised",
-        "loss_g_unsupervised",
-        "loss_g_feature_matching",
-        "loss_distillation",
-        "loss_contrastive",
-        "generated_logits",
-    ]
+    keys_to_ignore_at_inference: ClassVar[list[str]] = []
+    """Outputs that a Trainer does not take for predictions; `ganbert.model.modeling` lists them."""
 
     def __init__(
         self,

@@ -1,4 +1,8 @@
-"""The four losses of GAN-BERT (Croce et al. 2020, section 2), and two more: pure functions of logits and features.
+"""What is minimised: the four losses of GAN-BERT (Croce et al. 2020, section 2), and two more.
+
+First come pure functions of logits and features, then `TERMS`, the list of all losses: the total loss, the model's
+output, the log, the plot and the health watch iterate over it. A new loss is a function, a field of `GanBertOutput`
+made by `_term`, and a test.
 
 D's k+1 logits, the fake class last, hold two classifiers: which of the k classes, and real or fake. The second is
 one number per row, s = l_(k+1) - logsumexp(l_1 .. l_k), with p(k+1 | x) = sigmoid(s). Written in s, every loss is a
@@ -9,12 +13,18 @@ Everything is computed in float32, whatever the dtype of the input.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from transformers.utils.generic import ModelOutput
 
 from ganbert.labels import UNLABELLED
-from ganbert.model.config import FeatureMatching, RealTerm
+from ganbert.model.config import FeatureMatching, GanBertConfig, RealTerm
+from ganbert.model.problem import Problem
 
 
 def fake_score(logits: Tensor) -> Tensor:
@@ -146,3 +156,148 @@ def supervised_contrastive_loss(h: Tensor, labels: Tensor, temperature: float = 
     log_positive = similarity.masked_fill(~positive, lowest).logsumexp(dim=-1)
     counted = positive.any(dim=1)
     return torch.where(counted, log_all - log_positive, 0.0).sum() / counted.sum().clamp(min=1)
+
+
+Player = Literal["D", "G"]
+"""Who is moved by a loss: D together with the encoder, or G."""
+
+
+@dataclass(frozen=True)
+class View:
+    """One forward pass as one player sees it: what the other player computes is data without a gradient.
+
+    Attributes:
+        problem, config, training: of the model.
+        labels: [b], -100 for a row without a label.
+        h: [b, d], text vectors.
+        features, logits: [b, d] and [b, k+1] (without a fake class [b, k]), D on real rows.
+        generated_features, generated_logits: [b', d] and [b', k+1], D on G's vectors; None without a generator.
+        soft_targets: [b, k], a teacher's probabilities of unlabelled rows, times a weight; None without a teacher.
+        sample_weights: [b], of the labelled rows; None is 1 for each.
+    """
+
+    problem: Problem
+    config: GanBertConfig
+    training: bool
+    labels: Tensor
+    h: Tensor
+    features: Tensor
+    logits: Tensor
+    generated_features: Tensor | None = None
+    generated_logits: Tensor | None = None
+    soft_targets: Tensor | None = None
+    sample_weights: Tensor | None = None
+
+    @property
+    def class_logits(self) -> Tensor:
+        """[b, k], without the fake class."""
+        return self.logits[:, : self.config.num_labels]
+
+
+def _supervised(view: View) -> Tensor:
+    return view.problem.loss(view.class_logits, view.labels, view.sample_weights)
+
+
+def _real_or_fake(view: View) -> Tensor | None:
+    if view.generated_logits is None:
+        return None
+    config = view.config
+    return discriminator_unsupervised_loss(
+        view.logits, view.generated_logits, view.labels, config.real_term, config.real_weight
+    )
+
+
+def _fooling(view: View) -> Tensor | None:
+    return None if view.generated_logits is None else generator_unsupervised_loss(view.generated_logits)
+
+
+def _feature_matching(view: View) -> Tensor | None:
+    if view.generated_features is None:
+        return None
+    return feature_matching_loss(view.features, view.generated_features, view.config.feature_matching)
+
+
+def _distillation(view: View) -> Tensor | None:
+    if view.soft_targets is None:
+        return None
+    return view.problem.soft_loss(view.class_logits, view.soft_targets, view.labels)
+
+
+def _contrastive(view: View) -> Tensor | None:
+    if not (view.training and view.config.contrastive_weight):
+        return None
+    return supervised_contrastive_loss(view.h, view.labels)
+
+
+def _term(compute: Callable[[View], Tensor | None], *, moves: Player, label: str, weight: str | float = 1.0) -> Any:
+    return field(default=None, metadata={"compute": compute, "moves": moves, "label": label, "weight": weight})
+
+
+@dataclass
+class GanBertOutput(ModelOutput):
+    """What `GanBertForSequenceClassification` returns: logits, and with labels the losses as float32 scalars.
+
+    Attributes:
+        loss: L_D + L_G. One number to minimise; each network receives only its own gradient through it.
+        logits: [b, k], over the real classes.
+        fake_logits: [b], D's logit for "invented"; None without a fake class.
+        loss_d_supervised, loss_d_unsupervised: the parts of L_D.
+        loss_g_unsupervised, loss_g_feature_matching: the parts of L_G.
+        loss_distillation: on what a teacher says of unlabelled rows.
+        loss_contrastive: of the labelled rows' text vectors.
+        generated_logits: [b, k+1], D on G's vectors.
+    """
+
+    loss: Tensor | None = None
+    logits: Tensor | None = None
+    fake_logits: Tensor | None = None
+    loss_d_supervised: Tensor | None = _term(_supervised, moves="D", label="supervised")
+    loss_d_unsupervised: Tensor | None = _term(_real_or_fake, moves="D", label="real or invented")
+    loss_g_unsupervised: Tensor | None = _term(_fooling, moves="G", label="fooling D", weight="fooling_weight")
+    loss_g_feature_matching: Tensor | None = _term(
+        _feature_matching, moves="G", label="feature matching", weight="feature_matching_weight"
+    )
+    loss_distillation: Tensor | None = _term(_distillation, moves="D", label="what the teacher says")
+    loss_contrastive: Tensor | None = _term(
+        _contrastive, moves="D", label="contrast of labelled texts", weight="contrastive_weight"
+    )
+    generated_logits: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Term:
+    """One loss.
+
+    Attributes:
+        name: of the field of `GanBertOutput`, and of the figure in the log.
+        compute: view of a forward pass to the loss, a scalar; None where it does not apply.
+        moves: who descends it, and so in whose view it is computed.
+        label: in plots.
+        weight: in the total loss: a number, or the name of a field of `GanBertConfig`.
+    """
+
+    name: str
+    compute: Callable[[View], Tensor | None]
+    moves: Player
+    label: str
+    weight: str | float
+
+    def weighted(self, value: Tensor, config: GanBertConfig) -> Tensor:
+        """Return what this loss adds to the total one."""
+        weight: float = getattr(config, self.weight) if isinstance(self.weight, str) else self.weight
+        return weight * value
+
+
+TERMS = tuple(Term(f.name, **f.metadata) for f in fields(GanBertOutput) if f.metadata)
+"""All losses, in the order in which they are added up."""
+
+
+def add_losses(output: GanBertOutput, views: Mapping[Player, View]) -> None:
+    """Compute all losses that apply, and their weighted sum, `loss`; put them into `output`."""
+    for term in TERMS:
+        view = views[term.moves]
+        value = term.compute(view)
+        if value is not None:
+            output[term.name] = value
+            weighted = term.weighted(value, view.config)
+            output.loss = weighted if output.loss is None else output.loss + weighted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from dataclasses import dataclass
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, cast
@@ -13,10 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
-from transformers.utils.generic import ModelOutput
 
 from ganbert.errors import InputError
-from ganbert.model import losses
 from ganbert.model.config import GanBertConfig
 from ganbert.model.encoders import (
     encoder_class,
@@ -26,12 +24,16 @@ from ganbert.model.encoders import (
     recorded_pooling,
     resolve_encoder,
 )
+from ganbert.model.losses import GanBertOutput, Player, View, add_losses
 from ganbert.model.networks import Discriminator, Generator
 from ganbert.model.positions import n_positions, position_ids
+from ganbert.model.problem import ONE_OF_K
 from ganbert.model.weights import open_checked
 from ganbert.runtime import rows_of_all
 from ganbert.storage.fields import one_line, read_config
 from ganbert.storage.folders import forget, share
+
+__all__ = ["GanBertForSequenceClassification", "GanBertOutput"]
 
 _OWN_CHECKS = {"state_dict", "gguf_file", "subfolder", "output_loading_info", "ignore_mismatched_sizes"}
 """Arguments of `from_pretrained` by which a caller takes the weights from elsewhere, or looks at them himself."""
@@ -39,42 +41,19 @@ _OWN_CHECKS = {"state_dict", "gguf_file", "subfolder", "output_loading_info", "i
 _HUB_OPTIONS = {"cache_dir", "force_download", "local_files_only", "proxies", "revision", "token"}
 
 
-@dataclass
-class GanBertOutput(ModelOutput):
-    """What `GanBertForSequenceClassification` returns, losses as float32 scalars.
-
-    Attributes:
-        loss: L_D + L_G. One number to minimise; each network receives only its own gradient through it.
-        logits: [b, k], over the real classes.
-        fake_logits: [b], D's logit for "invented"; None without a fake class.
-        loss_d_supervised, loss_d_unsupervised: the parts of L_D.
-        loss_g_unsupervised, loss_g_feature_matching: the parts of L_G.
-        loss_distillation: on what a teacher says of unlabelled rows.
-        loss_contrastive: of the labelled rows' text vectors.
-        generated_logits: [b, k+1], D on G's vectors.
-    """
-
-    loss: Tensor | None = None
-    logits: Tensor | None = None
-    fake_logits: Tensor | None = None
-    loss_d_supervised: Tensor | None = None
-    loss_d_unsupervised: Tensor | None = None
-    loss_g_unsupervised: Tensor | None = None
-    loss_g_feature_matching: Tensor | None = None
-    loss_distillation: Tensor | None = None
-    loss_contrastive: Tensor | None = None
-    generated_logits: Tensor | None = None
-
-
 class GanBertForSequenceClassification(PreTrainedModel):
     """Any encoder with GAN-BERT on top (Croce et al. 2020, figure 1).
 
-    model = GanBertForSequenceClassification.from_encoder("google-bert/bert-base-cased", num_labels=6)
-    model(**batch, labels=labels).loss.backward()     # labels: -100 where a row has none
-    model.save_pretrained("model")                    # without G
+    For example:
+
+        model = GanBertForSequenceClassification.from_encoder("google-bert/bert-base-cased", num_labels=6)
+        model(**batch, labels=labels).loss.backward()     # labels: -100 where a row has none
+        model.save_pretrained("model")                    # without G
     """
 
     config_class = GanBertConfig
+    config: GanBertConfig
+    problem = ONE_OF_K
     base_model_prefix = "encoder"
     supports_gradient_checkpointing = True
     _supports_sdpa = True
@@ -177,49 +156,30 @@ class GanBertForSequenceClassification(PreTrainedModel):
             features, logits = self.discriminator(h)
             k = self.config.num_labels
             output = GanBertOutput(logits=logits[:, :k], fake_logits=logits[:, k] if self.config.adversarial else None)
-            if labels is None:
-                return output
-            output.loss_d_supervised = losses.discriminator_supervised_loss(logits[:, :k], labels, sample_weights)
-            output.loss = output.loss_d_supervised
-            if self.generator is not None:
-                self._play(output, features, logits, labels)
-            if soft_targets is not None:
-                output.loss_distillation = losses.distillation_loss(logits[:, :k], soft_targets, labels)
-                output.loss = output.loss + output.loss_distillation
-            if self.training and self.config.contrastive_weight:
-                output.loss_contrastive = losses.supervised_contrastive_loss(h, labels)
-                output.loss = output.loss + self.config.contrastive_weight * output.loss_contrastive
+            if labels is not None:
+                seen = View(self.problem, self.config, self.training, labels, h, features, logits)
+                views = self._views(replace(seen, soft_targets=soft_targets, sample_weights=sample_weights))
+                output.generated_logits = views["D"].generated_logits
+                add_losses(output, views)
         return output
 
-    def _play(self, output: GanBertOutput, features: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Add the adversarial losses to `output`: L_D moves D and the encoder, L_G moves G alone."""
-        generated = self.generator.sample(len(logits))  # type: ignore[union-attr]
+    def _views(self, real: View) -> dict[Player, View]:
+        """Return what D (with the encoder) and G see of a batch: L_D moves D and the encoder, L_G moves G alone."""
+        if self.generator is None:
+            return {"D": real, "G": real}
+        generated = self.generator.sample(len(real.logits))
         if self.config.joint:  # nothing is kept apart
-            generated_features, generated_logits = self.discriminator(generated)
-            logits_for_g = generated_logits
-        else:
-            # 1) L_D sees G's vectors as data: no gradient reaches G.
-            _, generated_logits = self.discriminator(generated.detach())
-            # 2) L_G sees D as a fixed function and real features as data: no gradient reaches D or the encoder.
-            frozen = {name: p.detach() for name, p in self.discriminator.named_parameters()}
-            generated_features, logits_for_g = functional_call(self.discriminator, frozen, (generated,))
-            features = features.detach()
-        config = self.config
-        output.generated_logits = generated_logits
-        output.loss_d_unsupervised = losses.discriminator_unsupervised_loss(
-            logits, generated_logits, labels, config.real_term, config.real_weight
-        )
-        output.loss_g_unsupervised = losses.generator_unsupervised_loss(logits_for_g)
-        output.loss_g_feature_matching = losses.feature_matching_loss(
-            features, generated_features, config.feature_matching
-        )
-        assert output.loss_d_supervised is not None
-        output.loss = (
-            output.loss_d_supervised
-            + output.loss_d_unsupervised
-            + config.fooling_weight * output.loss_g_unsupervised
-            + config.feature_matching_weight * output.loss_g_feature_matching
-        )
+            features, logits = self.discriminator(generated)
+            both = replace(real, generated_features=features, generated_logits=logits)
+            return {"D": both, "G": both}
+        # D sees G's vectors as data: no gradient reaches G.
+        features, logits = self.discriminator(generated.detach())
+        seen_by_d = replace(real, generated_features=features, generated_logits=logits)
+        # G sees D as a fixed function and what D makes of real rows as data: no gradient reaches D or the encoder.
+        frozen = {name: p.detach() for name, p in self.discriminator.named_parameters()}
+        features, logits = functional_call(self.discriminator, frozen, (generated,))
+        real = replace(real, h=real.h.detach(), features=real.features.detach(), logits=real.logits.detach())
+        return {"D": seen_by_d, "G": replace(real, generated_features=features, generated_logits=logits)}
 
     def text_vectors(
         self,
@@ -310,4 +270,6 @@ def _drop_unused_parts(encoder: PreTrainedModel, config: GanBertConfig) -> None:
         encoder.config.use_cache = False
 
 
+# What a Trainer, of ganbert or of transformers, takes for predictions is `logits` alone.
+GanBertConfig.keys_to_ignore_at_inference = [f.name for f in fields(GanBertOutput) if f.name not in ("loss", "logits")]
 AutoModelForSequenceClassification.register(GanBertConfig, GanBertForSequenceClassification)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Backend(Protocol):
-    """What computes batches of token ids. A class that inherits from it needs `start_worker` only if it has threads.
+    """What computes batches of token ids.
 
     Attributes:
         label_names: the k class names.
@@ -47,9 +47,11 @@ class Backend(Protocol):
 
     def start_worker(self) -> None:
         """Prepare the calling thread, one of `workers`."""
+        return
 
     def stop_workers(self) -> None:
         """Undo what `start_worker` did to the process, in the thread that made the workers."""
+        return
 
     def __call__(self, batch: Batch) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """Return the probabilities [b, k] and the novelty [b], None without a fake class."""
@@ -61,8 +63,8 @@ class BackendEntry:
 
     Attributes:
         open: folder, its config.json, device, precision and threads (as for `Predictor.load`) to what computes it.
-        write: writes a model's files; takes the model, the config.json of the new folder, and the folder. None for the
-            kind that `ganbert train` leaves.
+        write: writes a model's files, named `model.*`; takes the model, the config.json of the new folder, and the
+            folder. None for the kind that `ganbert train` leaves.
         extra: the extra of the package that brings the libraries to open it; empty if a plain install does.
         libraries: modules that opening needs.
         libraries_to_write: modules that writing needs, beside those of training.

@@ -1,4 +1,4 @@
-"""Predictions for a table, streamed: a chunk is read, classified and written before the next one is read."""
+"""A table to the same table with predictions: each chunk is read, classified and written before the next is read."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from ganbert.predict.predictor import Predictions, Predictor
 
 PREDICTION_COLUMNS = ("predicted_label", "confidence", "novelty")
 DECIMALS = 4
-"""Digits behind the point that a text format gets of a probability; Parquet has it whole."""
+"""Decimals of a probability in text formats; Parquet has it in full."""
 
 
 @dataclass(frozen=True)
 class FileCounts:
-    """What became of a table.
+    """What `predict_file` did with a table.
 
     Attributes:
         n: rows written.
-        n_skipped: rows left out because they held no text.
-        n_blank: blank lines that were passed over.
-        texts: how many texts were cut, and how many are mostly unknown to the encoder.
-        notes: what a person should know of all that.
+        n_skipped: rows left out because they had no text.
+        n_blank: blank lines, which were ignored.
+        texts: how many texts were cut, and how many consist mostly of tokens that the encoder does not know.
+        notes: all this in words, one note a line.
     """
 
     n: int
@@ -55,24 +55,23 @@ def predict_file(
     probabilities: bool = False,
     overwrite: bool = False,
 ) -> FileCounts:
-    """Write `source` with `predicted_label`, `confidence` and `novelty` behind its own columns.
+    """Write a table with the columns `predicted_label`, `confidence` and `novelty` after its own columns.
 
-    Where source and target have one format, the target has the delimiter, the encoding and the byte order mark of the
-    source.
+    If source and target have the same format, the target has the delimiter, encoding and byte order mark of the source.
 
     Args:
         predictor: the model.
-        source: a table with the text column, perhaps a second one; all other columns are carried along. `-` is standard
+        source: a table with the text column, for a model of pairs with both; all its columns are kept. `-` is standard
             input.
         target: a table, in the format of its ending; it appears when all rows are done. `-` is standard output.
         options: columns, encoding and delimiter of `source`, and the format of standard input and output.
-        on_rows: told the number of rows of each chunk when it is done.
+        on_rows: called with the number of rows of each chunk when it is done.
         probabilities: also write a column `probability_<label>` for each class.
-        overwrite: replace `target` if it is there.
+        overwrite: replace `target` if it exists.
 
     Raises:
-        InputError: `source` cannot be read, its columns clash with the new ones, or `target` must not be written.
-        RunError: `target` cannot be written to its end.
+        InputError: `source` cannot be read, it has a column of one of the new names, or `target` must not be written.
+        RunError: writing `target` failed, for example because the disk is full.
     """
     format = options.format
     check_table_output(target, inputs=[source], overwrite=overwrite, format=format)
@@ -104,7 +103,7 @@ def predict_file(
 
 
 def _columns(predictions: Predictions, probabilities: bool, decimals: int | None) -> Iterator[pa.Array]:
-    """Yield the columns that predictions make."""
+    """Yield the new columns."""
 
     def numbers(values: NDArray[np.float32]) -> pa.Array:
         return pa.array(values if decimals is None else np.round(values.astype(np.float64), decimals))

@@ -38,6 +38,9 @@ BATCH_TOKENS = 512
 OPSET = 20
 """The first with Gelu as one operator, and well served by onnxruntime."""
 
+SLOW_OPTIMIZERS = ["SkipLayerNormFusion"]
+"""Names of onnxruntime's; this one's kernel takes several times as long as the two that it joins."""
+
 _TOLERANCE = 1e-3
 """Largest difference between the probabilities of a graph and of torch; a greater one means a wrong translation."""
 
@@ -133,8 +136,7 @@ def _open(path: Path) -> Any:
             str(path),
             options,
             providers=["CPUExecutionProvider"],
-            # Its kernel is several times slower than an addition and the kernel for LayerNormalization.
-            disabled_optimizers=["SkipLayerNormFusion"],
+            disabled_optimizers=SLOW_OPTIMIZERS,
         )
     except Exception as error:  # onnxruntime's errors have no common class that is public
         raise InputError(f"cannot be opened as an ONNX model ({one_line(error)})", path=path) from error
@@ -218,6 +220,8 @@ def _translate(graph: nn.Module, example: Batch, config: dict[str, Any], path: P
                 verbose=False,
             )
             assert program is not None
+            for node in program.model.graph.all_nodes():
+                node.metadata_props.clear()  # stack traces, with paths of this machine
             program.save(path)
     except Exception as error:  # whatever the encoder does that has no translation
         kind = config["encoder"]["model_type"]

@@ -83,7 +83,7 @@ class Predictions:
 class Predictor:
     """A model and its tokenizer, ready to classify.
 
-    Predictor.load("model").predict(["where is my parcel?"]).labels     # ["track_order"]
+        Predictor.load("model").predict(["where is my parcel?"]).labels  # ["track_order"]
 
     Args:
         model: a trained model; it is not changed.

@@ -20,7 +20,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ganbert.data.arrays import corpus_of_arrays, labels_of, minus_one_slip, texts_of, weights_of
-from ganbert.errors import InputError
+from ganbert.errors import InputError, InterruptedRunError
 from ganbert.model.tokenizers import TextCounts
 from ganbert.predict.backends import TRAINED, read_folder
 from ganbert.predict.predictor import Predictions, Predictor
@@ -31,8 +31,8 @@ from ganbert.storage.folders import is_finished, is_unfinished, scratch
 from ganbert.storage.hub import check_repo_id, push_folder
 from ganbert.training.callbacks import LOG_FILE
 from ganbert.training.recipe import RECIPES, Recipe
-from ganbert.training.result import TrainingResult
-from ganbert.training.train import InterruptedRunError, say_on_stderr, train
+from ganbert.training.report import TrainingResult
+from ganbert.training.train import say_on_stderr, train
 
 _NOT_SAVED = ("output", "overwrite", "seed")
 """Parameters that are not saved; instead of `seed`, the seed that was used is."""
@@ -41,9 +41,9 @@ _NOT_SAVED = ("output", "overwrite", "seed")
 class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A text classifier for scikit-learn: `Pipeline`, `cross_val_score`, `GridSearchCV`.
 
-    classifier = GanBertClassifier(max_steps=200).fit(texts, labels)      # labels: None, -1 or nan where there is none
-    classifier.predict(["where is my parcel?"])
-    classifier.save("model"); GanBertClassifier.from_folder("model")      # no pickle; `ganbert predict` opens it, too
+        classifier = GanBertClassifier(max_steps=200).fit(texts, labels)  # labels: None, -1 or nan where there is none
+        classifier.predict(["where is my parcel?"])
+        classifier.save("model"); GanBertClassifier.from_folder("model")  # no pickle; `ganbert predict` opens it, too
 
     A text is a string, or a pair of strings (two columns). Parameters have the names and meanings of the options of
     `ganbert train`. To cross-validate with unlabelled rows, use `LabelledFolds`.
@@ -51,8 +51,12 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Args:
         encoder: a Hub name, a folder, or "minilm".
         recipe: the method: "default", "paper", "code", "bert" or "bert-tuned", or a `Recipe`.
-        max_steps, epochs, batch_size, max_length, learning_rate, pooling: fields of the recipe, of which
-            `learning_rate` is the encoder's; None keeps the recipe's value.
+        max_steps: optimiser steps; like the next five, None keeps the recipe's value.
+        epochs: passes over the rows, if `max_steps` is None.
+        batch_size: rows a batch.
+        max_length: tokens kept of a text.
+        learning_rate: peak learning rate of the encoder.
+        pooling: text vector: "auto", "cls", "pooler", "mean" or "last".
         seed: a number, or what scikit-learn calls a `random_state`; None draws another seed in each fit.
         settings: further fields of the recipe, by name.
         validation_fraction: share of the labelled rows, above 0 and below 1, that choose the best of several
@@ -256,7 +260,8 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         with scratch() as place:
             folder = place / repo_id.rpartition("/")[2]  # the model card names it
             self.save(folder)
-            return push_folder(folder, repo_id, token=token, private=private, message=message)
+            with contextlib.nullcontext() if self.progress else quiet_libraries():
+                return push_folder(folder, repo_id, token=token, private=private, message=message)
 
     @classmethod
     def from_folder(
@@ -269,7 +274,9 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Args:
             folder: the model folder.
-            device, precision, threads: as for the class.
+            device: as for the class.
+            precision: as for the class.
+            threads: as for the class.
 
         Raises:
             InputError: the folder holds no model of ganbert, or the device or precision is not available.
@@ -284,7 +291,7 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 predictor = Predictor(model, tokenizer, compute=choose_compute(device, precision, threads))
             classes = estimator_folder.read_classes(folder, config, predictor.label_names)
             facts = estimator_folder.read_facts(folder, config)
-        known = cls._get_param_names()
+        known = cls().get_params(deep=False)
         given = {name: value for name, value in facts["params"].items() if name in known}
         seed = facts.get("seed")
         loaded: Any = cls(

@@ -20,10 +20,8 @@ from ganbert.errors import InputError
 from ganbert.storage.folders import is_finished, is_unfinished, scratch
 from ganbert.training import run_folder
 from ganbert.training.callbacks import LOG_FILE
-from ganbert.training.model_card import write_model_card
-from ganbert.training.plots import plot_training
 from ganbert.training.recipe import Recipe
-from ganbert.training.result import TrainingResult
+from ganbert.training.report import TrainingResult, plot_training, write_model_card
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

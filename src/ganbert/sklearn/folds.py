@@ -15,7 +15,7 @@ from ganbert.data.arrays import labels_of
 class LabelledFolds(BaseCrossValidator):  # type: ignore[misc]
     """A splitter that keeps all unlabelled rows in the training folds, and stratifies the labelled ones by class.
 
-    cross_val_score(GanBertClassifier(), texts, labels, cv=LabelledFolds(5), scoring="neg_log_loss")
+        cross_val_score(GanBertClassifier(), texts, labels, cv=LabelledFolds(5), scoring="neg_log_loss")
 
     scikit-learn's own splitters put unlabelled rows into test folds. There they are useless, and every scorer except
     `GanBertClassifier.score` fails on them or counts them as errors. `cross_val_predict` cannot be used with this

@@ -202,7 +202,7 @@ def _is_left(path: Path) -> bool:
     if path.is_symlink() or not path.is_dir():
         return not path.name.startswith(".export-")
     return path.name.startswith(".export-") and all(
-        _is_well_known(inside.name) or inside.name == MANIFEST or inside.name.startswith("model.onnx")
+        _is_well_known(inside.name) or inside.name == MANIFEST or inside.name.startswith("model.")
         for inside in path.iterdir()
     )
 

@@ -1,4 +1,7 @@
-"""What happens beside the steps: a progress bar, a log on disk, and a clean end when the run is interrupted."""
+"""What happens beside the steps: progress, a log on disk, whole checkpoints, early stopping, a clean end on a signal.
+
+The health watch is a callback, too; it has a module of its own.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +12,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from transformers import (
-    EarlyStoppingCallback,
-    ProgressCallback,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-)
+from accelerate import PartialState
+from transformers import ProgressCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from ganbert.errors import RunError
 from ganbert.runtime import any_process, n_processes
 from ganbert.storage.disk import write_whole
+from ganbert.training.run_folder import checkpoint_of, keep_checkpoint
 
 LOG_FILE = "training_log.jsonl"
 
@@ -39,13 +37,13 @@ class QuietProgress(ProgressCallback):
 
 
 class StepCount(TrainerCallback):
-    """Tells somebody after each step how many have been taken."""
+    """Calls a function after each step with the number of steps taken."""
 
     def __init__(self, tell: Callable[[int], None]) -> None:
         self.tell = tell
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Tell the number of the step."""
+        """Call it."""
         self.tell(state.global_step)
 
 
@@ -58,7 +56,7 @@ class LogFile(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Begin with what a resumed run had logged up to its checkpoint, and with nothing in a new one."""
+        """Start with what a resumed run had logged up to its checkpoint; a new run starts empty."""
         if not state.is_world_process_zero:
             return
         write_whole(self.path, "".join(json.dumps(record) + "\n" for record in state.log_history))
@@ -67,7 +65,7 @@ class LogFile(TrainerCallback):
         """Append the newest record."""
         if not state.is_world_process_zero:
             return
-        if not self.path.exists():  # before the next checkpoint makes the folder anew
+        if not self.path.exists():  # before the next checkpoint makes the folder again
             raise RunError(f"step {state.global_step}: {self.path} was removed while the run was going on")
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(state.log_history[-1]) + "\n")
@@ -79,17 +77,43 @@ def last_step(output: Path) -> int:
     return int(json.loads(last)["step"])
 
 
-class EarlyStopping(EarlyStoppingCallback):
-    """The Trainer's early stopping, which in a resumed run also counts the validations before the checkpoint."""
+class WholeCheckpoints(TrainerCallback):
+    """Marks each checkpoint as whole once it is on the disk; only then do the older ones go, except the best."""
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Count again what a resumed run had counted."""
-        super().on_train_begin(args, state, control, **kwargs)  # type: ignore[no-untyped-call]
+        """Find the best checkpoint so far in this folder, which may have had another name when the run was begun."""
+        if state.best_global_step:
+            state.best_model_checkpoint = str(checkpoint_of(_output(args), state.best_global_step))
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Keep the newest checkpoint and the best one."""
+        PartialState().wait_for_everyone()  # each process has written the state of its random numbers
+        if state.is_world_process_zero:
+            keep_checkpoint(checkpoint_of(_output(args), state.global_step), state.best_model_checkpoint)
+
+
+def _output(args: TrainingArguments) -> Path:
+    return Path(args.output_dir or ".")
+
+
+class EarlyStopping(TrainerCallback):
+    """Ends a run after so many validations without a better figure.
+
+    It counts them in the log, which a resumed run has as well. The one of transformers keeps a count of its own;
+    resuming with it a run that was begun without it is a `KeyError` at the next checkpoint.
+    """
+
+    def __init__(self, patience: int) -> None:
+        self.patience = patience
+
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Look at all validations so far."""
         metric = f"eval_{args.metric_for_best_model}"
-        if measured := [record[metric] for record in state.log_history if metric in record]:
-            self.early_stopping_patience_counter = len(measured) - 1 - measured.index(max(measured))
+        measured = [record[metric] for record in state.log_history if metric in record]
+        if len(measured) - 1 - measured.index(max(measured)) >= self.patience:
+            control.should_training_stop = True
 
 
 class StopOnSignal(TrainerCallback):

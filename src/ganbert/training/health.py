@@ -12,17 +12,16 @@ from torch import Tensor
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from ganbert.errors import RunError
-from ganbert.labels import UNLABELLED
-from ganbert.model.losses import fake_score
-from ganbert.model.modeling import GanBertOutput
+from ganbert.model.losses import TERMS, GanBertOutput, fake_score
+from ganbert.model.problem import ONE_OF_K, Problem
 from ganbert.training.run_folder import last_whole_checkpoint
 
 COLLAPSED_SHARE = 0.98
-"""Share of predictions in one class from which on D is said to see one class only."""
+"""From this share of predictions in one class on, D counts as seeing one class only."""
 CERTAIN = 0.01
-"""Distance of both mean p_fake from 0 and 1 below which D is said to be certain of everything."""
+"""If both mean p_fake are nearer than this to 0 and 1, D counts as certain of everything."""
 PATIENCE = 5
-"""Log records in a row that must look bad before anything is said: single batches are noisy."""
+"""So many log records in a row must look bad before a warning: single batches are noisy."""
 
 HEALTH_FIGURES = (
     "p_fake_real",
@@ -34,7 +33,7 @@ HEALTH_FIGURES = (
     "grad_norm_discriminator",
     "grad_norm_generator",
 )
-"""What tells the course of the game, beside its losses."""
+"""Figures that show how the game goes, beside its losses."""
 
 SAME_CLASS_ADVICE = (
     "nearly all rows are predicted as one class. Try a lower --learning-rate, more labelled rows of the other classes, "
@@ -49,21 +48,22 @@ CERTAIN_ADVICE = (
 class HealthMonitor:
     """Collects figures of each step without waiting for the device, and averages them when asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, problem: Problem = ONE_OF_K) -> None:
+        self.problem = problem
         self._steps: list[dict[str, Tensor]] = []
 
     def observe(self, outputs: GanBertOutput, labels: Tensor) -> None:
         """Note losses, p_fake and predictions of one forward pass, with the labels of all its rows."""
-        figures = {name: value for name, value in outputs.items() if name.startswith("loss_") and value.ndim == 0}
+        figures: dict[str, Tensor] = {term.name: outputs[term.name] for term in TERMS if term.name in outputs}
         assert outputs.logits is not None
-        probabilities = outputs.logits.detach().float().softmax(dim=-1)
+        probabilities = self.problem.probabilities(outputs.logits.detach())
         figures["prediction_entropy"] = torch.special.entr(probabilities).sum(dim=-1).mean() / math.log(
             probabilities.shape[-1]
         )
-        predicted = probabilities.argmax(dim=-1)
+        predicted = self.problem.decide(probabilities)
         counts = torch.bincount(predicted, minlength=probabilities.shape[-1])
         figures["largest_class_share"] = counts.max() / len(predicted)
-        figures["labelled_rows"] = (labels != UNLABELLED).sum().float()
+        figures["labelled_rows"] = self.problem.is_labelled(labels).sum().float()
         if outputs.generated_logits is not None and outputs.fake_logits is not None:
             real = torch.cat([outputs.logits, outputs.fake_logits.unsqueeze(-1)], dim=-1).detach()
             figures["p_fake_real"] = fake_score(real).sigmoid().mean()
@@ -83,7 +83,7 @@ class HealthMonitor:
         return None
 
     def summarise(self) -> dict[str, float]:
-        """Return the means since the last call, and begin anew."""
+        """Return the means since the last call, and start again."""
         names = {name for step in self._steps for name in step}
         summary = {
             name: float(torch.stack([step[name].float() for step in self._steps if name in step]).mean())
@@ -96,7 +96,7 @@ class HealthMonitor:
 
 
 class HealthCallback(TrainerCallback):
-    """Stops a run whose numbers are no longer finite, and says in words when the game has collapsed."""
+    """Stops a run whose numbers are no longer finite, and warns when the game has collapsed."""
 
     def __init__(self, monitor: HealthMonitor, output: Path, say: Any) -> None:
         self.monitor, self.output, self.say = monitor, output, say

@@ -49,9 +49,11 @@ def _option(default: Any, help: str) -> Any:
 class Recipe:
     """Every choice of a training run; the defaults are the paper's (Croce et al. 2020, sections 3 and 4).
 
-    PAPER                                        # the paper to the letter
-    replace(PAPER, noise="uniform")              # dataclasses.replace: one choice changed
-    DEFAULT.plain()                              # the same without the adversary: the fair baseline
+    For example:
+
+        PAPER                                        # the paper to the letter
+        replace(PAPER, noise="uniform")              # dataclasses.replace: one choice changed
+        DEFAULT.plain()                              # the same without the adversary: the fair baseline
     """
 
     # The model (meanings: GanBertConfig)

@@ -1,7 +1,8 @@
-"""The folder of a run: what may be written where, what was begun there, and where to take it up again."""
+"""The folder of a run: what may be written there, which run it holds, and where that run continues."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import json
@@ -14,15 +15,12 @@ from ganbert.errors import InputError, RunError
 from ganbert.runtime import is_main_process
 from ganbert.storage import folders
 from ganbert.storage.disk import read_object, sync_folder, why_not_written, write_whole
-from ganbert.storage.folders import RUN_FILE
-from ganbert.storage.folders import TEACHER as TEACHER
-from ganbert.storage.folders import is_finished as is_finished
-from ganbert.storage.folders import is_unfinished as is_unfinished
+from ganbert.storage.folders import RUN_FILE, TEACHER, is_finished, is_unfinished
 
 if TYPE_CHECKING:  # this module is imported before anything that takes long
     from ganbert.data.corpus import Corpus
     from ganbert.training.recipe import Recipe
-    from ganbert.training.result import TrainingResult
+    from ganbert.training.report import TrainingResult
 
 Train = TypeVar("Train", bound="Callable[..., TrainingResult]")
 
@@ -60,7 +58,7 @@ def check_output(output: Path, *, resume: bool, overwrite: bool, inputs: Iterabl
 
 
 def in_claimed_folder(run: Train) -> Train:
-    """Let a function that trains check its output folder first, and be the only one that writes there."""
+    """Make a function that trains check its output folder first, and be the only writer there."""
 
     @functools.wraps(run)
     def checked(recipe: Recipe, corpus: Corpus, output: Path, **settings: Any) -> TrainingResult:
@@ -110,9 +108,10 @@ def begin(output: Path, facts: dict[str, Any], *, resume: bool) -> Path | None:
             folders.remove(output, folders.written(output) - keep)
         return checkpoint
     if is_main_process():
+        output.mkdir(exist_ok=True)
         ours = folders.written(output)
         parts = {name for name in ours if name == TEACHER or _step(name) is not None}
-        # In this order, so that whoever is killed here leaves a whole model, or a run that can be resumed: what belongs
+        # In this order, so that a kill at any moment leaves a whole model, or a run that can be resumed: what belongs
         # to an older run is gone before this one's mark stands.
         folders.remove(output, parts)
         write_whole(output / RUN_FILE, json.dumps(facts, indent=2) + "\n")
@@ -121,7 +120,7 @@ def begin(output: Path, facts: dict[str, Any], *, resume: bool) -> Path | None:
 
 
 def keep_checkpoint(checkpoint: Path, best: str | None) -> None:
-    """Mark a checkpoint as whole once it is on the disk; the others then go, but for the best one."""
+    """Mark a checkpoint as whole once it is on the disk; then remove the others, except the best one."""
     files = {path.name for path in checkpoint.iterdir() if path.is_file() and not path.is_symlink()}  # all are ours
     folders.seal(checkpoint, files - folders.leftovers(checkpoint) - {folders.MANIFEST}, checksums=False)
     sync_folder(checkpoint.parent)
@@ -148,6 +147,12 @@ def finish(output: Path, tokenizer_files: Iterable[str] = ()) -> None:
     folders.remove(output, parts & {path.name for path in output.iterdir()})
 
 
+def facts(recipe: Recipe, corpus: Corpus, encoder: str, seed: int, precision: str) -> dict[str, Any]:
+    """Return what a run depends on; a resumed one must depend on the same."""
+    recipe_fields, data = dataclasses.asdict(recipe), fingerprint(corpus)
+    return {"recipe": recipe_fields, "encoder": encoder, "seed": seed, "precision": precision, "data": data}
+
+
 def fingerprint(corpus: Corpus) -> str:
     """Return a hash of the training and validation rows, in their order."""
     digest = hashlib.sha256(repr(corpus.label_names).encode())
@@ -156,6 +161,11 @@ def fingerprint(corpus: Corpus) -> str:
             for batch in table.combine_chunks().to_batches():
                 digest.update(batch.serialize())
     return digest.hexdigest()
+
+
+def checkpoint_of(output: Path, step: int) -> Path:
+    """Return the folder to which transformers writes the checkpoint of a step."""
+    return output / f"checkpoint-{step}"
 
 
 def checkpoints(output: Path) -> list[Path]:
@@ -178,7 +188,7 @@ def _check_content(output: Path, *, resume: bool, overwrite: bool) -> None:
         return
     if is_unfinished(output):
         if not (resume or overwrite):
-            raise InputError("holds an unfinished run: --resume takes it up, --overwrite begins anew", path=output)
+            raise InputError("holds an unfinished run: --resume continues it, --overwrite starts again", path=output)
     elif is_finished(output):
         if resume:
             raise InputError("this run is finished, there is nothing to resume", path=output)

@@ -1,15 +1,18 @@
-"""GanBertTrainer: a `transformers.Trainer` in which encoder, D and G have their own learning rates and norms."""
+"""GanBertTrainer: a `transformers.Trainer` in which encoder, D and G have their own learning rates and norms.
+
+It needs nothing of the rest of this room: give it a model, rows, arguments and callbacks as you would any Trainer.
+`train` uses it with batches planned for the whole run, a teacher, and the callbacks of `callbacks` and `health`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate.data_loader import prepare_data_loader
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Sampler
 from transformers import Trainer
 
@@ -17,18 +20,43 @@ from ganbert.fast.micro_batches import micro_batch_size, use_micro_batches
 from ganbert.model.modeling import GanBertForSequenceClassification, GanBertOutput
 from ganbert.runtime import n_processes, rows_of_all
 from ganbert.training.health import HealthMonitor
-from ganbert.training.recipe import Recipe
-from ganbert.training.run_folder import keep_checkpoint
-from ganbert.training.teacher import Teacher
+from ganbert.training.recipe import DEFAULT, Recipe
 
 NETWORKS = ("encoder", "discriminator", "generator")
+
+
+class Teacher:
+    """A trained model whose probabilities the student learns on unlabelled rows (Hinton et al. 2015, section 2).
+
+    Args:
+        model: it is frozen.
+        device: of the student.
+    """
+
+    def __init__(self, model: GanBertForSequenceClassification, device: torch.device) -> None:
+        self.model = model.requires_grad_(False).eval()
+        nn.Module.to(self.model, device)
+
+    @torch.no_grad()
+    def soft_targets(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Return the probabilities [b, k] of unlabelled rows, and 0 for labelled ones; `inputs` are the model's."""
+        problem = self.model.problem
+        asked = ~problem.is_labelled(inputs["labels"])
+        inputs = {name: x for name, x in inputs.items() if name != "labels"}
+        if asked.device.type != "cpu":  # choosing rows would wait for the device
+            p = problem.probabilities(self.model(**inputs).logits)
+            return torch.where(asked.unsqueeze(-1), p, 0.0)
+        p = torch.zeros(len(asked), self.model.config.num_labels)
+        if asked.any():
+            p[asked] = problem.probabilities(self.model(**{name: x[asked] for name, x in inputs.items()}).logits)
+        return p
 
 
 class GanBertTrainer(Trainer):
     """Trains all three networks with one optimiser on one loss; everything else is the Trainer's.
 
     Args:
-        recipe: learning rates and clipping.
+        recipe: learning rates of the three networks, and weight of the teacher.
         batch_sampler: yields the row numbers of each batch, over the whole run; None leaves batches to the Trainer.
         teacher: says what unlabelled rows are.
         say: told, a line at a time, what a person should know.
@@ -38,7 +66,7 @@ class GanBertTrainer(Trainer):
     def __init__(
         self,
         *,
-        recipe: Recipe,
+        recipe: Recipe = DEFAULT,
         batch_sampler: Sampler[list[int]] | None = None,
         teacher: GanBertForSequenceClassification | None = None,
         say: Callable[[str], None] = lambda message: None,
@@ -156,17 +184,3 @@ class GanBertTrainer(Trainer):
         assert isinstance(model, GanBertForSequenceClassification)
         model.save_generator = _internal_call
         super().save_model(output_dir, _internal_call=_internal_call)
-
-    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
-        """Save a checkpoint, and keep of the older ones only the best, once this one is on the disk."""
-        super()._save_checkpoint(model, trial)
-        self.accelerator.wait_for_everyone()  # each process has written the state of its random numbers
-        if self.is_world_process_zero():
-            checkpoint = Path(self._get_output_dir(trial=trial)) / f"checkpoint-{self.state.global_step}"
-            keep_checkpoint(checkpoint, self.state.best_model_checkpoint)
-
-    def _load_best_model(self) -> None:
-        """Load the best checkpoint of this folder, which may have had another name when the run was begun."""
-        best = Path(self.state.best_model_checkpoint or "")
-        self.state.best_model_checkpoint = str(Path(self.args.output_dir or ".") / best.name)
-        super()._load_best_model()
