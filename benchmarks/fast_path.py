@@ -10,7 +10,6 @@ are the same. Each finished run is a line of the output; started again, it does 
 from __future__ import annotations
 
 import argparse
-import functools
 import json
 import tempfile
 from collections.abc import Iterator
@@ -38,11 +37,12 @@ N_LABELLED = 55
 @contextmanager
 def slow(corpus: Corpus) -> Iterator[None]:
     """Take back, while it is open, what makes training fast."""
-    longest = max(map(len, load_tokenizer("minilm")(corpus.train["text"][:])["input_ids"]))
-    padded = functools.partial(DataCollatorWithPadding, padding="max_length", max_length=longest)
+    tokenizer = load_tokenizer("minilm")
+    longest = max(map(len, tokenizer(corpus.train["text"][:])["input_ids"]))
+    padded = DataCollatorWithPadding(tokenizer, padding="max_length", max_length=longest)
     with (
         mock.patch("ganbert.training.fit.speed_up"),
-        mock.patch("ganbert.training.fit.Collator", padded),
+        mock.patch("ganbert.training.fit.Collator", return_value=padded),
         mock.patch("ganbert.training.batches.WINDOW", 1),
     ):
         yield

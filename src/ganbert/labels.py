@@ -5,7 +5,7 @@ The rule, in `label_text`, is the only one; tables, the estimator and evaluation
 - No label are None, nan, NA and text without a visible character. Outer white space is not part of a label.
 - A number is its shortest decimal text: 1, 1.0 and -0.0 are "1", "1" and "0"; 1.50 is "1.5". Integers of any size stay
   exact. True and False are "true" and "false".
-- Text stays as it is, but for what programs make of whole numbers and truth values when they write them as text: "1.0"
+- Text stays as it is, except what programs make of whole numbers and truth values when they write them as text: "1.0"
   and "1.00" are "1" (pandas turns integers into floats where some are missing), "1e+16" is "10000000000000000" (so it
   writes large ones), "True" and "TRUE" are "true". So "007", "1.10", "1.5", "1e3" and "+1" are labels as they stand.
 """
@@ -33,7 +33,7 @@ _WORDS_FOR_NO_LABEL = {"nan", "none", "null", "nil", "na", "n/a", "#n/a", "<na>"
 
 
 def label_text(value: object) -> str | None:
-    """Return a label as text, None where there is none; the module says by which rule.
+    """Return a label as text, by the rule above; None if the value is no label.
 
     Raises:
         TypeError: this is a list, an object or the like.

@@ -427,7 +427,7 @@ def test_held_out_rows_leave_training_and_nothing_else_does() -> None:
 
 def test_classes_too_small_to_hold_a_row_out_are_named() -> None:
     corpus = toy_corpus(10, 1, 2).hold_out(0.2, seed=0)
-    assert corpus.notes == ("2 classes without a validation row, for want of labelled ones: '1', '2'",)
+    assert corpus.notes == ("no validation row for 2 classes with too few labelled rows: '1', '2'",)
     assert toy_corpus(10, 10).hold_out(0.2, seed=0).notes == ()
 
 

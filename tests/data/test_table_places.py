@@ -14,13 +14,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from ganbert.data.formats import format_of
+from ganbert.data.formats import FORMATS, format_of
 from ganbert.data.tables import TableWriter, check_table_output, read_chunks
 from ganbert.errors import InputError, RunError
 from ganbert.storage.disk import part_file
 
 TABLE = pa.table({"text": ["ä", "b"], "n": ["1", "2"]})
-STREAMED = ["csv", "tsv", "txt", "jsonl", "ndjson", "json", "parquet", "xlsx"]
+STREAMED = [ending for ending, entry in FORMATS.items() if entry.write is not None]
 PASS_ON = """
 import sys
 from pathlib import Path

@@ -14,10 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ganbert.data.formats import FORMATS
 from ganbert.data.tables import TableWriter, check_ending, read_chunks
 from ganbert.errors import InputError, RunError
 
-ENDINGS = [".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json", ".parquet", ".xlsx"]
+ENDINGS = [f".{ending}" for ending, entry in FORMATS.items() if entry.write is not None]
 ALL_ENDINGS = [ending + gz for ending in ENDINGS for gz in ("", ".gz")]
 ROWS = [{"text": 'ÄÖ, "said"\nhe\r\n\t', "label": "p"}, {"text": "", "label": "n"}, {"text": "日本 \x00", "label": ""}]
 TSV_ROWS = [{"text": '"ÄÖ, "said" he', "label": "p"}, {"text": "", "label": "n"}, {"text": "日本 \x00", "label": ""}]

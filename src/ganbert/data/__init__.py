@@ -1,1 +1,1 @@
-"""From tables to batches: read and check, split, tokenise, and put labelled and unlabelled rows into batches."""
+"""From tables to tokens: formats, checked rows, the corpus of a run, its review, and token ids in padded batches."""

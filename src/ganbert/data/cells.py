@@ -1,13 +1,12 @@
-"""The cells of a chunk of rows, checked: columns of texts and labels out of whatever types a format gives them.
+"""Checks of a chunk of rows: its columns as texts and labels, whatever types the format gave them.
 
-Each function takes the table's path and the number of the chunk's first row, so that what it refuses has a place.
+Each function takes the table's path and the number of the chunk's first row, so that errors can name the row.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def text_columns(chunk: pa.Table, options: TableOptions, path: Path, first_row: int) -> dict[str, pa.ChunkedArray]:
-    """Return the column `text`, and `text_pair` if there is one; rows to be skipped have the empty string in `text`.
+    """Return the column `text`, and `text_pair` if there is one; rows to skip have an empty `text`.
 
     Raises:
         InputError: a column is missing or holds no text, or a text is empty and `skip_empty` is not set.
@@ -42,23 +41,17 @@ def _texts(chunk: pa.Table, column: str, path: Path, first_row: int, skip_empty:
         found = ", ".join(map(repr, chunk.column_names)) or "none"
         raise InputError(f"no such column; the columns here are {found}", path=path, column=column)
     cells = plain_cells(chunk, column, "holds {}, not text", path, first_row)
-    texts = _as_text(cells)
-    if texts is None:
-        raise InputError(f"holds {cells.type}, not text", path=path, row=first_row, column=column)
+    is_bytes = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
+    try:
+        if any(is_kind(cells.type) for is_kind in is_bytes):
+            raise pa.ArrowTypeError
+        texts = pc.fill_null(cells.cast(pa.string()), "")
+    except pa.ArrowException:
+        raise InputError(f"holds {cells.type}, not text", path=path, row=first_row, column=column) from None
     empty = pc.equal(pc.utf8_trim_whitespace(texts), "")
     if not skip_empty:
         refuse_rows(empty, "empty text (--skip-empty drops and counts such rows)", path, first_row, column)
     return pc.if_else(empty, "", texts)
-
-
-def _as_text(cells: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    """Return cells as text, "" where there is none; None for bytes and other types that are none."""
-    is_bytes = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
-    if any(is_kind(cells.type) for is_kind in is_bytes):
-        return None
-    with suppress(pa.ArrowException):
-        return pc.fill_null(cells.cast(pa.string()), "")
-    return None
 
 
 def label_texts(

@@ -39,7 +39,7 @@ Table: TypeAlias = "str | os.PathLike[str] | Dataset | ArrowTable"
 
 
 class _Folder:
-    """The temporary folder of a corpus, which goes when nothing needs the corpus any more."""
+    """The temporary folder of a corpus; it is removed when no corpus refers to it any more."""
 
     def __init__(self, made: ExitStack) -> None:
         weakref.finalize(self, made.close)
@@ -57,9 +57,9 @@ class Corpus:
             `weight`, of the labelled rows in the cross-entropy, with mean 1.
         label_names: the k class names, in the order of their ids.
         validation, test: like `train`; labels that no training row has are ids from k on.
-        n_skipped: rows dropped for want of text.
+        n_skipped: rows dropped because they had no text.
         n_blank: blank lines of text files that were passed over.
-        notes: what a person should know of how the tables were read.
+        notes: for a person, on how the tables were read.
         files: the tables, all of them, as absolute paths without links.
         columns: names of the columns in the tables: `text`, `text_pair` where there is one, `label`.
         class_values: what a program calls the classes, if not by their names; kept in the model's configuration.
@@ -94,7 +94,7 @@ class Corpus:
         return np.flatnonzero(self.labels == UNLABELLED)
 
     def counts(self) -> dict[str, int]:
-        """Return the numbers a reader asks for first; what was left out is always among them."""
+        """Return how many rows and classes there are, and how many rows were left out."""
         counts = {"labelled": len(self.labelled), "unlabelled": len(self.unlabelled), "classes": len(self.label_names)}
         counts |= {"skipped_empty": self.n_skipped, "skipped_blank": self.n_blank}
         for name, part in (("validation", self.validation), ("test", self.test)):
@@ -122,7 +122,7 @@ class Corpus:
         notes = self.notes
         if spared:
             few = counted(len(spared), "class")
-            notes += (f"{few} without a validation row, for want of labelled ones: {shown(spared)}",)
+            notes += (f"no validation row for {few} with too few labelled rows: {shown(spared)}",)
         return replace(self, train=self.train.select(rest), validation=self.train.select(sorted(held)), notes=notes)
 
 
@@ -156,7 +156,7 @@ def read_corpus(
         corpus = read_corpus(["messages.csv"], test="test.csv")
         corpus = read_corpus([frame], TableOptions(text_column="body"))     # of pandas, polars, pyarrow or datasets
 
-    The texts are kept in a temporary folder, which is removed when the corpus goes.
+    The texts are kept in a temporary folder, which is removed together with the corpus.
 
     Args:
         tables: tables in which unlabelled rows have an empty label.
@@ -213,7 +213,7 @@ class LabelledRows:
             have ids from k on.
         n_skipped: rows dropped because they held no text.
         n_blank: blank lines that were passed over.
-        notes: what a person should know of how the table was read.
+        notes: for a person, on how the table was read.
         folder: holds the Arrow file as long as it lives.
     """
 
@@ -242,7 +242,7 @@ def read_labelled(table: Table, options: TableOptions, label_names: Sequence[str
 
 @contextmanager
 def _temporary_folder() -> Iterator[tuple[Path, object]]:
-    """Yield a new folder and what it goes with; it goes at once where there is an error."""
+    """Yield a new folder and the object it is removed with; after an error it is removed at once."""
     with ExitStack() as stack:
         path = stack.enter_context(scratch())
         made = ExitStack()
@@ -251,7 +251,7 @@ def _temporary_folder() -> Iterator[tuple[Path, object]]:
 
 
 def _uses(tables: Table | Sequence[Table], labels: LabelUse, name: str) -> list[TableUse]:
-    """Return how tables are read; `name` is what those in memory are called, with {} for their number."""
+    """Return tables with the use of their labels; messages call tables in memory `name`, with their number for {}."""
     return [
         TableUse(Path(table), labels)
         if isinstance(table, str | os.PathLike)
@@ -266,7 +266,7 @@ def class_ids(dataset: Dataset) -> NDArray[np.int64]:
 
 
 def n_shared_texts(train: Dataset, other: Dataset) -> int:
-    """Return how many rows of `other` have a text (or pair of texts) that also stands in `train`."""
+    """Return how many rows of `other` have a text (or pair of texts) that is also in `train`."""
     return int(pc.sum(pc.is_in(whole_texts(other), value_set=whole_texts(train).combine_chunks())).as_py() or 0)
 
 
@@ -278,7 +278,7 @@ def whole_texts(dataset: Dataset) -> pa.ChunkedArray:
 
 
 def _classes(rows: Rows, normalize: bool) -> tuple[Classes, list[str]]:
-    """Return the classes that occur, and which spellings were merged; `InputError` if they are fewer than two."""
+    """Return the classes that occur, and notes on merged spellings; `InputError` if there are fewer than two."""
     counts = rows.labels.counts
     notes, names = [], dict.fromkeys(counts)
     for group in look_alikes(counts) if normalize else []:
@@ -299,10 +299,10 @@ def _classes(rows: Rows, normalize: bool) -> tuple[Classes, list[str]]:
 
 
 def _with_class_ids(rows: Rows, classes: Classes, options: TableOptions) -> tuple[Dataset, list[str]]:
-    """Return rows with class ids: -100 for no label, from k on for labels that mean no class, where allowed.
+    """Return rows with class ids: -100 without a label, k and above for unknown labels, where these are allowed.
 
     Returns:
-        The rows, and what to say of the labels that mean no class.
+        The rows, and notes on the unknown labels.
     """
     counts = rows.labels.counts
     known = {label: i for label in counts if (i := classes.id_of(label)) is not None}

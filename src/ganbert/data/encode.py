@@ -1,15 +1,17 @@
-"""Texts to token ids, once: what has been tokenised is kept in an Arrow file for the next run on the same texts."""
+"""A part of the corpus as token ids, which are kept in an Arrow file for the next run on the same texts."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import datasets
 import pyarrow as pa
+import pyarrow.compute as pc
 import transformers
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
@@ -29,7 +31,7 @@ _GIVEN = {"label": "labels", "weight": "sample_weights"}
 def encode(
     dataset: Dataset, tokenizer: PreTrainedTokenizerBase, *, progress: bool = False
 ) -> tuple[Dataset, TextCounts]:
-    """Tokenise a corpus part, or map what an earlier run made of the same texts into memory.
+    """Tokenise a part of the corpus, or map the ids that an earlier run made of the same texts.
 
     The files are kept where `datasets` keeps its own (`HF_DATASETS_CACHE`), in the folder `ganbert`;
     `datasets.disable_caching()` keeps none.
@@ -47,36 +49,34 @@ def encode(
 
     def convert(batch: dict[str, list[str]]) -> dict[str, list[Any]]:
         ids, counts = tokens.counted(batch["text"], batch.get("text_pair"))
-        others = [0] * (counts.n - 1)  # what was counted in a batch stands in its first row
+        others = [0] * (counts.n - 1)  # the first row holds the counts of its batch
         lengths = [len(row) for row in ids["input_ids"]]
         return {**ids, "length": lengths, "cut": [counts.n_cut, *others], "unknown": [counts.n_unknown, *others]}
 
     names = [name for name in dataset.column_names if name in _GIVEN]
     texts, given = dataset.remove_columns(names), dataset.select_columns(names).with_format("arrow")[:]
     key = _fingerprint(texts, tokenizer, tokens.format)
-    progress_bar = "Tokenising" if progress else None
-
-    def mapped(file: Path | None) -> Dataset:
-        return texts.map(
-            convert,
-            batched=True,
-            remove_columns=texts.column_names,
-            new_fingerprint=key,
-            cache_file_name=None if file is None else str(file),
-            load_from_cache_file=False,
-            desc=progress_bar,
-        )
-
+    mapped = partial(
+        texts.map,
+        convert,
+        batched=True,
+        remove_columns=texts.column_names,
+        new_fingerprint=key,
+        load_from_cache_file=False,
+        desc="Tokenising" if progress else None,
+    )
     encoded = _cached(key, len(texts), mapped)
-    counts = TextCounts(len(encoded), int(sum(encoded["cut"])), int(sum(encoded["unknown"])))
+    n_cut, n_unknown = (int(pc.sum(encoded.data[name]).as_py() or 0) for name in ("cut", "unknown"))
     beside = Dataset(given.rename_columns([_GIVEN[name] for name in names]))
-    return datasets.concatenate_datasets([encoded.remove_columns(["cut", "unknown"]), beside], axis=1), counts
+    return datasets.concatenate_datasets([encoded.remove_columns(["cut", "unknown"]), beside], axis=1), TextCounts(
+        len(encoded), n_cut, n_unknown
+    )
 
 
-def _cached(key: str, n_rows: int, make: Callable[[Path | None], Dataset]) -> Dataset:
-    """Return what is kept under a key, or make and keep it; where nothing can be kept, it is only made."""
+def _cached(key: str, n_rows: int, make: Callable[..., Dataset]) -> Dataset:
+    """Return the kept rows of a key, or make and keep them; they are not kept where the disk does not allow it."""
     if not datasets.is_caching_enabled():
-        return make(None)
+        return make()
     folder = Path(datasets.config.HF_DATASETS_CACHE) / "ganbert"
     kept = folder / f"{key}.arrow"
     if (found := _read(kept, n_rows)) is not None:
@@ -84,17 +84,17 @@ def _cached(key: str, n_rows: int, make: Callable[[Path | None], Dataset]) -> Da
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with scratch(folder) as beside:
-            make(beside / kept.name)
+            make(cache_file_name=str(beside / kept.name))
             sync(beside / kept.name)
             (beside / kept.name).replace(kept)
     except OSError:  # read-only, full, ...: the next run has to tokenise again
-        return make(None)
+        return make()
     made = _read(kept, n_rows)
-    return make(None) if made is None else made
+    return make() if made is None else made
 
 
 def _read(file: Path, n_rows: int) -> Dataset | None:
-    """Return the rows of an Arrow file; None if it is not there, or is not whole."""
+    """Return the rows of an Arrow file; None if it is missing or damaged."""
     if not file.is_file():
         return None
     try:
@@ -110,7 +110,7 @@ def _fingerprint(texts: Dataset, tokenizer: PreTrainedTokenizerBase, token_forma
     digest = hashlib.sha256(f"{_FORMAT} {transformers.__version__} {type(tokenizer)} {token_format}".encode())
     settings = {**tokenizer.init_kwargs, "vocabulary": tokenizer.get_vocab()}
     if tokenizer.is_fast:
-        # Its rules, but for the two that each call sets.
+        # Its rules, except the two that each call sets.
         rules = json.loads(tokenizer.backend_tokenizer.to_str())
         settings["rules"] = {name: rule for name, rule in rules.items() if name not in ("truncation", "padding")}
     digest.update(json.dumps(settings, sort_keys=True, default=str).encode())

@@ -1,4 +1,4 @@
-"""What was read, in a few lines, and what in it is almost surely a slip; on Arrow data, without copies in Python."""
+"""A summary of what was read, and warnings of probable mistakes in it; on Arrow data, without copies in Python."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NUMBER_OR_CODE = r"^\s*[!-~]*[0-9][!-~]*\s*$"  # one word of ASCII with a digit
 def describe(corpus: Corpus) -> list[str]:
     """Return what was read: rows with and without a label, rows of each class, held-out rows, and what was left out.
 
-    The ten largest and the ten smallest classes stand for all, where there are more than twenty.
+    Of more than twenty classes, only the ten largest and the ten smallest are listed.
     """
     counts = _label_counts(corpus)
     n_labelled, n_unlabelled = len(corpus.labelled), len(corpus.unlabelled)
@@ -48,10 +48,10 @@ def describe(corpus: Corpus) -> list[str]:
 
 
 def slips(corpus: Corpus) -> list[str]:
-    """Return a warning, one line each, for whatever is almost surely a slip of whoever made or named the tables."""
+    """Return a warning, one line each, for everything that is probably a mistake in the tables or the options."""
     counts = _label_counts(corpus)
     long = [label for label in counts if len(label) > _LONG_LABEL]
-    if 2 * sum(counts[label] for label in long) > sum(counts.values()):  # whatever else there is follows from it
+    if 2 * sum(counts[label] for label in long) > sum(counts.values()):  # all other warnings would follow from it
         return [
             f"labels are mostly long texts, such as {quoted(long[0])}: are the columns of texts and labels swapped? "
             "(--text-column and --label-column name them)"
@@ -66,7 +66,7 @@ def _label_counts(corpus: Corpus) -> dict[str, int]:
 
 
 def _slips_of_classes(counts: Mapping[str, int]) -> Iterator[str]:
-    """Yield what is said of classes with too few rows to be any."""
+    """Yield warnings of classes with too few rows."""
     n = sum(counts.values())
     if len(counts) > _ID_SHARE * n:
         yield (
@@ -81,7 +81,7 @@ def _slips_of_classes(counts: Mapping[str, int]) -> Iterator[str]:
 
 
 def _slips_of_texts(corpus: Corpus) -> Iterator[str]:
-    """Yield what is said of columns that probably do not hold the texts."""
+    """Yield warnings of columns that probably do not hold the texts."""
     n_rows = len(corpus.train)
     rows = np.sort(np.random.default_rng(0).choice(n_rows, min(_SAMPLE, n_rows), replace=False))
     sample = corpus.train.with_format("arrow")[rows]
@@ -105,7 +105,7 @@ def _slips_of_texts(corpus: Corpus) -> Iterator[str]:
 
 
 def _slips_of_names(counts: Mapping[str, int]) -> Iterator[str]:
-    """Yield what is said of labels that are probably no labels, or other spellings of one."""
+    """Yield warnings of labels that mean no label, or are spellings of one class."""
     if groups := look_alikes(counts):
         named = "; ".join(shown(group, limit=5) for group in groups[:3])
         more = f"; and {len(groups) - 3:,} more groups" if len(groups) > 3 else ""
@@ -128,7 +128,7 @@ def _equal_numbers(counts: Mapping[str, int]) -> list[dict[str, int]]:
 
 
 def _contradictions(corpus: Corpus) -> Iterator[str]:
-    """Yield what is said of texts that stand with different labels, in one table or in several."""
+    """Yield a warning of texts that have different labels, in one table or in several."""
     parts = [_labelled(part) for part in (corpus.train, corpus.validation, corpus.test) if part is not None]
     texts = pa.chunked_array([chunk for part in parts for chunk in whole_texts(part).chunks], pa.large_string())
     labels = np.concatenate(list(map(class_ids, parts)))

@@ -1,6 +1,6 @@
-"""Tables as checked rows, in one pass: texts go to an Arrow file, labels become numbers, odd rows are refused by place.
+"""Tables as checked rows, in one pass: texts go to an Arrow file, and labels become numbers.
 
-What becomes of the labels, once all of them are known, is the business of `corpus`.
+Errors name table, row and column. Class ids, which need the labels of all tables, are given in `corpus`.
 """
 
 from __future__ import annotations
@@ -73,9 +73,9 @@ class TableOptions:
 
         def read(cell: object) -> str | None:
             text = label_text(cell)
-            return None if text is None or (none and same(text) in none) else text
+            return None if text is None or same(text) in none else text
 
-        return read
+        return read if none else label_text
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,8 @@ class TableUse:
     """A table of a run.
 
     Attributes:
-        path: where it is; of a table in memory, what messages call it.
-        labels: "optional" (training: unlabelled rows are meant), "required" (each row needs one) or "ignored".
+        path: where it is, or what messages call it if it is in memory.
+        labels: "optional" (rows without one are unlabelled rows), "required" (each row needs one) or "ignored".
         content: the table itself, if it is in memory.
     """
 
@@ -104,16 +104,17 @@ class Labels:
     Attributes:
         counts: rows of each label, in that order.
         first: the row, counted from 1, in which each label stands first.
+        numbers: the number of each row's label, -1 for none, in arrays one after another: 4 bytes a row.
     """
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
         self.first: dict[str, int] = {}
         self._numbers: dict[str, int] = {}
-        self._rows = [np.empty(0, dtype=np.int32)]  # 4 bytes a row; -1 is no label
+        self.numbers = [np.empty(0, dtype=np.int32)]
 
     def add(self, labels: pa.Array, rows: NDArray[np.int64]) -> None:
-        """Append labels, null for none, that stand in these rows of their table."""
+        """Append the labels of these rows of their table; null is no label."""
         encoded = labels.dictionary_encode()
         local = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
         numbers = np.full(len(encoded.dictionary) + 1, -1, dtype=np.int32)  # the last one is that of no label
@@ -123,17 +124,12 @@ class Labels:
                 numbers[i] = self._numbers.setdefault(label, len(self._numbers))
                 self.counts[label] = self.counts.get(label, 0) + int(n)
                 self.first.setdefault(label, int(rows[at]))
-        self._rows.append(numbers[local])
-
-    def replaced(self, values: Sequence[Any], none: Any, kind: pa.DataType) -> pa.Array:
-        """Return [n] what `values` has for the label of each row, `none` for no label; as many values as `counts`."""
-        numbers = np.concatenate(self._rows)
-        return pa.array([*values, none], kind).take(pa.array(np.where(numbers < 0, len(values), numbers)))
+        self.numbers.append(numbers[local])
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The checked rows of one table, or of several one after another.
+    """The checked rows of one table, or of several in order.
 
     Attributes:
         tables: which.
@@ -141,7 +137,7 @@ class Rows:
         labels: of the rows.
         n_skipped: rows dropped because they held no text.
         n_blank: blank lines of text files that were passed over.
-        notes: what a person should know of how the tables were read.
+        notes: for a person, on how the tables were read.
     """
 
     tables: tuple[TableUse, ...]
@@ -157,12 +153,16 @@ class Rows:
         return "text_pair" in self.texts.column_names
 
     def with_labels(self, ids: Sequence[int] | None = None) -> Dataset:
-        """Return the rows with a column `label`: its text, null for none; or what `ids` has for each, -100 for none."""
+        """Return the rows with a column `label`.
+
+        Args:
+            ids: of the labels, in the order of `labels.counts`, with -100 for no label; None gives text and null.
+        """
         if ids is None:
-            labels = self.labels.replaced(list(self.labels.counts), None, pa.string())
+            values = pa.array([None, *self.labels.counts], pa.string())
         else:
-            labels = self.labels.replaced(ids, UNLABELLED, pa.int64())
-        return self.texts.add_column("label", labels)
+            values = pa.array([UNLABELLED, *ids], pa.int64())
+        return self.texts.add_column("label", values.take(pa.array(1 + np.concatenate(self.labels.numbers))))
 
 
 def read_rows(tables: Sequence[TableUse], options: TableOptions, target: Path, like: Rows | None = None) -> Rows:
@@ -214,9 +214,10 @@ def check_tables(
     validation: Path | None = None,
     test: Path | None = None,
 ) -> None:
-    """Look at the beginning of each table of a run, so that what is wrong there is told before anything slow begins.
+    """Check the beginning of each table of a run, so that mistakes are reported before anything slow begins.
 
-    Takes the arguments of `read_corpus`, and no library that computes. Pipes are left alone: they can be read once.
+    Takes the arguments of `read_corpus`, and imports no library that computes. Pipes can be read only once, so they are
+    not checked.
 
     Raises:
         InputError: what `read_corpus` would raise for a missing file or column, an unknown format, a damaged beginning.
@@ -251,7 +252,7 @@ def require_same_columns(pairs: Sequence[tuple[Path, bool]]) -> None:
 def _checked_chunks(
     table: TableUse, options: TableOptions, log: ReadLog
 ) -> Generator[dict[str, pa.ChunkedArray], None, None]:
-    """Yield the checked columns of each chunk; a row to be skipped has the empty string as its text."""
+    """Yield the checked columns of each chunk; a row to skip has an empty text."""
     path, first_row, label, as_label = table.path, 1, options.label_column, options.label_reader()
     is_needed, is_seen = table.labels == "required", table.labels == "ignored"
     for chunk in options.chunks(path, log, table.content):

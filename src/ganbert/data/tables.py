@@ -44,8 +44,8 @@ def read_chunks(
     """Yield the table at `path`, a file or a folder of `datasets.Dataset.save_to_disk`, in chunks of rows.
 
     CSV, TSV and Excel cells are strings (an empty cell is ""), in CSV and TSV exactly as in the file; JSON and Parquet
-    keep their types. A table without rows yields one chunk of 0 rows. A key that JSON objects show later is a column
-    from that chunk on.
+    keep their types. A table without rows yields one chunk of 0 rows. In JSON, a key that first
+    occurs later becomes a column from that chunk on.
 
         texts = [text for chunk in read_chunks(Path("train.csv")) for text in chunk["text"].to_pylist()]
 
@@ -56,11 +56,11 @@ def read_chunks(
         delimiter: between the cells of CSV, one character or "tab"; None is a comma, or what the header shows.
         format: of standard input, an ending without its dot.
         chunk_rows: rows of a chunk; it has fewer where they are long.
-        log: is told what was decided and left out.
+        log: filled with what reading decided and left out.
 
     Raises:
-        InputError: when iterated, for whatever is wrong with the file; its row counts data rows from 1, for JSON Lines
-            it is the line, for a JSON array the element.
+        InputError: while iterating, for anything wrong with the file. Rows are counted from 1: data rows, lines of JSON
+            Lines, elements of a JSON array.
     """
     source = Source(path, encoding, chunk_rows, delimiter, log if log is not None else ReadLog())
     try:
@@ -104,11 +104,11 @@ def check_ending(path: Path, format: str = "csv") -> None:
 def check_table_output(
     path: Path, *, inputs: Sequence[Path] = (), overwrite: bool = False, format: str = "csv"
 ) -> None:
-    """Raise InputError if a table must not be written to `path`: see `check_ending`, or something would be lost.
+    """Raise InputError if a table must not be written to `path`: as `check_ending` does, or if a file would be lost.
 
     Args:
         path: where a table is to be written.
-        inputs: files that are still needed; none of them may be meant by `path`, whatever its spelling.
+        inputs: files that are still needed; `path` may be none of them, however it is spelled.
         overwrite: whether another file that is there already may be replaced.
         format: of standard output.
     """
@@ -205,7 +205,7 @@ class TableWriter:
     def _faults_told(self) -> Iterator[None]:
         try:
             yield
-        except BrokenPipeError:  # whoever reads standard output has enough
+        except BrokenPipeError:  # the reader of standard output has closed it
             raise
         except (OSError, RunError, pa.ArrowException) as error:
             raise RunError(f"{self._name}: cannot be written: {reason(error)}") from error

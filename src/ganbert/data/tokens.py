@@ -31,7 +31,7 @@ _NO_LIMIT = 2**31
 
 @dataclass(frozen=True)
 class TokenFormat:
-    """What has to be known of a tokenizer beside its rules; all of it can stand in a JSON file.
+    """What has to be known of a tokenizer besides its rules, as it is written to a JSON file.
 
     Attributes:
         max_length: tokens at which a text, or a pair of them, is cut; None is never.
@@ -39,7 +39,7 @@ class TokenFormat:
         pad_side: the side padding stands on, "right" or "left".
         pad_id: token id of padding.
         type_pad_id: token type of padding; None where the model has no token types.
-        unknown_id: token id of what the vocabulary does not know; None where that cannot be told.
+        unknown_id: token id of what the vocabulary does not know; None if it has no such id.
     """
 
     max_length: int | None
@@ -160,7 +160,7 @@ class Collator:
 
 
 def rust_tokenizer(tokenizer: PreTrainedTokenizerBase) -> Tokenizer | None:
-    """Return the Rust tokenizer behind one of transformers; None if there is none, or it is not all there is."""
+    """Return the Rust tokenizer behind one of transformers; None if Python code takes part as well."""
     from transformers import PreTrainedTokenizerFast
 
     if not isinstance(tokenizer, PreTrainedTokenizerFast) or tokenizer.split_special_tokens:
@@ -238,7 +238,7 @@ def padded_length(length: int, longest: int | None = None) -> int:
 
 
 def by_length(lengths: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the positions of rows, the shortest first, equally long ones in their order: neighbours pad little."""
+    """Return the positions of rows, the shortest first, to need little padding; ties keep their order."""
     return np.argsort(lengths, kind="stable")
 
 

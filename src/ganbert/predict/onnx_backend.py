@@ -181,7 +181,8 @@ def _with_softmax(model: GanBertForSequenceClassification) -> nn.Module:
         def forward(
             self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
         ) -> tuple[Tensor, ...]:
-            probabilities, novelty = figures(self.model(input_ids, attention_mask, token_type_ids))
+            output = self.model(input_ids, attention_mask, token_type_ids)
+            probabilities, novelty = figures(output, self.model.problem)
             return (probabilities,) if novelty is None else (probabilities, novelty)
 
     return Graph()

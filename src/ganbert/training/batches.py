@@ -1,4 +1,4 @@
-"""Which rows stand in which batch: copies of labelled rows, or a fixed share of every batch; of similar length."""
+"""Which rows form which batch: labelled rows as copies or as a fixed share of each batch, rows of similar length."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class BatchPlan(Sampler[list[int]]):
             yield own_rows(batch.tolist())
 
     def times_shown(self, n_batches: int) -> NDArray[np.int64]:
-        """Return how often each row stands in the first batches of all processes: [n], over all rows."""
+        """Return [n] how often each row occurs in the first batches of all processes."""
         drawn = [np.empty(0, dtype=np.int64), *itertools.islice(self._batches(), n_batches)]
         return np.bincount(np.concatenate(drawn), minlength=len(self.lengths))
 

@@ -1,8 +1,8 @@
-"""The formats of tables: one entry of `FORMATS` is all that the package knows of a format.
+"""The formats of tables: one entry of `FORMATS` adds a format.
 
-Readers and writers stand in the modules of this folder and are imported when they are first used, so that this list
-can be shown by `--help` at once. Another package adds a format by an entry point of the group `ganbert.formats`, whose
-name is the ending without its dot and which leads to a `Format`:
+Readers and writers are in the modules of this folder. They are imported when first used, so `--help` can list the
+formats quickly. Another package adds a format by an entry point of the group `ganbert.formats`. Its name is the file
+ending without the dot, and it refers to a `Format`:
 
     [project.entry-points."ganbert.formats"]
     orc = "some_package.tables:ORC"
@@ -29,7 +29,7 @@ STANDARD = Path("-")  # standard input or output
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a text file is laid out, so that what is made of it can look the same.
+    """How a text file is laid out, so that an output can be laid out in the same way.
 
     Attributes:
         delimiter: between cells; None where the format has none, or leaves no choice.
@@ -43,7 +43,7 @@ class Dialect:
 
 
 class Writer(Protocol):
-    """What writes chunks of rows to the bytes of one table; made of a binary file and a `Dialect`."""
+    """Writes chunks of rows as one table; made from a binary file and a `Dialect`."""
 
     def write(self, chunk: pa.Table) -> None:
         """Append the rows of `chunk`."""
@@ -61,9 +61,9 @@ class Format:
     """How tables of one format are read and written.
 
     Attributes:
-        name: what people call the format; endings of one name are shown as one.
-        read: yields the chunks of a source; or the place of such a function, "package.module:name".
-        write: makes the writer of a table, or the place of what does; None if tables are only read.
+        name: of the format; several endings may share one.
+        read: function that yields the chunks of a source, or where it is: "package.module:name".
+        write: makes the writer of a table, or where that is; None if the format is only read.
         dialect: how a new file is laid out.
         is_text: whether people read it, so that figures are rounded.
         late_columns: whether rows further down may have columns that the first ones lack.
@@ -123,7 +123,7 @@ def endings() -> str:
 
 
 def names() -> str:
-    """Return what the formats are called, for a person: "CSV, TSV or JSON". Imports no format of another package."""
+    """Return the names of the formats, for a person: "CSV, TSV or JSON". Imports no format of another package."""
     *others, last = dict.fromkeys(_OWN[ending].name if ending in _OWN else ending for ending in FORMATS)
     return f"{', '.join(others)} or {last}"
 

@@ -28,7 +28,7 @@ class ReadLog:
 
     Attributes:
         notes: sentences for a person, such as the delimiter that was found.
-        n_blank: blank lines that were passed over; an empty one at the end of the file is none.
+        n_blank: blank lines that were skipped, except one at the end of the file.
         dialect: how a text file is laid out; known when its first chunk is.
     """
 
@@ -66,7 +66,7 @@ class Source:
                 yield _unpacked(file) if is_gzip(self.path) else file
 
     def note_delimiter(self, delimiter: str) -> None:
-        """Keep the delimiter for what is made of this table."""
+        """Keep the delimiter for tables made from this one."""
         self.log.dialect = replace(self.log.dialect, delimiter=delimiter)
 
     def check_width(self, n_columns: int) -> None:
@@ -90,9 +90,9 @@ def nested_rows(field: pa.Field) -> list[int]:
 
 
 class CellTable:
-    """What a header makes of the rows below it. Columns without a name behind the last named one are left out.
+    """Makes tables of rows, with the names of a header. Columns without a name after the last named one are left out.
 
-    Spreadsheets leave such columns, mostly empty. Rows that do have something there are counted and noted.
+    Spreadsheets leave such columns, mostly empty. Rows with text in them are counted and noted.
     """
 
     def __init__(self, source: Source, header: Sequence[str]) -> None:
@@ -115,7 +115,7 @@ class CellTable:
         return pa.table([pa.array(cells, pa.string()) for cells in columns[:n_named]], names=self._names)
 
     def close(self) -> None:
-        """Note what was left out."""
+        """Add a note about what was left out."""
         if self._n_beyond:
             rows = "row has" if self._n_beyond == 1 else "rows have"
             self._source.log.notes.append(

@@ -1,4 +1,4 @@
-"""CSV, whose cells may stand in double quotes, and TSV, in which a double quote is a character like any other."""
+"""CSV, whose cells may be in double quotes, and TSV, in which a double quote is an ordinary character."""
 
 from __future__ import annotations
 
@@ -30,9 +30,25 @@ _RECORD_LINES = 2**16  # the longest posts have some thousand
 _NAMED_DELIMITER = re.compile(r"sep=([^\"\r\n])[ \t]*(?:\r\n|\r|\n|\Z)", re.IGNORECASE)  # Excel's
 
 
-def read_csv(source: Source) -> Iterator[pa.Table]:
-    """Yield a CSV file in chunks, every cell a string."""
-    yield from _read_csv(source, Lines(source, universal=True), ",")
+def read_csv(source: Source, lines: Lines | None = None, usual: str = ",") -> Iterator[pa.Table]:
+    """Yield a CSV file in chunks, every cell a string.
+
+    The parser is the standard library's in strict mode. Those of pyarrow and pandas do not report text behind a closing
+    quote, a quote that is never closed, or the rows it swallows. pyarrow also drops the second of two columns of one
+    name and refuses cells longer than its block; pandas fills short rows with empty cells.
+
+    Args:
+        source: the table.
+        lines: of the source, if some have been looked at already.
+        usual: the delimiter where neither the options nor the header show another.
+    """
+    lines = lines or Lines(source, universal=True)
+    csv.field_size_limit(max(csv.field_size_limit(), CELL_CHARACTERS))  # the default is too little for a long text
+    delimiter = _delimiter(source, lines, usual)
+    lines.blank = BLANK.replace(delimiter, "")
+    reader = csv.reader(chain.from_iterable(lines.lists(_RECORD_LINES)), delimiter=delimiter, strict=True)
+    source.note_delimiter(delimiter)
+    yield from _Records(source, lines, reader, delimiter).chunks()
 
 
 def read_unicode_text(source: Source) -> Iterator[pa.Table]:
@@ -45,7 +61,7 @@ def read_unicode_text(source: Source) -> Iterator[pa.Table]:
             "a .txt file is a table only where Excel wrote it as Unicode text (UTF-16 with a byte order mark): "
             "let the name end in .csv or .tsv"
         )
-    yield from _read_csv(source, lines, "\t")
+    yield from read_csv(source, lines, "\t")
 
 
 def read_tsv(source: Source) -> Iterator[pa.Table]:
@@ -66,17 +82,8 @@ def read_tsv(source: Source) -> Iterator[pa.Table]:
         )
 
 
-def _read_csv(source: Source, lines: Lines, usual: str) -> Iterator[pa.Table]:
-    csv.field_size_limit(max(csv.field_size_limit(), CELL_CHARACTERS))  # the default is too little for a long text
-    delimiter = _delimiter(source, lines, usual)
-    lines.blank = BLANK.replace(delimiter, "")
-    reader = csv.reader(chain.from_iterable(lines.lists(_RECORD_LINES)), delimiter=delimiter, strict=True)
-    source.note_delimiter(delimiter)
-    yield from _Records(source, lines, reader, delimiter).chunks()
-
-
 class _Reader(Protocol):
-    """`csv.reader`, or what stands for it."""
+    """`csv.reader`, or a class with the same interface."""
 
     @property
     def line_num(self) -> int:
@@ -102,10 +109,7 @@ class _TabReader:
 
 
 class _Records:
-    """Records, which are lists of cells, as chunks of a table: of one width, with the cells of `pandas.read_csv`.
-
-    Not by pandas itself: it fills a short row with empty cells and nothing tells them from empty cells in the file.
-    """
+    """Records, which are lists of cells, as chunks of a table: of one width, with the cells of `pandas.read_csv`."""
 
     def __init__(self, source: Source, lines: Lines, reader: _Reader, delimiter: str) -> None:
         self._source, self._lines, self._reader, self._delimiter = source, lines, reader, delimiter

@@ -59,7 +59,7 @@ def _tables(source: Source, objects: Iterator[_Found], if_empty: str) -> Iterato
 
 
 def table_of_objects(source: Source, chunk: list[dict[str, Any]], columns: Iterable[str]) -> pa.Table:
-    """Return objects as a table; a column of strings says which of them stand for a list or an object."""
+    """Return objects as a table; the field of a string column notes which cells are the JSON of a list or an object."""
     arrays, fields = [], []
     for name in columns:
         values = [item.get(name) for item in chunk]

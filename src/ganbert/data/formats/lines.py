@@ -13,7 +13,7 @@ from ganbert.data.formats import Dialect
 from ganbert.data.formats.base import Source, reason
 from ganbert.errors import InputError
 
-# What a reader takes into memory at once, whatever stands in the file; longer cells and lines are refused.
+# The most that a reader takes into memory at once; longer cells and lines are refused.
 CELL_CHARACTERS = 2**24
 LINE_CHARACTERS = CELL_CHARACTERS + 2**20
 CHUNK_CHARACTERS = 2**24
@@ -26,10 +26,10 @@ _MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
 
 class Text:
-    """The text of a source; where lines end universally they end in \\n, \\r\\n or \\r, else in \\n alone.
+    """The text of a source. With universal line ends, a line ends in \\n, \\r\\n or \\r, else in \\n alone.
 
     Attributes:
-        n_lines: line ends in what was handed out; whoever takes it counts them, and errors name the place by it.
+        n_lines: line ends in the text taken so far. The caller counts them; errors use them to name the line.
     """
 
     def __init__(self, source: Source, *, universal: bool) -> None:
@@ -110,10 +110,10 @@ class Text:
 
 
 class Lines:
-    """The lines of a text table, a list of them at a time; blank ones that a list would begin with are passed over.
+    """The lines of a text table, in lists; blank lines between records are skipped.
 
-    A record may go over several lines. Whoever takes lines says in `record_end` how many of them the records so far
-    have taken: a blank line within a record is a part of it, and no record may go on for ever.
+    A record may go over several lines. The caller keeps in `record_end` how many lines the records so far have taken.
+    A blank line within a record is part of it, and no record may be endless.
 
     Attributes:
         blank: the characters of which a blank line consists.
