@@ -59,7 +59,7 @@ def measure(data: Path, output: Path, seeds: int, steps: int) -> None:
     with without_attention_dropout("minilm") as none:
         encoders = dict(zip(ARMS, ("minilm", none), strict=True))
         wanted = [(task, seed, arm) for seed in range(seeds) for task in CELLS for arm in ARMS]
-        for task, seed, arm in [run for run in wanted if run not in done]:
+        for task, seed, arm in [one for one in wanted if one not in done]:
             source = TaskRows(task, data, part="dev")
             run = Run(
                 source, "default", CELLS[task], seed, encoders[arm], max_length=64, max_steps=steps, precision=precision
@@ -77,7 +77,7 @@ def table(rows: pd.DataFrame) -> pd.DataFrame:
     figures = rows.pivot_table(index="seed", columns=["cell", "attention_dropout"], values=["accuracy", "ece"])
     seconds = rows.pivot_table(index="cell", columns="attention_dropout", values="seconds")
     lines = []
-    for cell in [*rows["cell"].unique(), "mean of cells"]:
+    for cell in [*rows["cell"].unique(), "mean of cells"] if len(rows) else []:
         line = {"cell": cell}
         for figure in ("accuracy", "ece"):
             both = figures[figure] if cell == "mean of cells" else figures[figure][[cell]]

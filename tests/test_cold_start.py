@@ -25,7 +25,9 @@ def imported_by(code: str, *arguments: str) -> set[str]:
     return set(run.stdout.splitlines()[-1].split())
 
 
-@pytest.mark.parametrize("command", [[], ["train"], ["evaluate"], ["predict"], ["export"], ["demo"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [[], ["train"], ["evaluate"], ["predict"], ["export"], ["demo"], ["compare"], ["curve"]], ids=" ".join
+)
 def test_help_imports_no_library_that_computes(command: list[str]) -> None:
     assert not COMPUTING & imported_by(MAIN, *command, "--help")
 

@@ -33,6 +33,7 @@ class Metric:
         is_share: whether the figure is a share of the rows, to which each contributes 0 or 1.
         higher_is_better: whether 1 is best.
         shown: whether tables for people have a column for it.
+        hub_name: its name on the Hugging Face Hub, in model cards; None if it is the same.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Metric:
     is_share: bool = False
     higher_is_better: bool = True
     shown: bool = True
+    hub_name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -193,6 +195,7 @@ METRICS = {
             "the mean over classes, rare ones counting as much as common ones",
             macro_f1,
             shares_of_macro_f1,
+            hub_name="f1",
         ),
         # F1 over all decisions: equal to accuracy, as every row gets exactly one class.
         Metric("micro_f1", "micro F1", "the same as accuracy", accuracy, right, is_share=True, shown=False),

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ganbert.compare.comparison import measure
+from ganbert.compare.conditions import Conditions, Outcome
 from ganbert.compare.executors import on_ray
-from ganbert.compare.store import Results
+from ganbert.compare.runs import Run
+from ganbert.compare.splits import Split
+from ganbert.compare.store import Results, unpack
 from ganbert.errors import InputError
 from tests.compare.test_comparison import noted_runs
+from tests.compare.test_methods import UnseenClasses
 
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # Ray leaves its processes' pipes open
+pytestmark = [  # Ray leaves its processes' pipes open, which is told when they are collected
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @pytest.fixture
@@ -31,6 +40,8 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     yield cluster
     ray.shutdown()
     cluster.shutdown()
+    del cluster
+    gc.collect()  # here, and not in the middle of another test
 
 
 def test_a_node_that_dies_loses_nothing_and_nothing_is_done_twice(cluster: Any, tmp_path: Path) -> None:
@@ -57,6 +68,18 @@ def test_a_node_that_dies_loses_nothing_and_nothing_is_done_twice(cluster: Any, 
     # What the dead node was doing has been begun anew, and nothing else.
     begun = notes.read_text().splitlines()
     assert len(runs) + 1 <= len(begun) <= len(runs) + 2
+
+
+def first_class(split: Split, conditions: Conditions) -> Outcome:
+    """A method of one's own."""
+    return Outcome(np.eye(len(split.corpus.label_names))[[0] * len(split.test)], 0.0)
+
+
+def test_a_method_of_ones_own_is_found_on_the_cluster(cluster: Any, tmp_path: Path) -> None:
+    runs = [Run(UnseenClasses(), f"{__name__}:first_class", "20", 0)]
+    measured = measure(runs, Results(tmp_path / "results.jsonl"), on_ray(cluster.address, 1))
+    assert measured.problems == []
+    assert set(unpack(measured.records[0]["predicted"])) == {0}
 
 
 def test_a_run_that_no_node_has_room_for_is_refused(cluster: Any) -> None:

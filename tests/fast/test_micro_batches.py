@@ -18,9 +18,9 @@ from ganbert.fast.dropout import use_fast_dropout
 from ganbert.fast.micro_batches import micro_batch_size, use_micro_batches
 from ganbert.fast.packing import use_packing
 from ganbert.model.encoders import load_tokenizer
+from tests.conftest import toy_corpus
 from tests.fast.test_packing import batch_of, without_dropout
 from tests.model.test_modeling import build
-from tests.training.test_train import toy_corpus
 
 LABELS = torch.tensor([0, 1, 2, -100, -100, -100, -100, 1])
 

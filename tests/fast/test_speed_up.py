@@ -40,7 +40,7 @@ def step(model: GanBertForSequenceClassification, side: str = "right") -> tuple[
 def assert_same(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
     assert found.keys() == expected.keys()
     for name, value in found.items():
-        torch.testing.assert_close(value, expected[name], rtol=1e-3, atol=1e-5, msg=lambda text, name=name: name + text)
+        torch.testing.assert_close(value, expected[name], rtol=1e-3, atol=1e-5, msg=name)
 
 
 @pytest.mark.parametrize("side", ["right", "left"])

@@ -12,8 +12,7 @@ from transformers import AutoModel, BertConfig, BertModel, PreTrainedModel, T5Co
 
 from ganbert import DEFAULT, GanBertForSequenceClassification, train
 from ganbert.fast.vocabulary import train_occurring_rows_only
-from tests.conftest import VOCABULARY
-from tests.training.test_train import toy_corpus
+from tests.conftest import VOCABULARY, toy_corpus
 
 IDS = torch.tensor([0, 3, 4, 7, 11, 19])
 WORDS = "embeddings.word_embeddings.weight"

@@ -81,7 +81,7 @@ def test_unsupervised_loss_of_d(seed: int, scale: float, real_term: Any) -> None
         "taken_for_fake": (labels == -100) & (real.argmax(axis=1) == 3),
     }[real_term]
     actual = losses.discriminator_unsupervised_loss(
-        torch.tensor(real), torch.tensor(fake), torch.tensor(labels), real_term
+        torch.tensor(real), torch.tensor(fake), torch.tensor(labels != -100), real_term
     )
     assert float(actual) == pytest.approx(expected_unsupervised(real, fake, counted), rel=RELATIVE)
 
@@ -111,7 +111,7 @@ def test_extreme_logits_stay_finite_and_right(classes: int, sign: float) -> None
     terms: list[tuple[Any, Array]] = [("all", np.array([True, True])), ("unlabelled", np.array([True, False]))]
     for term, counted in terms:
         logits, generated = torch.tensor(real, requires_grad=True), torch.tensor(fake, requires_grad=True)
-        loss = losses.discriminator_unsupervised_loss(logits, generated, torch.tensor(labels), term)
+        loss = losses.discriminator_unsupervised_loss(logits, generated, torch.tensor(labels != -100), term)
         assert float(loss.detach()) == pytest.approx(
             expected_unsupervised(real, fake, counted), rel=RELATIVE, abs=1e-30
         )
@@ -139,7 +139,7 @@ def test_a_batch_without_labelled_rows_has_supervised_loss_zero_and_gradient_zer
 def test_an_empty_real_term_counts_zero(real_term: Any) -> None:
     real, fake = random_logits(0, 1.0, (3, 4)), random_logits(1, 1.0, (3, 4))
     actual = losses.discriminator_unsupervised_loss(
-        torch.tensor(real), torch.tensor(fake), torch.tensor([0, 1, 2]), real_term
+        torch.tensor(real), torch.tensor(fake), torch.tensor([True, True, True]), real_term
     )
     assert float(actual) == pytest.approx(-log_softmax(fake)[:, -1].mean(), rel=RELATIVE)
 
@@ -149,7 +149,7 @@ def test_losses_are_float32_whatever_comes_in() -> None:
     labels = torch.tensor([0, 1, -100, 2])
     values = [
         losses.discriminator_supervised_loss(logits[:, :3], labels),
-        losses.discriminator_unsupervised_loss(logits, logits, labels, "all"),
+        losses.discriminator_unsupervised_loss(logits, logits, labels != -100, "all"),
         losses.generator_unsupervised_loss(logits),
         losses.feature_matching_loss(logits, logits + 1, "sum"),
     ]
@@ -173,7 +173,7 @@ def test_code_recipe_computes_the_tensorflow_formulas() -> None:
     }
     actual = {
         "d_unsupervised": losses.discriminator_unsupervised_loss(
-            torch.tensor(real), torch.tensor(fake), torch.tensor(labels), "all"
+            torch.tensor(real), torch.tensor(fake), torch.tensor(labels != -100), "all"
         ),
         "g_unsupervised": losses.generator_unsupervised_loss(torch.tensor(fake)),
         "g_feature_matching": losses.feature_matching_loss(
@@ -190,7 +190,7 @@ def test_distillation_loss_is_the_weighted_cross_entropy_of_unlabelled_rows() ->
     labels = np.array([-100, -100, 2, -100, 0])
     rows = labels == -100
     expected = -(targets * log_softmax(logits))[rows].sum() / rows.sum()
-    actual = losses.distillation_loss(torch.tensor(logits), torch.tensor(targets).float(), torch.tensor(labels))
+    actual = losses.distillation_loss(torch.tensor(logits), torch.tensor(targets).float(), torch.tensor(~rows))
     assert float(actual) == pytest.approx(expected, rel=RELATIVE)
 
 
@@ -222,7 +222,7 @@ def test_supervised_contrastive_loss_lets_a_class_be_two_clusters() -> None:
 
 def test_losses_without_a_row_to_count_are_0_and_so_are_their_gradients() -> None:
     x = torch.randn(3, 4, requires_grad=True)
-    nothing = losses.distillation_loss(x, torch.full((3, 4), 0.25), torch.tensor([0, 1, 2]))
+    nothing = losses.distillation_loss(x, torch.full((3, 4), 0.25), torch.tensor([True, True, True]))
     alone = losses.supervised_contrastive_loss(x, torch.tensor([0, 1, -100]))
     one = losses.supervised_contrastive_loss(x, torch.tensor([0, -100, -100]))
     total = nothing + alone + one

@@ -153,7 +153,7 @@ class WaitsForTheDevice(TorchDispatchMode):
 @pytest.mark.parametrize("real_term", ["all", "unlabelled", "taken_for_fake"])
 @pytest.mark.parametrize("pooling", ["cls", "mean", "last"])
 def test_a_step_does_not_wait_for_the_device(
-    tmp_path: Path, pooling: str, real_term: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, pooling: Any, real_term: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer = make_trainer(tmp_path, pooling=pooling, real_term=real_term)
     model = trainer.model

@@ -73,7 +73,7 @@ def carry_out_and_show(
         _say(stderr, remark)
     skipped = skipped_by(runs)
     _say(stderr, f"{len(runs)} runs, {len(missing)} of them still to be done. Results: {results.path}")
-    commands = _commands_of(output, anew=len(missing) > 0)
+    commands = _commands_of(output, adds=len(missing) > 0)
     with RunProgress(stderr, missing, Forecast(known, jobs)) as progress, interruptible():
         if engine is one_by_one:
             engine = partial(one_by_one, begun=progress.begun, on_step=progress.step)
@@ -125,13 +125,13 @@ def _whole(results: Results) -> list[Record]:
     return records
 
 
-def _commands_of(folder: Path, *, anew: bool) -> list[str]:
-    """Return the commands that results of this folder came from, this one among them if it does something anew."""
+def _commands_of(folder: Path, *, adds: bool) -> list[str]:
+    """Return the commands that made the results of this folder, with this one if it adds any."""
     path = folder / COMMANDS
     text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
     commands = text.splitlines()
     command = printable(shlex.join(["ganbert", *sys.argv[1:]]))  # one line, whatever a file is called
-    if command not in commands and (anew or not commands):
+    if command not in commands and (adds or not commands):
         commands.append(command)
         with path.open("a", encoding="utf-8", errors="backslashreplace") as file:  # several may share the folder
             file.write("\n" * (text != "" and not text.endswith("\n")) + f"{command}\n")

@@ -67,7 +67,7 @@ class RunProgress:
         self._bars.update(self._one, completed=taken, total=steps)
 
     def ended(self, run: Run, record: Record) -> None:
-        """Tell what came of a run, and look at the time that is left anew."""
+        """Print the figures of a run, and estimate the time left again."""
         self._forecast.learn(record)
         self.failed(run)
         figures = ", ".join(f"{metric.label} {record[metric.name]:.3f}" for metric in SHOWN)

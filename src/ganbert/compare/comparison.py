@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from ganbert.compare.curves import plot_curves
 from ganbert.compare.executors import Engine, one_by_one
@@ -114,8 +114,8 @@ def runs_of(
     precision = choose_compute(device, precision, threads).precision
 
     @functools.cache
-    def is_same_for_all_seeds(source: Hashable, budget: str) -> bool:
-        return cast(RowSource, source).is_same_for_all_seeds(budget)
+    def needs_one_run(method: str, source: RowSource, budget: str) -> bool:
+        return method_named(method).deterministic and source.is_same_for_all_seeds(budget)
 
     runs = (
         Run(source, method, budget, seed, precision=precision, device=device, threads=threads, **options)
@@ -123,8 +123,7 @@ def runs_of(
         for source in sources
         for budget in budgets or source.budgets
         for method in methods
-        if seed == 0
-        or not (method_named(method).deterministic and is_same_for_all_seeds(cast(Hashable, source), budget))
+        if seed == 0 or not needs_one_run(method, source, budget)
     )
     return list({run.key: run for run in runs}.values())
 
@@ -185,8 +184,8 @@ def measure(
         runs: all that are wanted.
         results: where their records are and go.
         engine: one of `ganbert.compare.executors`.
-        ended: told of each run as it ends.
-        failed: told of each that could not be carried out.
+        ended: called with each run as it ends, and its record.
+        failed: called with each run that could not be carried out.
     """
     runs = list(runs)
     problems: dict[str, str] = {}
@@ -212,11 +211,11 @@ def measure(
 
 
 def comparable(records: Mapping[str, Record], runs: Sequence[Run]) -> list[str]:
-    """Return the keys of records that none of the runs would leave, but that were measured as they are.
+    """Return the keys of records of other runs under the same conditions.
 
     That is on the same part of the rows with the same encoder, precision and settings: other methods, budgets, seeds
-    and tasks. Of each task it is one version of its rows, that of the runs or else the last that was measured on.
-    Methods that there are no more are left out.
+    and tasks. Of each task it is one version of its rows: that of the runs, else the last one.
+    Methods that no longer exist are left out.
     """
     wanted = {run.key for run in runs}
     conditions = [_conditions(run.identity) for run in runs]

@@ -1,7 +1,7 @@
 """What a method is: a function from a split and the conditions of a comparison to its outcome.
 
-A method of one's own needs nothing else of this package; `examples/own_method.py` is one. Ours are in `baselines` and
-`fine_tuning`, and `methods` lists them.
+A method of your own needs nothing else of this package; `examples/own_method.py` is one. Ours are in `methods`, which
+lists them all, and in `baselines`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Conditions:
         max_length: tokens kept of a text.
         epochs, learning_rate: of the paper's recipe on this task; with the split they set everyone's number of steps.
         max_steps: of everyone, in place of that.
-        on_step: told of each step of a training run, and of how many there are.
+        on_step: called after each training step with its number and the number of steps.
     """
 
     encoder: str

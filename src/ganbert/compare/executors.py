@@ -33,7 +33,7 @@ def carry_out(run: Run) -> Done:
     """Carry out a run in this process; one that fails does not stop the others, being asked to stop does."""
     try:
         return Done(run, run())
-    except InterruptedRunError as error:  # its checkpoint is gone with its folder: the run will begin anew
+    except InterruptedRunError as error:  # its checkpoint is gone with its folder: the run will start again
         raise KeyboardInterrupt(error.signal_number) from error
     except (InputError, RunError) as error:
         return Done(run, None, str(error))
@@ -54,8 +54,8 @@ def one_by_one(
 
     Args:
         runs: all of them.
-        begun: told of each run as it begins.
-        on_step: told of each step of its training, and of how many there are.
+        begun: called with each run as it begins.
+        on_step: called after each training step with its number and the number of steps.
     """
     for run in runs:
         begun(run)
@@ -65,7 +65,7 @@ def one_by_one(
 def in_processes(jobs: int) -> Engine:
     """Carry out `jobs` runs at once, each in a process of its own with its share of the processors.
 
-    A process that is killed takes all that are under way with it: those runs are begun anew, one at a time.
+    A process that is killed takes all running ones with it: those runs start again, one at a time.
     """
     from concurrent.futures.process import BrokenProcessPool
 
@@ -108,7 +108,7 @@ def in_processes(jobs: int) -> Engine:
 
 
 def on_ray(address: str | None, threads: int, *, gpu: bool = True) -> Engine:
-    """Carry runs out on a Ray cluster; those of a node that dies are begun anew elsewhere.
+    """Carry runs out on a Ray cluster; those of a node that dies start again elsewhere.
 
     Args:
         address: of the cluster; None is the cluster of the environment, and where there is none one of this machine.

@@ -24,7 +24,7 @@ class Estimate:
         mean: over seeds, or folds.
         low, high: of the interval; None for a single seed without rows.
         n: seeds or folds.
-        rows: different rows that were measured on; None where the interval counts seeds alone.
+        rows: different test rows; None where the interval counts seeds alone.
     """
 
     mean: float
@@ -39,7 +39,7 @@ class Estimate:
 
         Args:
             values: of seeds, or of folds.
-            shared: 0 where they are independent; of a cross-validation the rows measured on over those trained on, as
+            shared: 0 where they are independent; in a cross-validation the held-out rows over the training rows, as
                 folds share rows (Nadeau and Bengio 2003, eq. 8).
         """
         mean = float(np.mean(values))
@@ -75,7 +75,7 @@ class Spread:
     Attributes:
         variance: of the mean.
         freedom: degrees of freedom of the variance.
-        rows: different rows that were measured on.
+        rows: different test rows.
     """
 
     variance: float
@@ -84,7 +84,7 @@ class Spread:
 
 
 def over_seeds_and_rows(values: Values) -> Spread:
-    """Return the spread where all seeds are measured on the same rows.
+    """Return the spread where all seeds have the same test rows.
 
     Seeds and rows are both samples, and crossed. The variances are those of a two-way analysis of variance, as for
     several readers of the same cases (Dorfman, Berbaum and Metz 1992), with the degrees of freedom of Hillis (2007).
@@ -106,7 +106,7 @@ def over_seeds_and_rows(values: Values) -> Spread:
 
 
 def over_folds(values: Sequence[NDArray[np.float64]], rows: int, shared: float) -> Spread:
-    """Return the spread of a cross-validation, whose folds are measured on rows of their own.
+    """Return the spread of a cross-validation, whose folds have test rows of their own.
 
     The folds' means vary with training and with rows, so one variance counts both; folds share rows to train on, and
     it is raised for that (Nadeau and Bengio 2003, eq. 8). It is no less than what that many rows alone leave open.
@@ -114,7 +114,7 @@ def over_folds(values: Sequence[NDArray[np.float64]], rows: int, shared: float) 
     Args:
         values: [rows of the fold] for each.
         rows: different rows in all.
-        shared: rows measured on over those trained on.
+        shared: held-out rows over training rows.
     """
     of_rows = float(np.concatenate(values).var(ddof=1)) / rows if rows > 1 else 0.0
     if len(values) == 1:
@@ -127,7 +127,7 @@ def around(mean: float, spread: Spread, n: int) -> Estimate:
     """Return a symmetric interval, for differences and F1.
 
     One row more on which the two differ is always thought possible (as in Agresti and Min 2005): without it, methods
-    that agree on all of ten rows would be called equal for certain.
+    that agree on all of ten rows would count as surely equal.
     """
     half = math.sqrt(spread.variance + 1 / spread.rows**2) * _quantile(spread.freedom)
     return Estimate(mean, mean - half, mean + half, n, spread.rows)

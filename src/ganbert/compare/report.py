@@ -145,7 +145,7 @@ def _counts(runs: Sequence[Record]) -> Counter[tuple[str, str]]:
 
 
 def _per_class(by_method: dict[str, list[Record]]) -> list[tuple[str, int, list[str]]]:
-    """Return class, rows measured on and F1 of each method, over all seeds taken together."""
+    """Return class, test rows and F1 of each method, over all seeds taken together."""
     counts = {method: _counts(runs) for method, runs in by_method.items()}
     unseen = {method: _unseen(runs) for method, runs in by_method.items()}
     seen = {name for of_method in counts.values() for pair in of_method for name in pair} - {NO_LABEL}
@@ -164,7 +164,7 @@ def _per_class(by_method: dict[str, list[Record]]) -> list[tuple[str, int, list[
 
 
 def _unseen(runs: Sequence[Record]) -> Counter[str]:
-    """Return the rows measured on of each class, in the seeds in which no labelled row has it."""
+    """Return the test rows of each class, in the seeds in which no labelled row has it."""
     return sum((Counter(run["unseen"]) for run in runs), Counter())
 
 

@@ -32,7 +32,7 @@ class RowSource(Protocol):
 
     Attributes:
         name: of the task or the table.
-        part: "test", "dev" or "cross-validation": what is measured on.
+        part: "test", "dev" or "cross-validation": what the test rows are.
         version: changes with the rows, where they can.
         remarks: what a person should know of the rows.
         skipped: rows and lines that reading left out, `skipped_empty` and `skipped_blank`.
@@ -56,6 +56,8 @@ class RowSource(Protocol):
 
     @property
     def budgets(self) -> Sequence[str]: ...  # noqa: D102
+
+    def __hash__(self) -> int: ...
 
     def is_same_for_all_seeds(self, budget: str) -> bool:
         """Return whether only the order of a budget's rows depends on the seed."""
@@ -149,8 +151,8 @@ def _n_rows(name: str, root: Path | None) -> int:
 class TableRows:
     """Rows of tables.
 
-    With a test file each seed is measured on it. Without one, seed s is measured on fold s of the labelled rows: five
-    seeds measure on every labelled row once, and more seeds on folds drawn anew.
+    With a test file, its rows are the test rows of each seed. Without one, seed s is tested on fold s of the labelled
+    rows: five seeds test every labelled row once, and more seeds use newly drawn folds.
 
     Attributes:
         files: tables in which unlabelled rows have an empty label.
@@ -173,7 +175,7 @@ class TableRows:
 
     @property
     def part(self) -> str:
-        """What is measured on."""
+        """What the test rows are."""
         return "test" if self.test else "cross-validation"
 
     @cached_property
@@ -199,7 +201,7 @@ class TableRows:
         return ["100%"]
 
     def is_same_for_all_seeds(self, budget: str) -> bool:
-        """Return whether each seed is measured on the test file and trains on all other rows."""
+        """Return whether each seed is tested on the test file and trains on all other rows."""
         return self.test is not None and self.split(budget, 0).whole
 
     def split(self, budget: str, seed: int, *, balanced: bool = False) -> Split:

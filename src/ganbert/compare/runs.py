@@ -24,6 +24,7 @@ from ganbert.compare.splits import as_recorded
 from ganbert.compare.store import Record, key_of, pack
 from ganbert.compare.tasks import metric_of
 from ganbert.metrics import METRICS, calibration_bins, classification_metrics
+from ganbert.model.problem import ONE_OF_K
 from ganbert.runtime import choose_compute
 
 
@@ -41,7 +42,7 @@ class Run:
         max_length, epochs, max_steps: in place of what the source says.
         precision: "float32" or "bfloat16".
         device, threads: as for `choose_compute`; not part of what it computes.
-        on_step: told of each step of a training run, and of how many there are.
+        on_step: called after each training step with its number and the number of steps.
     """
 
     source: RowSource
@@ -116,14 +117,14 @@ class Run:
 def judged(truth: NDArray[np.int64], probabilities: NDArray[np.floating[Any]], names: Sequence[str]) -> Record:
     """Return what a record says of predictions: each metric, and all that statistics and report work out from.
 
-    Nowhere else does a comparison know that a row has one of k classes.
+    Of what a comparison does with predictions, all that depends on the problem (one of k classes) is here.
 
     Args:
         truth: [n], class ids; k and above for classes without a labelled row.
         probabilities: [n, k].
         names: of the k classes.
     """
-    predicted = probabilities.argmax(axis=1)
+    predicted = ONE_OF_K.decide(probabilities)
     return {
         **classification_metrics(truth, probabilities, names).figures,
         "truth": pack(truth),

@@ -127,7 +127,7 @@ def few_label_split(
         n_labelled: rows with a label.
         seed: of the order.
         balanced: take as many labelled rows of each class as there are, in turn.
-        fewer: take as many as are left where rows were taken out because they are measured on as well.
+        fewer: take as many as are left, where rows were taken out because they are test rows as well.
         n_unlabelled: rows without a label; None is 100 for each labelled one, or all that are left.
 
     Raises:

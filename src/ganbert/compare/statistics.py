@@ -17,7 +17,7 @@ from ganbert.metrics import METRICS, Metric
 
 CROSS_VALIDATION = "cross-validation"
 SHARED = 1 / (FOLDS - 1)
-"""Rows measured on over those trained on, in a cross-validation."""
+"""Held-out rows over training rows, in a cross-validation."""
 
 Pair = tuple[Record, Record]
 

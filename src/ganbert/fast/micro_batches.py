@@ -27,25 +27,22 @@ class MicroBatches:
     def __init__(self, model: GanBertForSequenceClassification, size: int) -> None:
         self.model, self.size = model, size
 
-    def __call__(self, *inputs: Tensor | None, **named: Tensor | None) -> Tensor:
+    def __call__(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+    ) -> Tensor:
         """Return the text vectors, [b, d]."""
-        model, text_vectors = self.model, type(self.model).text_vectors
-        n = next((len(x) for x in (*inputs, *named.values()) if x is not None), 0)
-        if not (model.training and torch.is_grad_enabled() and self.size < n):
-            return text_vectors(model, *inputs, **named)
-
-        def part(rows: slice) -> Tensor:
-            some = [x if x is None else x[rows] for x in inputs]
-            vectors: Tensor = checkpoint(
-                text_vectors,
-                model,
-                *some,
-                **{name: x if x is None else x[rows] for name, x in named.items()},
-                use_reentrant=False,
-            )
-            return vectors
-
-        return torch.cat([part(slice(start, start + self.size)) for start in range(0, n, self.size)])
+        inputs = (input_ids, attention_mask, token_type_ids, inputs_embeds)
+        model, text_vectors, size = self.model, type(self.model).text_vectors, self.size
+        n = next((len(x) for x in inputs if x is not None), 0)
+        if not (model.training and torch.is_grad_enabled() and size < n):
+            return text_vectors(model, *inputs)
+        parts = [[x if x is None else x[i : i + size] for x in inputs] for i in range(0, n, size)]
+        # By position: of keywords, checkpoint does not look which device's random numbers it has to repeat.
+        return torch.cat([checkpoint(text_vectors, model, *part, use_reentrant=False) for part in parts])
 
 
 def use_micro_batches(model: GanBertForSequenceClassification, size: int) -> None:

@@ -33,8 +33,8 @@ class OccurringEmbedding(nn.Module):
         row_of[ids] = torch.arange(len(ids))
         self.row_of: Tensor
         self.register_buffer("row_of", row_of.to(embedding.weight.device), persistent=False)
-        self.register_state_dict_post_hook(_whole_table)
-        self.register_load_state_dict_pre_hook(_rows_of_table)
+        self.register_state_dict_post_hook(_whole_table)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(_rows_of_table)  # type: ignore[no-untyped-call]
 
     def forward(self, ids: Tensor) -> Tensor:
         """Return the vectors [..., d] of `ids` [...]."""

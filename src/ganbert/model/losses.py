@@ -61,14 +61,14 @@ def discriminator_supervised_loss(class_logits: Tensor, labels: Tensor, weights:
 
 
 def discriminator_unsupervised_loss(
-    real_logits: Tensor, generated_logits: Tensor, labels: Tensor, real_term: RealTerm, real_weight: float = 1.0
+    real_logits: Tensor, generated_logits: Tensor, labelled: Tensor, real_term: RealTerm, real_weight: float = 1.0
 ) -> Tensor:
     """L_D_unsup = -E_real log(1 - p(k+1 | x)) - E_fake log p(k+1 | G(z)) (section 2).
 
     Args:
         real_logits: [b, k+1] of real rows.
         generated_logits: [b', k+1] of generated rows.
-        labels: [b], -100 for a real row without a label.
+        labelled: [b], which real rows have a label.
         real_term: the rows of E_real: "all", "unlabelled", or "taken_for_fake", the unlabelled rows whose largest
             logit is the fake one ("only if they are erroneously classified into the k + 1 category", section 3).
         real_weight: of E_real (paper: 1).
@@ -77,9 +77,9 @@ def discriminator_unsupervised_loss(
         Scalar. An empty E_real counts 0.
     """
     if real_term == "all":
-        counted = torch.ones_like(labels, dtype=torch.bool)
+        counted = torch.ones_like(labelled)
     else:
-        counted = labels == UNLABELLED
+        counted = ~labelled
         if real_term == "taken_for_fake":
             counted = counted & (real_logits.argmax(dim=-1) == real_logits.shape[-1] - 1)
     # -log(1 - sigmoid(s)) = softplus(s); a mask instead of indexing keeps shapes fixed and the device busy.
@@ -115,18 +115,18 @@ def feature_matching_loss(real_features: Tensor, generated_features: Tensor, red
     return squared.sum() if reduction == "sum" else squared.mean()
 
 
-def distillation_loss(class_logits: Tensor, soft_targets: Tensor, labels: Tensor) -> Tensor:
+def distillation_loss(class_logits: Tensor, soft_targets: Tensor, labelled: Tensor) -> Tensor:
     """L_T = -E_unlabelled sum_y q(y | x) log p(y | x, y <= k), q being a teacher's (Chen et al. 2020, equation 2).
 
     Args:
         class_logits: [b, k].
         soft_targets: [b, k], q of unlabelled rows, times a weight.
-        labels: [b], -100 for a row without a label.
+        labelled: [b], which rows have a label and do not count.
 
     Returns:
         Scalar; 0 with a zero gradient when all rows are labelled.
     """
-    unlabelled = labels == UNLABELLED
+    unlabelled = ~labelled
     per_row = -(soft_targets * class_logits.float().log_softmax(dim=-1)).sum(dim=-1)
     return torch.where(unlabelled, per_row, 0.0).sum() / unlabelled.sum().clamp(min=1)
 
@@ -193,6 +193,12 @@ class View:
         """[b, k], without the fake class."""
         return self.logits[:, : self.config.num_labels]
 
+    @property
+    def labelled(self) -> Tensor:
+        """[b], which rows have a label."""
+        labelled: Tensor = self.problem.is_labelled(self.labels)
+        return labelled
+
 
 def _supervised(view: View) -> Tensor:
     return view.problem.loss(view.class_logits, view.labels, view.sample_weights)
@@ -203,7 +209,7 @@ def _real_or_fake(view: View) -> Tensor | None:
         return None
     config = view.config
     return discriminator_unsupervised_loss(
-        view.logits, view.generated_logits, view.labels, config.real_term, config.real_weight
+        view.logits, view.generated_logits, view.labelled, config.real_term, config.real_weight
     )
 
 
@@ -220,7 +226,7 @@ def _feature_matching(view: View) -> Tensor | None:
 def _distillation(view: View) -> Tensor | None:
     if view.soft_targets is None:
         return None
-    return view.problem.soft_loss(view.class_logits, view.soft_targets, view.labels)
+    return view.problem.soft_loss(view.class_logits, view.soft_targets, view.labelled)
 
 
 def _contrastive(view: View) -> Tensor | None:

@@ -32,8 +32,8 @@ class Problem(Protocol):
     def loss(self, logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
         """Return the loss of the labelled rows, a scalar; weights [b] multiply the terms of the rows."""
 
-    def soft_loss(self, logits: Tensor, soft_targets: Tensor, targets: Tensor) -> Tensor:
-        """Return the loss of the unlabelled rows against what a teacher says of them, a scalar."""
+    def soft_loss(self, logits: Tensor, soft_targets: Tensor, labelled: Tensor) -> Tensor:
+        """Return the loss of the rows that are not labelled against what a teacher says of them, a scalar."""
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Return what the logits [b, k] mean, in float32."""
@@ -59,11 +59,11 @@ class OneOfK:
 
         return discriminator_supervised_loss(logits, targets, weights)
 
-    def soft_loss(self, logits: Tensor, soft_targets: Tensor, targets: Tensor) -> Tensor:
+    def soft_loss(self, logits: Tensor, soft_targets: Tensor, labelled: Tensor) -> Tensor:
         """Return the cross-entropy of the unlabelled rows with the teacher's probabilities [b, k]."""
         from ganbert.model.losses import distillation_loss
 
-        return distillation_loss(logits, soft_targets, targets)
+        return distillation_loss(logits, soft_targets, labelled)
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Return p(y | x, y <= k), [b, k]: the softmax over the real classes."""

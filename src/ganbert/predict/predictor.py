@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ganbert.data.tokens import Tokens, length_batches
 from ganbert.errors import InputError, RunError
 from ganbert.extras import extras_named
+from ganbert.model.problem import ONE_OF_K
 from ganbert.model.tokenizers import TextCounts
 from ganbert.predict.backends import Backend, open_folder
 
@@ -61,7 +62,7 @@ class Predictions:
     @property
     def labels(self) -> list[str]:
         """The n names of the most probable classes."""
-        return [self.label_names[i] for i in self.probabilities.argmax(axis=1)]
+        return [self.label_names[i] for i in ONE_OF_K.decide(self.probabilities)]
 
     @property
     def confidence(self) -> NDArray[np.float32]:

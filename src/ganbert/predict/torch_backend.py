@@ -19,6 +19,7 @@ from ganbert.model.config import GanBertConfig
 from ganbert.model.encoders import load_tokenizer
 from ganbert.model.losses import fake_score
 from ganbert.model.modeling import GanBertForSequenceClassification, GanBertOutput
+from ganbert.model.problem import Problem
 from ganbert.model.tokenizers import usable_length
 from ganbert.predict.backends import Backend
 from ganbert.runtime import Compute, choose_compute
@@ -69,14 +70,14 @@ class TorchModel(Backend):
     @torch.inference_mode()
     def __call__(self, batch: Batch) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """Return the probabilities [b, k] and the novelty [b], None without a fake class."""
-        probabilities, novelty = figures(self.module(**self.inputs(batch)))
+        probabilities, novelty = figures(self.module(**self.inputs(batch)), self.module.problem)
         return probabilities.cpu().numpy(), None if novelty is None else novelty.cpu().numpy()
 
 
-def figures(output: GanBertOutput) -> tuple[Tensor, Tensor | None]:
-    """Return p(y | x, y <= k) [b, k] and p(k+1 | x) [b], None without a fake class, in float32."""
+def figures(output: GanBertOutput, problem: Problem) -> tuple[Tensor, Tensor | None]:
+    """Return the probabilities of the classes [b, k], and p(k+1 | x) [b], None without a fake class, in float32."""
     assert output.logits is not None
-    probabilities = output.logits.float().softmax(dim=-1)
+    probabilities = problem.probabilities(output.logits)
     if output.fake_logits is None:
         return probabilities, None
     logits = torch.cat([output.logits, output.fake_logits.unsqueeze(-1)], dim=-1)

@@ -21,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ganbert.data.arrays import corpus_of_arrays, labels_of, minus_one_slip, texts_of, weights_of
 from ganbert.errors import InputError, InterruptedRunError
+from ganbert.model.problem import ONE_OF_K
 from ganbert.model.tokenizers import TextCounts
 from ganbert.predict.backends import TRAINED, read_folder
 from ganbert.predict.predictor import Predictions, Predictor
@@ -185,7 +186,7 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict(self, X: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:  # noqa: N803
         """Return the most probable class of each text: [n], in the type of `classes_`."""
         probabilities = self.predict_proba(X)
-        return np.asarray(self.classes_[probabilities.argmax(axis=1)])
+        return np.asarray(self.classes_[ONE_OF_K.decide(probabilities)])
 
     def predict_proba(self, X: Sequence[Any] | NDArray[Any]) -> NDArray[np.float32]:  # noqa: N803
         """Return the probabilities of the classes: [n, k] float32, columns in the order of `classes_`."""

@@ -31,7 +31,7 @@ from ganbert.data.encode import encode
 from ganbert.data.tokens import Collator, Tokens
 from ganbert.errors import InterruptedRunError, RunError
 from ganbert.fast import speed_up
-from ganbert.metrics import classification_metrics
+from ganbert.metrics import SHOWN, classification_metrics
 from ganbert.model.encoders import load_tokenizer
 from ganbert.model.modeling import GanBertForSequenceClassification
 from ganbert.model.problem import Problem
@@ -160,11 +160,7 @@ class Fit:
         say(f"Training on {self.settings.compute}: {steps} steps of up to {self.recipe.batch_size} rows.")
         if self.resumes:
             found = self.checkpoint
-            say(
-                f"Resuming from {found}."
-                if found
-                else "No checkpoint had been saved yet: starting from the first step."
-            )
+            say(f"Resuming from {found}." if found else "No checkpoint had been saved yet: starting at step 1.")
         began = time.perf_counter()
         with stop, closing(bar):
             self.trainer.train(resume_from_checkpoint=str(self.checkpoint) if self.checkpoint else None)
@@ -345,6 +341,6 @@ def _selection_metrics(problem: Problem, label_names: tuple[str, ...]) -> Callab
         probabilities = problem.probabilities(torch.from_numpy(np.asarray(prediction.predictions))).numpy()
         labels = np.where(problem.is_labelled(labels), labels, len(label_names))
         metrics = classification_metrics(labels, probabilities, label_names)
-        return {"accuracy": metrics.accuracy, "macro_f1": metrics.macro_f1, "ece": metrics.ece}
+        return {metric.name: metrics.figures[metric.name] for metric in SHOWN}
 
     return measure

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from transformers import PreTrainedTokenizerBase
 
 from ganbert import __version__
-from ganbert.metrics import Metrics
+from ganbert.metrics import SHOWN, Metrics
 from ganbert.model.encoders import MINILM
 from ganbert.model.losses import TERMS
 from ganbert.model.modeling import GanBertForSequenceClassification
@@ -113,8 +113,7 @@ Nothing in them looks like a slip.
 ## Figures
 
 {% if test -%}
-On {{ test.n }} test rows: accuracy {{ "%.3f" % test.accuracy }}, macro F1 {{ "%.3f" % test.macro_f1 }},
-calibration error (ECE) {{ "%.3f" % test.ece }}. One run of one seed.
+On {{ test.n }} test rows: {{ test }}. One run of one seed.
 {%- else -%}
 Not measured: no test file was given.
 {%- endif %}
@@ -167,7 +166,7 @@ def write_model_card(result: TrainingResult) -> None:
 
 def _card_data(result: TrainingResult) -> ModelCardData:
     """Return what the Hub reads of a model: what it was made from, figures, texts to try it on."""
-    figures = {} if result.test is None else {"accuracy": "accuracy", "macro_f1": "f1", "ece": "ece"}
+    figures = {} if result.test is None else {metric.name: metric.hub_name or metric.name for metric in SHOWN}
     return ModelCardData(
         library_name="transformers",
         pipeline_tag="text-classification",
@@ -205,7 +204,7 @@ PANELS: dict[str, dict[str, tuple[str, dict[str, str]]]] = {
     "losses.png": {
         "Discriminator and encoder": ("loss", {term.name: term.label for term in TERMS if term.moves == "D"}),
         "Generator": ("loss", {term.name: term.label for term in TERMS if term.moves == "G"}),
-        "Validation": ("share", {"eval_accuracy": "accuracy", "eval_macro_f1": "macro F1"}),
+        "Validation": ("share", {f"eval_{metric.name}": metric.label for metric in SHOWN if metric.higher_is_better}),
     },
     "health.png": {
         "Taken for invented, p(k+1)": (
