@@ -109,7 +109,7 @@ def test_a_folder_that_holds_something_is_not_written_to(
 def test_an_exported_folder_predicts_in_the_same_classes(
     saved: Path, fitted: GanBertClassifier, tmp_path: Path
 ) -> None:
-    pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
+    pytest.importorskip("onnxscript", reason="onnx or onnxscript (extra train) is not installed")
     from ganbert.predict.export import export_model
 
     opened = GanBertClassifier.from_folder(export_model(saved, tmp_path / "onnx"))

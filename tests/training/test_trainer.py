@@ -15,6 +15,7 @@ from ganbert import GanBertConfig, GanBertForSequenceClassification, GanBertTrai
 from ganbert.fast import packing
 from ganbert.fast.packing import use_packing
 from ganbert.model.modeling import GanBertOutput
+from ganbert.training.fit import _OneDevice
 
 
 def make_trainer(tmp_path: Path, n_layers: int = 1, **recipe: Any) -> GanBertTrainer:
@@ -103,6 +104,13 @@ def test_it_is_used_as_any_trainer_with_callbacks_arguments_and_rows_of_ones_own
     assert trainer.state.global_step == 2
     validated = [record for record in trainer.state.log_history if "eval_loss" in record]
     assert [record["eval_width"] for record in validated] == [3, 3]  # the class logits, and no other output
+
+
+def test_a_process_uses_one_of_several_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TrainingArguments, "n_gpu", property(lambda self: 4))
+    arguments = _OneDevice(str(tmp_path), use_cpu=True, report_to="none", per_device_train_batch_size=16)
+    assert arguments.n_gpu == 1
+    assert arguments.train_batch_size == 16
 
 
 def test_a_saved_model_has_no_generator_and_a_checkpoint_has(tmp_path: Path) -> None:

@@ -179,7 +179,7 @@ def _summary(result: TrainingResult, name: str) -> dict[str, object]:
 def _print_summary(result: TrainingResult, table_options: TableOptions, tables: list[Path]) -> None:
     from rich.console import Console
 
-    from ganbert.cli.tables import print_metrics, print_per_class
+    from ganbert.cli.metric_tables import print_metrics, print_per_class
 
     console = Console()
     console.print(", ".join(f"{number} {name.replace('_', ' ')}" for name, number in result.counts.items() if number))
