@@ -2,7 +2,7 @@
 
 First come pure functions of logits and features, then `TERMS`, the list of all losses: the total loss, the model's
 output, the log, the plot and the health watch iterate over it. A new loss is a function, a field of `GanBertOutput`
-made by `_term`, and a test. If its weight is a choice, it is a field of `LossWeights`: configuration and recipe have it.
+made by `_term`, and a test. A weight that is a choice is a field of `LossWeights`, which configuration and recipe have.
 
 D's k+1 logits, the fake class last, hold two classifiers: which of the k classes, and real or fake. The second is
 one number per row, s = l_(k+1) - logsumexp(l_1 .. l_k), with p(k+1 | x) = sigmoid(s). Written in s, every loss is a

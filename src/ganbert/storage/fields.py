@@ -155,6 +155,12 @@ def read_json(path: Path, name: str | None = None) -> dict[str, Any]:
     return content
 
 
+def is_exported(config: Mapping[str, Any]) -> bool:
+    """Whether a `config.json` is that of an exported model: under its backend's name it says how tokens are made."""
+    facts = (value for value in config.values() if isinstance(value, dict))
+    return config.get("model_type") == MODEL_TYPE and any("rust_tokens" in value for value in facts)
+
+
 def read_config(folder: Path) -> dict[str, Any]:
     """Read the `config.json` of a model or an encoder, and refuse impossible numbers before anything is built.
 
