@@ -59,7 +59,7 @@ FAMILIES: dict[str, PreTrainedConfig] = {
     "mpnet": MPNetConfig(**SIZE),
     "gpt2": GPT2Config(vocab_size=100, n_embd=32, n_layer=2, n_head=2, n_positions=64, bos_token_id=2, eos_token_id=3),
 }
-WEIGHTS = {weight.name: 0.6 + 0.25 * i for i, weight in enumerate(fields(LossWeights))}
+WEIGHTS: dict[str, Any] = {weight.name: 0.6 + 0.25 * i for i, weight in enumerate(fields(LossWeights))}
 """Of all losses, each another."""
 
 

@@ -97,6 +97,7 @@ def test_every_backend_computes_what_torch_does_through_the_command_and_the_pred
     expected = Predictor.load(model, precision="float32").predict(TEXTS)
     predictions = Predictor.load(tmp_path / "out").predict(TEXTS)
     np.testing.assert_allclose(predictions.probabilities, expected.probabilities, atol=1e-4)
+    assert predictions.novelty is not None
     assert expected.novelty is not None
     np.testing.assert_allclose(predictions.novelty, expected.novelty, atol=1e-4)
 

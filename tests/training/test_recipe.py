@@ -253,7 +253,7 @@ def test_the_weight_of_a_loss_is_a_setting_that_the_model_has_and_the_recipe_and
         with pytest.raises(ValueError, match=f"^{weight.name}=-1"):
             PAPER.with_settings({weight.name: "-1"})
         with pytest.raises(ValueError, match=f"^{weight.name}=-1: must be a number, 0 or above"):
-            GanBertConfig(**{weight.name: -1})
+            GanBertConfig.from_dict({weight.name: -1})
 
 
 def test_every_field_explains_itself() -> None:
