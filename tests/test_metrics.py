@@ -88,9 +88,10 @@ def test_figures_can_be_written_as_json() -> None:
 
 @pytest.fixture
 def predictions() -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """True ids of 300 rows, some of a class without a label, and probabilities of three classes."""
+    """True ids of 300 rows, some of a class without a label, and better than random probabilities of three classes."""
     rng = np.random.default_rng(0)
-    return rng.integers(0, 4, 300), rng.dirichlet([0.5] * 3, 300)
+    labels, random = rng.integers(0, 4, 300), rng.dirichlet([0.5] * 3, 300)
+    return labels, np.where((labels < 3)[:, None], 0.7 * random + 0.3 * np.eye(4)[labels, :3], random)
 
 
 @pytest.mark.parametrize("name", METRICS)
