@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import signal
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from ganbert.compare import executors
-from ganbert.compare.comparison import measure, runs_of
+from ganbert.compare.comparison import compare, measure, runs_of
 from ganbert.compare.runs import Run
 from ganbert.compare.splits import Split
 from ganbert.compare.store import Record, Results
@@ -279,6 +280,30 @@ def test_an_error_of_a_library_is_one_line_and_does_not_stop_the_others(tmp_path
     measured = measure(runs, Results(tmp_path / "results.jsonl"))
     assert measured.problems == ["odd 1% bert: ValueError: of a library, on two lines"]
     assert len(measured.records) == 12
+
+
+def test_a_comparison_of_which_no_run_can_be_carried_out_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ganbert.compare.comparison.check", lambda runs: [])  # there are no rows
+
+    def failing(runs: Iterable[Run]) -> Iterator[executors.Done]:
+        return (executors.Done(run, None, "no such encoder") for run in runs)
+
+    with pytest.raises(RunError, match="toy 1% tfidf: no such encoder"):
+        compare([NoRows("toy")], ["tfidf"], tmp_path, budgets=["1%"], seeds=1, engine=failing)
+
+
+def test_a_comparison_refuses_records_that_it_could_not_show(tmp_path: Path) -> None:
+    record = {**Run(NoRows("toy"), "bert", "1%", 0).identity, "accuracy": 0.5}
+    (tmp_path / "results.jsonl").write_text(json.dumps(record) + "\n")
+    with pytest.raises(InputError, match=r"row 1.*no record of a run"):
+        compare([NoRows("toy")], ["tfidf"], tmp_path, budgets=["1%"], seeds=1)
+
+
+def test_a_comparison_against_a_method_that_it_does_not_measure_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="against 'bert': is not among the methods"):
+        compare([NoRows("toy")], ["tfidf"], tmp_path, against="bert")
 
 
 def test_being_asked_to_stop_stops_all(tmp_path: Path) -> None:

@@ -21,13 +21,12 @@ from rich.text import Text
 
 from ganbert.cli import options
 from ganbert.cli.run_progress import Forecast, RunProgress
-from ganbert.compare.comparison import check, measure, skipped_by, write_folder
+from ganbert.compare.comparison import check, measure, skipped_by, whole_records, write_folder
 from ganbert.compare.executors import one_by_one
 from ganbert.compare.intervals import Estimate
-from ganbert.compare.runs import what_is_wrong
 from ganbert.compare.statistics import Summary, sentence, sentences, summarise
-from ganbert.compare.store import COMMANDS, RESULTS, Record, Results
-from ganbert.errors import InputError, InterruptedRunError, RunError
+from ganbert.compare.store import COMMANDS, RESULTS, Results
+from ganbert.errors import InterruptedRunError, RunError
 from ganbert.metrics import EXPLAINED, SHOWN
 from ganbert.wording import printable
 
@@ -66,7 +65,7 @@ def carry_out_and_show(
     datasets.disable_progress_bars()  # there are bars of our own
     os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"  # of the processes of --jobs
     results = Results(output / RESULTS)
-    known = _whole(results)
+    known = whole_records(results)
     missing = results.missing(runs)
     stderr = Console(stderr=True)
     for remark in check(missing):
@@ -110,19 +109,6 @@ def carry_out_and_show(
 
 def _say(console: Console, text: str) -> None:
     console.print(Text(printable(text)), soft_wrap=True)
-
-
-def _whole(results: Results) -> list[Record]:
-    """Return all records; `InputError` for one that tables and report cannot show, before anything is run."""
-    records = results.read()
-    for row, record in enumerate(records, start=1):
-        if (problem := what_is_wrong(record)) is not None:
-            raise InputError(
-                f"is no record of a run ({problem}): take the line out, or name another folder",
-                path=results.path,
-                row=row,
-            )
-    return records
 
 
 def _commands_of(folder: Path, *, adds: bool) -> list[str]:

@@ -14,7 +14,7 @@ from ganbert.compare.executors import Engine, one_by_one
 from ganbert.compare.methods import method_named
 from ganbert.compare.report import write_report
 from ganbert.compare.row_sources import RowSource
-from ganbert.compare.runs import Run
+from ganbert.compare.runs import Run, what_is_wrong
 from ganbert.compare.statistics import Summary, summarise
 from ganbert.compare.store import RESULTS, Record, Results, check_folder, key_of
 from ganbert.errors import InputError, RunError
@@ -56,13 +56,17 @@ def compare(
         InputError: rows, methods or folder cannot be used.
         RunError: not all runs could be carried out; the others are in the folder.
     """
+    if against is not None and against not in methods:
+        raise InputError(f"against {against!r}: is not among the methods")
     check_folder(folder, [])
     runs = runs_of(sources, methods, budgets, seeds, **options)
     folder.mkdir(parents=True, exist_ok=True)
     results = Results(folder / RESULTS)
+    whole_records(results)
     check(results.missing(runs))
     measured = measure(runs, results, engine)
-    write_folder([*measured.records, *measured.beside], against, folder)
+    if measured.records:
+        write_folder([*measured.records, *measured.beside], against, folder)
     if measured.problems:
         raise RunError("not all runs could be carried out:\n" + "\n".join(measured.problems))
     return summarise(measured.records, against)
@@ -126,6 +130,19 @@ def runs_of(
         if seed == 0 or not needs_one_run(method, source, budget)
     )
     return list({run.key: run for run in runs}.values())
+
+
+def whole_records(results: Results) -> list[Record]:
+    """Return all records; `InputError` for one that tables and report cannot show, before anything is run."""
+    records = results.read()
+    for row, record in enumerate(records, start=1):
+        if (problem := what_is_wrong(record)) is not None:
+            raise InputError(
+                f"is no record of a run ({problem}): take the line out, or name another folder",
+                path=results.path,
+                row=row,
+            )
+    return records
 
 
 def check(runs: Iterable[Run]) -> list[str]:
