@@ -153,6 +153,11 @@ def test_early_stopping_stops_early(run: Callable[..., TrainingResult]) -> None:
     assert result.steps < 50
 
 
+def test_early_stopping_without_validation_rows_is_refused(run: Callable[..., TrainingResult]) -> None:
+    with pytest.raises(InputError, match="early stopping needs validation rows"):
+        run(DEFAULT, early_stopping=2)
+
+
 def test_trackers_of_transformers_are_reported_to(
     run: Callable[..., TrainingResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

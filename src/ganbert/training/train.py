@@ -68,7 +68,7 @@ def train(
             with the results of the whole batch.
         gradient_checkpointing: keep only each layer's input in memory and compute the rest again: slower, too.
         compiled: let torch.compile make kernels for this model: minutes at the start, faster steps on a GPU.
-        early_stopping: stop after this many validations without a better figure.
+        early_stopping: stop after this many validations without a better figure; needs validation rows.
         resume: go on from the last checkpoint in `output`, to the very weights of a run never stopped.
         overwrite: replace the model or run that `output` holds.
         report_to: a tracker that transformers knows, such as "tensorboard".
@@ -78,12 +78,14 @@ def train(
         say: told, a line at a time, what a person should know.
 
     Raises:
-        InputError: encoder or output folder cannot be used; nothing has been written.
+        InputError: an argument, the encoder or the output folder cannot be used; nothing has been written.
         RunError: losses are no longer finite.
         InterruptedRunError: SIGTERM or Ctrl-C came; a checkpoint has been saved.
     """
     if not 0 <= seed < SEEDS:
         raise InputError(f"--seed {seed}: choose a whole number from 0 to {SEEDS - 1}")
+    if early_stopping is not None and corpus.validation is None:
+        raise InputError("early stopping needs validation rows")
     recipe, fallback = affordable(recipe, corpus)
     settings = Settings(
         encoder=encoder,
