@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,16 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from transformers import TrainingArguments
+from transformers import Trainer, TrainingArguments
 
-from ganbert import PAPER, GanBertForSequenceClassification, GanBertTrainer
+from ganbert import BERT, PAPER, GanBertForSequenceClassification, GanBertTrainer, train
 from ganbert.data.encode import encode
 from ganbert.data.tokens import Collator, Tokens
 from ganbert.fast.dropout import use_fast_dropout
-from ganbert.fast.micro_batches import micro_batch_size, use_micro_batches
+from ganbert.fast.micro_batches import MicroBatches, micro_batch_size, use_micro_batches
 from ganbert.fast.packing import use_packing
 from ganbert.model.encoders import load_tokenizer
+from ganbert.runtime import choose_compute
 from tests.conftest import toy_corpus
 from tests.fast.test_packing import batch_of, without_dropout
 from tests.model.test_modeling import build
@@ -121,3 +123,29 @@ def test_a_batch_that_does_not_fit_is_taken_in_parts(
     assert max(tried[3:]) == 4
     assert len(said) == 2
     assert "4" in said[-1]
+
+
+def test_a_batch_that_does_not_fit_is_taken_in_parts_by_a_compiled_model_too(
+    tiny_encoder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ganbert.training.fit.COMPILE_BACKEND", "eager")  # traced, but not compiled
+    step, began, sizes = Trainer.training_step, itertools.count(1), []
+
+    def with_little_memory_in_step_2(*args: Any) -> Tensor:
+        if next(began) == 2:
+            raise torch.OutOfMemoryError("no memory")
+        return step(*args)
+
+    class Noted(MicroBatches):
+        def __call__(self, *inputs: Any, **named: Any) -> Tensor:
+            sizes.append(self.size)
+            return super().__call__(*inputs, **named)
+
+    monkeypatch.setattr(Trainer, "training_step", with_little_memory_in_step_2)
+    monkeypatch.setattr("ganbert.fast.micro_batches.MicroBatches", Noted)
+    result = train(
+        replace(BERT, max_steps=3, batch_size=16), toy_corpus(), tmp_path / "model", encoder=tiny_encoder,
+        compute=choose_compute(precision="float32"), compiled=True, progress=False, say=lambda message: None,
+    )  # fmt: skip
+    assert result.steps == 3
+    assert sizes == [8, 8]

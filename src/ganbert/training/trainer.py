@@ -76,7 +76,7 @@ class GanBertTrainer(Trainer):
         self.say = say
         self.recipe = recipe
         self.batch_sampler = batch_sampler
-        self.health = HealthMonitor()
+        self.health = HealthMonitor(self.model.problem)
         self.teacher = None if teacher is None else Teacher(teacher, self.args.device)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
@@ -125,7 +125,7 @@ class GanBertTrainer(Trainer):
             try:
                 loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
             except torch.OutOfMemoryError:
-                network = self.accelerator.unwrap_model(model)
+                network = self.accelerator.unwrap_model(model, keep_torch_compile=False)
                 rows = min(micro_batch_size(network) or len(inputs["labels"]), len(inputs["labels"]))
                 if rows == 1 or n_processes() > 1:  # the others would wait for this one's share of the batch
                     raise
