@@ -40,3 +40,6 @@ class InterruptedRunError(RunError):
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
         self.signal_number = signal_number
+
+    def __reduce__(self) -> tuple[type[InterruptedRunError], tuple[str, int]]:
+        return type(self), (str(self), self.signal_number)  # processes of a pool pass it on
