@@ -211,4 +211,4 @@ def exported_tokens(folder: Path, facts: dict[str, Any]) -> Tokens:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # the library's errors are plain Exceptions
         raise InputError(f"cannot be opened as a tokenizer ({one_line(error)})", path=path) from error
-    return Tokens.of_rust(tokenizer, TokenFormat.of_json(facts["tokens"]))
+    return Tokens(tokenizer, TokenFormat.of_json(facts["tokens"]))
