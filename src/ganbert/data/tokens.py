@@ -25,7 +25,7 @@ TokenIds = dict[str, list[list[int]]]
 Batch = dict[str, NDArray[np.int64]]
 """Column (`input_ids`, `attention_mask`, perhaps `token_type_ids`) to a padded array [b, t]."""
 
-_NO_LIMIT = 2**31
+_LONGEST = 2**31
 """A `model_max_length` above this says that the tokenizer knows none."""
 
 
@@ -61,7 +61,7 @@ class TokenFormat:
             else:
                 may_be_none = name != "pad_id"
                 low = 1 if name == "max_length" else 0
-                holds = (value is None and may_be_none) or is_whole(value, low, _NO_LIMIT)
+                holds = (value is None and may_be_none) or is_whole(value, low, _LONGEST)
                 condition = f"a whole number from {low}{' or null' if may_be_none else ''}"
             if not holds:
                 raise InputError(f"{name}={one_line(repr(value))}: must be {condition}")
@@ -72,7 +72,7 @@ class TokenFormat:
         """Read the format from a tokenizer of transformers."""
         has_types = "token_type_ids" in tokenizer.model_input_names
         return cls(
-            max_length=int(tokenizer.model_max_length) if tokenizer.model_max_length < _NO_LIMIT else None,
+            max_length=int(tokenizer.model_max_length) if tokenizer.model_max_length < _LONGEST else None,
             cut_side=tokenizer.truncation_side,
             pad_side=tokenizer.padding_side,
             pad_id=int(tokenizer.pad_token_id or 0),
@@ -96,7 +96,7 @@ def _rust_ids(
     ids = {"input_ids": [encoding.ids for encoding in encodings]}
     if token_format.type_pad_id is not None:
         ids["token_type_ids"] = [encoding.type_ids for encoding in encodings]
-    # What was cut off hangs on a row that fills the limit.
+    # Only a row that fills the limit can have been cut; it keeps what was cut off as `overflowing`.
     full = [i for i, row in enumerate(ids["input_ids"]) if len(row) == token_format.max_length]
     return ids, sum(1 for i in full if encodings[i].overflowing)
 

@@ -35,7 +35,7 @@ def read_parquet(source: Source) -> Iterator[pa.Table]:
             yield file.schema_arrow.empty_table()
 
 
-def read_folder(source: Source) -> Iterator[pa.Table]:
+def read_dataset(source: Source) -> Iterator[pa.Table]:
     """Yield a folder of `datasets.Dataset.save_to_disk` in chunks; class labels come out as their names."""
     splits = sorted(entry.parent.name for entry in source.path.glob("*/state.json"))
     if (source.path / "dataset_dict.json").exists():
