@@ -26,7 +26,7 @@ class InputError(ValueError):
             place.append(f"row {row}")
         if column is not None:
             place.append(f"column {column!r}")
-        # What was inserted may come from a file, and anything may stand in that.
+        # Parts of the message may come from a file, and hold any character.
         super().__init__(printable(f"{', '.join(place)}: {message}" if place else message))
 
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 from sklearn.exceptions import DataConversionWarning
 
-from ganbert.data.arrays import names_of_classes, corpus_of_arrays, labels_of, minus_one_slip, texts_of, weights_of
+from ganbert.data.arrays import corpus_of_arrays, labels_of, minus_one_slip, names_of_classes, texts_of, weights_of
 
 TEXTS = ["red", "cat", "saw"]
 

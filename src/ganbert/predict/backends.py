@@ -1,7 +1,7 @@
 """BACKENDS: the kinds of model folder, how each is written, and how it is opened to compute with.
 
-Whatever lists or chooses backends asks this table: `Predictor.load`, `ganbert export --format`, its messages. A new
-backend is one more entry. Each imports its libraries when it is first used, so nothing here takes long to import.
+`Predictor.load`, `ganbert export --format` and its messages take backends from this table. A new backend is one more
+entry. Each imports its libraries when it is first used, so importing this module is fast.
 """
 
 from __future__ import annotations
@@ -137,8 +137,8 @@ def open_folder(
         device, precision, threads: as for `ganbert.runtime.choose_compute`.
 
     Raises:
-        InputError: the folder holds no model that ganbert has trained, a library is missing, or the model cannot be
-            computed like that.
+        InputError: the folder holds no model that ganbert has trained, a library is missing, or the device or
+            precision is not available.
     """
     name, config = read_folder(folder)
     entry = BACKENDS[name]
