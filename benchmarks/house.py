@@ -86,7 +86,7 @@ def picture(sources: list[Path], file: Path) -> None:
                 below = [floor.get(imported) for importer, imported in arrows if importer == name]
                 if None not in below:
                     floor[name] = max((f for f in below if f is not None), default=-1) + 1
-        place = {}
+        place: dict[str, tuple[float, float]] = {}
         for level in set(floor.values()):
             on_floor = sorted(name for name in names if floor[name] == level)
             place |= {name: ((i + 1) / (len(on_floor) + 1), level + 0.25 * (i % 2)) for i, name in enumerate(on_floor)}

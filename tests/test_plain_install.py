@@ -113,6 +113,7 @@ def test_commands_that_need_an_extra_name_it_in_one_line(
         ["demo", "--output", output],
         ["compare", table, "--test", table, "--output", output],
         ["curve", "qc-coarse", "--output", output],
+        ["evaluate", exported, table],
         ["export", model, "--output", output],
         ["predict", model, table, "--output", output.with_suffix(".csv")],
     ):

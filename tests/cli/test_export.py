@@ -12,7 +12,7 @@ from tests.cli.conftest import write_toy
 from tests.conftest import Run
 
 if any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxscript", "onnxruntime")):
-    pytest.skip("the extra onnx is not installed", allow_module_level=True)
+    pytest.skip("onnx or onnxscript (extra train) is not installed", allow_module_level=True)
 
 
 def test_predict_and_evaluate_open_an_exported_folder(run: Run, trained: Path, tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from ganbert.cli.comparison import print_summaries
+from ganbert.cli.metric_tables import print_metrics
+from ganbert.cli.run_comparison import print_summaries
 from ganbert.cli.run_progress import Forecast, RunProgress
-from ganbert.cli.tables import print_metrics
 from ganbert.compare.comparison import runs_of, write_folder
 from ganbert.compare.row_sources import TaskRows
 from ganbert.compare.runs import Run, judged, what_is_wrong

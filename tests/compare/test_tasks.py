@@ -142,7 +142,7 @@ def test_where_the_hub_is_out_of_reach_its_libraries_look_into_their_cache_at_on
     monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", False)  # fails where the library has no such name any more
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("datasets.load_dataset", load_dataset)
-    monkeypatch.setattr("ganbert.model.hub.hub_is_out_of_reach", lambda: is_out_of_reach)
+    monkeypatch.setattr("ganbert.storage.hub.hub_is_out_of_reach", lambda: is_out_of_reach)
     with pytest.raises(InputError, match="cannot be loaded"):
         TASKS["sst5"].load("train", None)
     assert seen == [(is_out_of_reach, is_out_of_reach)]

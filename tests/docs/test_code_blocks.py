@@ -39,10 +39,11 @@ SHRINK = [
     (r"^ganbert train(.*)$", r"ganbert train --set looks_needed=0\1"),
     (r"--seeds 5", "--seeds 2"),
     (r"--seeds 3", "--seeds 1"),
+    (r"^ganbert compare((?!.*--methods).*)$", r"ganbert compare --methods tfidf,default\1"),
     (r"LabelledFolds\(3\)", "LabelledFolds(2)"),
     (r"^ganbert compare((?!.*--seeds).*)$", r"ganbert compare --seeds 1\1"),
 ]
-"""All that is changed before a block is run: its steps, and repetitions, become few."""
+"""All that is changed before a block is run: its steps, repetitions and methods become few."""
 
 OF_OTHER_PROGRAMS = {
     "--nproc_per_node", "--use_fsdp",  # torchrun, accelerate
@@ -68,7 +69,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     train, test = pd.read_csv(sample.TRAIN), pd.read_csv(sample.TEST)
     of_a_reader = {
         "messages.csv": pd.concat([train.dropna(), train[train["label"].isna()].head(128)]),
-        "test.csv": test.groupby("label").head(4),
+        "test.csv": test.groupby("label").head(5),
         "new.csv": test[["text"]].head(5),
     }
     for name, table in of_a_reader.items():

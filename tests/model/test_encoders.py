@@ -17,9 +17,9 @@ from huggingface_hub import close_session
 
 from ganbert import GanBertForSequenceClassification, InputError
 from ganbert.model.encoders import load_encoder_config, load_tokenizer
-from ganbert.model.hub import find_file, hub_options
 from ganbert.predict.torch_backend import Encoder
 from ganbert.runtime import choose_compute
+from ganbert.storage.hub import find_file, hub_options
 
 
 @pytest.fixture

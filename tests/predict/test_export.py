@@ -32,7 +32,7 @@ from tests.conftest import FILLER, TOOLS, VOCABULARY, tiny_tokenizer
 from tests.model.test_modeling import FAMILIES, build
 
 if any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxscript", "onnxruntime")):
-    pytest.skip("the extra onnx is not installed", allow_module_level=True)
+    pytest.skip("onnx or onnxscript (extra train) is not installed", allow_module_level=True)
 
 TEXTS = ["the saw", "a", *(" ".join((FILLER + TOOLS)[i : i + n]) for i, n in enumerate((3, 9, 1, 6, 4, 12, 2)))]
 NAMES = {0: "animal", 1: "colour", 2: "tool"}

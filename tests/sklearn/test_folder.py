@@ -109,7 +109,7 @@ def test_a_folder_that_holds_something_is_not_written_to(
 def test_an_exported_folder_predicts_in_the_same_classes(
     saved: Path, fitted: GanBertClassifier, tmp_path: Path
 ) -> None:
-    pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
+    pytest.importorskip("onnxscript", reason="onnx or onnxscript (extra train) is not installed")
     from ganbert.predict.export import export_model
 
     opened = GanBertClassifier.from_folder(export_model(saved, tmp_path / "onnx"))
@@ -203,7 +203,7 @@ def test_what_save_writes_goes_to_the_hub_and_nothing_stays_here(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
     (tmp_path / "scratch").mkdir()
     with fake_hub(monkeypatch) as hub:
-        address = fitted.push_to_hub("user/colours", private=True)
+        address = fitted.push_to_hub("user/colours")
 
     assert address == f"{hub.url}/user/colours"
     assert hub.private == {"user/colours": True}

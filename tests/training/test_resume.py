@@ -209,4 +209,4 @@ def test_a_run_begun_without_early_stopping_is_resumed_with_it(tiny_encoder: str
         still, corpus, tmp_path / "model", encoder=tiny_encoder, progress=False, say=lambda message: None,
         resume=True, early_stopping=3,
     )  # fmt: skip
-    assert result.steps == 6  # measured after each step; by the sixth, five validations were no better than the first
+    assert result.steps == 7  # stopped after the sixth, which was no better than the first, nor is the seventh

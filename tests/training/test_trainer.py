@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import BertConfig, TrainerCallback, TrainerControl, TrainingArguments
@@ -15,6 +16,8 @@ from ganbert import GanBertConfig, GanBertForSequenceClassification, GanBertTrai
 from ganbert.fast import packing
 from ganbert.fast.packing import use_packing
 from ganbert.model.modeling import GanBertOutput
+from ganbert.training.fit import _OneDevice
+from tests.helpers.hub import fake_hub
 
 
 def make_trainer(tmp_path: Path, n_layers: int = 1, **recipe: Any) -> GanBertTrainer:
@@ -105,6 +108,13 @@ def test_it_is_used_as_any_trainer_with_callbacks_arguments_and_rows_of_ones_own
     assert [record["eval_width"] for record in validated] == [3, 3]  # the class logits, and no other output
 
 
+def test_a_process_uses_one_of_several_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TrainingArguments, "n_gpu", property(lambda self: 4))
+    arguments = _OneDevice(str(tmp_path), use_cpu=True, report_to="none", per_device_train_batch_size=16)
+    assert arguments.n_gpu == 1
+    assert arguments.train_batch_size == 16
+
+
 def test_a_saved_model_has_no_generator_and_a_checkpoint_has(tmp_path: Path) -> None:
     trainer = make_trainer(tmp_path)
     trainer.save_model(str(tmp_path / "model"))
@@ -112,6 +122,19 @@ def test_a_saved_model_has_no_generator_and_a_checkpoint_has(tmp_path: Path) -> 
     load = GanBertForSequenceClassification.from_pretrained
     assert load(tmp_path / "model").generator is None
     assert load(tmp_path / "checkpoint").generator is not None
+
+
+def test_what_goes_to_the_hub_is_a_finished_model_with_a_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = make_trainer(tmp_path)
+    with fake_hub(monkeypatch) as hub:
+        trainer.push_to_hub(private=True)
+
+    ((repo, files),) = hub.files.items()
+    assert hub.private == {repo: True}
+    assert {"config.json", "model.safetensors", "README.md"} <= files.keys()
+    weights = safetensors.torch.load(files["model.safetensors"])
+    assert not [name for name in weights if name.startswith("generator.")]
+    assert "generated_from_trainer" in files["README.md"].decode()
 
 
 def test_it_trains_as_any_trainer_does_and_logs_health(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def command(
     check_tables(paths, table_options, labelled or [], unlabelled or [], test=test)
 
     # From here on libraries that take seconds to import.
-    from ganbert.cli.comparison import carry_out_and_show
+    from ganbert.cli.run_comparison import carry_out_and_show
     from ganbert.compare.row_sources import RowSource, TableRows, TaskRows
 
     sources: list[RowSource] = [TaskRows(name, comparison.data_root) for name in names]

@@ -67,7 +67,7 @@ def command(
 
     # From here on libraries that take seconds to import.
     options.quiet_libraries()
-    from ganbert.cli.comparison import carry_out_and_show
+    from ganbert.cli.run_comparison import carry_out_and_show
     from ganbert.compare.row_sources import TaskRows
 
     sources = [TaskRows(task, comparison.data_root, split) for task in tasks]  # type: ignore[arg-type]

@@ -34,7 +34,7 @@ def command(
 
     from rich.console import Console
 
-    from ganbert.cli.tables import print_metrics
+    from ganbert.cli.metric_tables import print_metrics
     from ganbert.data import sample
     from ganbert.data.corpus import read_corpus
     from ganbert.errors import InterruptedRunError

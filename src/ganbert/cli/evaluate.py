@@ -32,7 +32,7 @@ def command(
     options.quiet_libraries()
     from rich.console import Console
 
-    from ganbert.cli.tables import print_metrics, print_per_class
+    from ganbert.cli.metric_tables import print_metrics, print_per_class
     from ganbert.data.rows import check_tables
 
     table_options = tables.table_options(model)

@@ -66,7 +66,10 @@ def command(
     push_to_hub: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Upload the model to this repository of the Hugging Face Hub.", show_default=False
+            metavar="NAME",
+            help="Upload the model to this repository of the Hugging Face Hub; a new one is private, as the model card "
+            "quotes a few training texts.",
+            show_default=False,
         ),
     ] = None,
     tables: TableGroup,
@@ -179,7 +182,7 @@ def _summary(result: TrainingResult, name: str) -> dict[str, object]:
 def _print_summary(result: TrainingResult, table_options: TableOptions, tables: list[Path]) -> None:
     from rich.console import Console
 
-    from ganbert.cli.tables import print_metrics, print_per_class
+    from ganbert.cli.metric_tables import print_metrics, print_per_class
 
     console = Console()
     console.print(", ".join(f"{number} {name.replace('_', ' ')}" for name, number in result.counts.items() if number))

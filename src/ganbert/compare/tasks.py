@@ -95,7 +95,7 @@ def _hub_or_cache() -> Iterator[None]:
     import datasets
     import huggingface_hub
 
-    from ganbert.model.hub import hub_is_out_of_reach
+    from ganbert.storage.hub import hub_is_out_of_reach
 
     modules: tuple[Any, ...] = (datasets.config, huggingface_hub.constants)
     before = [module.HF_HUB_OFFLINE for module in modules]

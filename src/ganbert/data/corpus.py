@@ -34,7 +34,7 @@ class ArrowTable(Protocol):
         """Return the rows."""
 
 
-Table: TypeAlias = "str | os.PathLike[str] | Dataset | ArrowTable"
+Table: TypeAlias = str | os.PathLike[str] | Dataset | ArrowTable
 """A file, a folder of `datasets.Dataset.save_to_disk`, or a table in memory; the path `-` is standard input."""
 
 

@@ -12,10 +12,10 @@ from transformers import AutoConfig
 
 from ganbert.errors import InputError
 from ganbert.model.config import GanBertConfig, check_text_encoder, is_encoder_decoder
-from ganbert.model.hub import find_file, hub_options
 from ganbert.model.tokenizers import TOKENIZER_FILE, check_tokenizer
 from ganbert.model.weights import open_checked
 from ganbert.storage.fields import Pooling, is_exported, one_line, read_config, read_json
+from ganbert.storage.hub import find_file, hub_options
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError, safe_open
 
 from ganbert.errors import InputError
-from ganbert.model.hub import find_file
 from ganbert.storage.fields import one_line, read_json
 from ganbert.storage.folders import MANIFEST, WEIGHTS, changed_weights
+from ganbert.storage.hub import find_file
 
 if TYPE_CHECKING:
     from torch import nn

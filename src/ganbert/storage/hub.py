@@ -1,12 +1,71 @@
-"""A finished model folder to the Hugging Face Hub: the files of its manifest, and nothing else that lies there."""
+"""The Hugging Face Hub: single files of a model from it, and a finished model folder to it."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+from huggingface_hub import CommitOperationAdd, HfApi, constants, get_session, hf_hub_download
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # public, and not marked as such
 
 from ganbert.errors import InputError, RunError
 from ganbert.storage.fields import one_line
 from ganbert.storage.folders import MANIFEST, is_unfinished, manifest
+
+SECONDS = 5
+"""How long the Hub may take to answer at all."""
+
+
+def find_file(source: str, name: str, hub: dict[str, Any]) -> Path | None:
+    """Return the file `name` of a folder or of a Hub name; None if there is none that can be had.
+
+    Args:
+        source: a folder, or a name on the Hub.
+        name: of the file.
+        hub: options of `huggingface_hub.hf_hub_download`, as `hub_options` gives them.
+
+    Raises:
+        OSError: the Hub has no such repository or revision.
+    """
+    if Path(source).is_dir():
+        path = Path(source) / name
+        return path if path.is_file() else None
+    try:
+        return Path(hf_hub_download(source, name, **hub))
+    except HFValidationError as error:
+        raise OSError(str(error)) from error
+    except (EntryNotFoundError, GatedRepoError):  # the second is a kind of RepositoryNotFoundError
+        return None
+    except (RepositoryNotFoundError, RevisionNotFoundError):
+        raise
+    except HfHubHTTPError:
+        return None
+
+
+def hub_options(source: str) -> dict[str, bool]:
+    """Return options for loading `source` from the Hub: without a network, look only into the local cache."""
+    return {"local_files_only": True} if not Path(source).is_dir() and hub_is_out_of_reach() else {}
+
+
+def hub_is_out_of_reach() -> bool:
+    """Whether the Hub does not answer, or must not be asked (`HF_HUB_OFFLINE`).
+
+    Its client has no setting for this: where a file is not in the cache, it tries again for half a minute. So one
+    request goes out first, by the client's own session: mirrors, proxies and certificates are those that it uses.
+    """
+    try:
+        get_session().head(constants.ENDPOINT, timeout=SECONDS)
+    except Exception:  # of the HTTP library that the client uses, which changes
+        return True
+    return False
 
 
 def push_folder(
@@ -14,7 +73,7 @@ def push_folder(
     repo_id: str,
     *,
     token: str | None = None,
-    private: bool | None = None,
+    private: bool = True,
     message: str = "Upload a model trained with ganbert",
 ) -> str:
     """Upload a model folder in one commit, and return the address of its page.
@@ -27,16 +86,14 @@ def push_folder(
         repo_id: `user/name`, or a name for a repository of one's own. It is made if it does not exist; files of the
             same name are replaced in one that does.
         token: an access token that may write there; None takes the one of `hf auth login`, or of `HF_TOKEN`.
-        private: whether only its owner sees a new repository; None is the account's default.
+        private: whether only its owner sees a new repository. The model card quotes a few training texts: look at it
+            before you make the repository public.
         message: of the commit.
 
     Raises:
         InputError: the folder holds no finished model, the name is not valid, or the Hub does not let this user write.
         RunError: the Hub cannot be reached, or something fails there.
     """
-    from huggingface_hub import CommitOperationAdd, HfApi
-    from huggingface_hub.errors import HfHubHTTPError
-
     check_repo_id(repo_id)
     names = _files_of_model(folder)
     api = HfApi(token=token)
@@ -63,9 +120,6 @@ def check_repo_id(repo_id: str) -> None:
     Raises:
         InputError: it is not valid.
     """
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # public, and not marked as such
-
     try:
         validate_repo_id(repo_id)
     except HFValidationError as error:
