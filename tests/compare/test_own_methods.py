@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from ganbert.compare.methods import FINE_TUNES, METHODS, FineTuning, base_and_settings, method_named
+from ganbert.compare.conditions import FINE_TUNES
+from ganbert.compare.methods import METHODS, FineTuning, base_and_settings, method_named
 from ganbert.compare.runs import Run as Run_
 from ganbert.compare.tasks import TASKS, metric_of, task_named
 from ganbert.errors import InputError

@@ -14,7 +14,8 @@ import pytest
 from ganbert import plugins
 from ganbert.data import formats
 from ganbert.data.corpus import read_corpus
-from ganbert.data.formats import FORMATS, Format
+from ganbert.data.formats import FORMATS, Dialect, Format
+from ganbert.data.formats.base import ReadLog
 from ganbert.data.tables import TableWriter, check_ending, read_chunks
 from ganbert.errors import InputError
 
@@ -78,7 +79,7 @@ def test_a_format_of_another_package_is_read_and_written(tmp_path: Path) -> None
 def test_what_lists_formats_lists_those_of_other_packages_and_imports_none(tmp_path: Path) -> None:
     assert formats.endings().startswith(".csv, .tsv, ")
     assert formats.endings().endswith(", .bars, .broken, .odd, each also with .gz behind it")
-    assert formats.names().startswith("CSV, TSV, JSON, Parquet, Excel, ")
+    assert formats.names().startswith("CSV, TSV, ")
     assert formats.names().endswith(", bars, broken or odd")
     with pytest.raises(InputError, match=r"there are \.csv, .*\.bars, "):
         check_ending(tmp_path / "t.pdf")
@@ -114,6 +115,20 @@ def test_a_format_that_does_not_work_is_refused_by_its_entry_point(tmp_path: Pat
     with pytest.raises(InputError) as caught:
         next(read_chunks(path))
     assert str(caught.value).startswith(message)
+
+
+def test_a_format_of_its_own_delimiter_is_an_entry_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = "ganbert.data.formats.delimited:"
+    monkeypatch.setitem(
+        FORMATS.own, "psv", Format("PSV", place + "read_csv", place + "CsvWriter", dialect=Dialect("|"))
+    )
+    for table in (pa.table({"text": ["a, b", 'c|"d"'], "label": ["x", ""]}), pa.table({"text": ["a, b", "c; d|e"]})):
+        with TableWriter(tmp_path / "t.psv") as out:
+            out.write(table)
+        log = ReadLog()
+        assert [chunk.to_pylist() for chunk in read_chunks(tmp_path / "t.psv", log=log)] == [table.to_pylist()]
+        assert (log.notes, log.dialect.delimiter) == ([], "|")
+    assert (tmp_path / "t.psv").read_text() == 'text\na, b\n"c; d|e"\n'
 
 
 def test_every_entry_has_its_reader_and_writer() -> None:

@@ -32,7 +32,7 @@ from ganbert import GanBertConfig, GanBertForSequenceClassification
 from ganbert.errors import InputError
 from ganbert.fast.packing import attention_of, use_packing
 from ganbert.model.encoders import load_tokenizer, recorded_pooling
-from ganbert.model.losses import TERMS, Term
+from ganbert.model.losses import TERMS, LossWeights, Term
 from ganbert.model.modeling import GanBertOutput
 from ganbert.model.problem import OneOfK
 
@@ -59,6 +59,8 @@ FAMILIES: dict[str, PreTrainedConfig] = {
     "mpnet": MPNetConfig(**SIZE),
     "gpt2": GPT2Config(vocab_size=100, n_embd=32, n_layer=2, n_head=2, n_positions=64, bos_token_id=2, eos_token_id=3),
 }
+WEIGHTS: dict[str, Any] = {weight.name: 0.6 + 0.25 * i for i, weight in enumerate(fields(LossWeights))}
+"""Of all losses, each another."""
 
 
 def build(encoder: PreTrainedConfig | None = None, **config: Any) -> GanBertForSequenceClassification:
@@ -249,7 +251,7 @@ def test_the_loss_of_d_moves_d_and_the_encoder_and_not_g() -> None:
 
 @pytest.mark.parametrize("term", TERMS, ids=lambda term: str(term.name))
 def test_a_loss_moves_the_networks_of_its_player_and_no_other(term: Term) -> None:
-    model, inputs = build(contrastive_weight=0.5, real_term="all"), batch()
+    model, inputs = build(**WEIGHTS, real_term="all"), batch()
     inputs["labels"][4] = 0  # a second row of this class
     moved = gradients(model, model(**inputs, soft_targets=torch.full((6, 3), 1 / 3))[term.name])
     by_d = term.moves == "D"
@@ -291,13 +293,14 @@ def test_loss_is_the_sum_of_its_four_parts() -> None:
 
 
 def test_the_total_loss_weighs_all_losses_as_the_configuration_says() -> None:
-    model = build(fooling_weight=0.5, feature_matching_weight=0.25, contrastive_weight=2.0)
-    output = model(**batch(), soft_targets=torch.full((6, 3), 1 / 3))
-    expected = {
-        "loss_d_supervised": 1.0, "loss_d_unsupervised": 1.0, "loss_g_unsupervised": 0.5,
-        "loss_g_feature_matching": 0.25, "loss_distillation": 1.0, "loss_contrastive": 2.0,
+    of_paper = {
+        "loss_d_supervised": 1.0, "loss_d_unsupervised": 1.0, "loss_g_unsupervised": WEIGHTS["fooling_weight"],
+        "loss_g_feature_matching": WEIGHTS["feature_matching_weight"], "loss_distillation": 1.0,
+        "loss_contrastive": WEIGHTS["contrastive_weight"],
     }  # fmt: skip
-    assert {term.name for term in TERMS} == expected.keys()
+    expected = {term.name: WEIGHTS.get(str(term.weight), term.weight) for term in TERMS} | of_paper
+    output = build(**WEIGHTS)(**batch(), soft_targets=torch.full((6, 3), 1 / 3))
+    assert {name for name in output if name.startswith("loss_")} == expected.keys()
     total = sum(weight * float(output[name].detach()) for name, weight in expected.items())
     assert float(output.loss.detach()) == pytest.approx(total)
 

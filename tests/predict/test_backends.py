@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from ganbert.data.tokens import Batch, Tokens
 from ganbert.errors import InputError
 from ganbert.extras import require
+from ganbert.model.encoders import load_encoder_config
 from ganbert.model.modeling import GanBertForSequenceClassification
-from ganbert.predict.backends import BACKENDS, Backend, BackendEntry, exported_tokens, open_folder
+from ganbert.predict.backends import BACKENDS, Backend, BackendEntry, export_formats, exported_tokens, open_folder
 from ganbert.predict.export import export_model
 from ganbert.predict.predictor import Predictor
 from ganbert.storage.fields import class_names
@@ -85,13 +86,45 @@ def test_one_entry_makes_a_backend_of_every_command(model: Path, run: Run, tmp_p
     assert [row.split(",")[1] for row in rows[1:]] == predictions.labels
 
 
+@pytest.mark.parametrize("name", export_formats())
+def test_every_backend_computes_what_torch_does_through_the_command_and_the_predictor(
+    name: str, model: Path, run: Run, tmp_path: Path
+) -> None:
+    for library in (*BACKENDS[name].libraries, *BACKENDS[name].libraries_to_write):
+        pytest.importorskip(library)
+    assert run("export", model, "--format", name, "--output", tmp_path / "out", "--json").result["format"] == name
+
+    expected = Predictor.load(model, precision="float32").predict(TEXTS)
+    predictions = Predictor.load(tmp_path / "out").predict(TEXTS)
+    np.testing.assert_allclose(predictions.probabilities, expected.probabilities, atol=1e-4)
+    assert predictions.novelty is not None
+    assert expected.novelty is not None
+    np.testing.assert_allclose(predictions.novelty, expected.novelty, atol=1e-4)
+
+
+@pytest.mark.usefixtures("votes")
+def test_an_exported_folder_of_any_backend_is_guarded_by_checksums_and_is_no_encoder(
+    model: Path, tmp_path: Path
+) -> None:
+    folder = export_model(model, tmp_path / "out", "votes")
+    with pytest.raises(InputError, match="it is an exported model, which cannot learn"):
+        load_encoder_config(str(folder))
+    content = bytearray((folder / "model.npz").read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / "model.npz").write_bytes(content)
+    with pytest.raises(InputError, match=r"model\.npz: is not as it was written: its checksum differs"):
+        Predictor.load(folder)
+
+
 @pytest.mark.usefixtures("votes")
 def test_a_format_that_there_is_not_is_answered_with_those_that_there_are(
     model: Path, run: Run, tmp_path: Path
 ) -> None:
     outcome = run("export", model, "--format", "torch", "--output", tmp_path / "out")
 
-    assert (outcome.status, outcome.err) == (2, "ganbert: --format 'torch': choose one of onnx, votes\n")
+    names = export_formats()
+    assert names[-1] == "votes"
+    assert (outcome.status, outcome.err) == (2, f"ganbert: --format 'torch': choose one of {', '.join(names)}\n")
     outcome = run("export", model, "--format", "votes", "--int8", "--output", tmp_path / "out")
     assert (outcome.status, outcome.err) == (2, "ganbert: --int8: votes has no 8-bit integers\n")
     assert list(tmp_path.iterdir()) == []

@@ -203,7 +203,7 @@ def test_what_save_writes_goes_to_the_hub_and_nothing_stays_here(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
     (tmp_path / "scratch").mkdir()
     with fake_hub(monkeypatch) as hub:
-        address = fitted.push_to_hub("user/colours", private=True)
+        address = fitted.push_to_hub("user/colours")
 
     assert address == f"{hub.url}/user/colours"
     assert hub.private == {"user/colours": True}

@@ -44,10 +44,12 @@ def test_the_files_of_the_manifest_arrive_as_they_are_and_no_others(model: Path,
     assert hub.files == {"user/model": expected | {"manifest.json": (model / "manifest.json").read_bytes()}}
 
 
-@pytest.mark.parametrize("private", [None, True, False])
-def test_a_new_repository_is_made_as_private_as_is_wished(model: Path, hub: FakeHub, private: bool | None) -> None:
-    assert push_folder(model, "model", private=private) == f"{hub.url}/user/model"
-    assert hub.private == {"user/model": private}
+def test_a_new_repository_is_private_as_its_card_quotes_texts_unless_it_is_wished_otherwise(
+    model: Path, hub: FakeHub
+) -> None:
+    assert push_folder(model, "model") == f"{hub.url}/user/model"
+    push_folder(model, "public", private=False)
+    assert hub.private == {"user/model": True, "user/public": False}
 
 
 def test_a_repository_that_exists_is_written_to_and_its_other_files_stay(model: Path, hub: FakeHub) -> None:

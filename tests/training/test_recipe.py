@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from transformers import BertConfig
 
 from ganbert.model.config import GanBertConfig
+from ganbert.model.losses import LossWeights
 from ganbert.training.recipe import BERT, BERT_TUNED, CODE, DEFAULT, PAPER, RECIPES, Recipe
 
 QC = (109, 5343)  # labelled and unlabelled rows of the paper's QC-fine at 2%
 CONFIG_DEFAULTS = {name: value.default for name, value in inspect.signature(GanBertConfig.__init__).parameters.items()}
+CONFIG_DEFAULTS |= {weight.name: weight.default for weight in fields(LossWeights)}
 
 
 def test_paper_recipe_has_the_settings_of_the_paper() -> None:
@@ -240,6 +242,18 @@ def test_the_model_takes_the_fields_of_every_recipe(recipe: Recipe) -> None:
 def test_changes_name_the_differing_fields_with_the_own_values() -> None:
     assert replace(PAPER, noise="uniform", epochs=5.0).changes_from(PAPER) == {"noise": "uniform", "epochs": 5.0}
     assert PAPER.changes_from(PAPER) == {}
+
+
+def test_the_weight_of_a_loss_is_a_setting_that_the_model_has_and_the_recipe_and_the_configuration_check() -> None:
+    for weight in fields(LossWeights):
+        recipe = PAPER.with_settings({weight.name: "0.5"})
+        config = GanBertConfig(BertConfig(), **recipe.config_fields())
+        assert config.to_dict()[weight.name] == GanBertConfig.from_dict(config.to_dict()).to_dict()[weight.name] == 0.5
+        assert getattr(GanBertConfig(), weight.name) == weight.default
+        with pytest.raises(ValueError, match=f"^{weight.name}=-1"):
+            PAPER.with_settings({weight.name: "-1"})
+        with pytest.raises(ValueError, match=f"^{weight.name}=-1: must be a number, 0 or above"):
+            GanBertConfig.from_dict({weight.name: -1})
 
 
 def test_every_field_explains_itself() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import BertConfig, TrainerCallback, TrainerControl, TrainingArguments
@@ -16,6 +17,7 @@ from ganbert.fast import packing
 from ganbert.fast.packing import use_packing
 from ganbert.model.modeling import GanBertOutput
 from ganbert.training.fit import _OneDevice
+from tests.helpers.hub import fake_hub
 
 
 def make_trainer(tmp_path: Path, n_layers: int = 1, **recipe: Any) -> GanBertTrainer:
@@ -120,6 +122,19 @@ def test_a_saved_model_has_no_generator_and_a_checkpoint_has(tmp_path: Path) -> 
     load = GanBertForSequenceClassification.from_pretrained
     assert load(tmp_path / "model").generator is None
     assert load(tmp_path / "checkpoint").generator is not None
+
+
+def test_what_goes_to_the_hub_is_a_finished_model_with_a_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = make_trainer(tmp_path)
+    with fake_hub(monkeypatch) as hub:
+        trainer.push_to_hub(private=True)
+
+    ((repo, files),) = hub.files.items()
+    assert hub.private == {repo: True}
+    assert {"config.json", "model.safetensors", "README.md"} <= files.keys()
+    weights = safetensors.torch.load(files["model.safetensors"])
+    assert not [name for name in weights if name.startswith("generator.")]
+    assert "generated_from_trainer" in files["README.md"].decode()
 
 
 def test_it_trains_as_any_trainer_does_and_logs_health(tmp_path: Path) -> None:

@@ -66,7 +66,10 @@ def command(
     push_to_hub: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Upload the model to this repository of the Hugging Face Hub.", show_default=False
+            metavar="NAME",
+            help="Upload the model to this repository of the Hugging Face Hub; a new one is private, as the model card "
+            "quotes a few training texts.",
+            show_default=False,
         ),
     ] = None,
     tables: TableGroup,

@@ -1,4 +1,7 @@
-"""Methods of other libraries: scikit-learn on words and on vectors of the frozen encoder, and SetFit."""
+"""Methods of other libraries: scikit-learn on words and on vectors of the frozen encoder, and SetFit.
+
+`BASELINES` lists them: to add one, add a function and an entry there. `METHODS` has them all.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
 
-from ganbert.compare.conditions import Conditions, Outcome, texts_of
+from ganbert.compare.conditions import FINE_TUNES, Conditions, Method, Outcome, texts_of
 from ganbert.compare.splits import Split
 from ganbert.errors import InputError
 from ganbert.model.encoders import resolve_encoder
@@ -115,3 +118,14 @@ def _setfit_steps_of_epoch(labels: list[int]) -> int:
     of_class = np.bincount(labels)
     like = int((of_class * (of_class + 1) // 2).sum())
     return math.ceil(2 * max(like, n * (n + 1) // 2 - like) / SETFIT_BATCH)
+
+
+BASELINES = {
+    "tfidf": Method(tfidf, "logistic regression on TF-IDF", FINE_TUNES, deterministic=True),
+    "embed": Method(embed, "logistic regression on text vectors of the frozen encoder", FINE_TUNES, deterministic=True),
+    "self-training": Method(
+        self_training, "scikit-learn's self-training on the same vectors", FINE_TUNES, deterministic=True
+    ),
+    "setfit": Method(setfit, "SetFit for an epoch of its pairs, at most 500 steps", FINE_TUNES, library="setfit"),
+}
+"""By name."""

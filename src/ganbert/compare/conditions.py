@@ -19,6 +19,9 @@ from ganbert.extras import require
 from ganbert.runtime import Compute
 from ganbert.training.recipe import PAPER, Recipe
 
+FINE_TUNES = ("bert", "bert-tuned", "default-plain")
+"""What a method is measured against that is no fine-tune itself."""
+
 
 @dataclass(frozen=True)
 class Conditions:

@@ -1,7 +1,8 @@
 """The methods to compare, by name: recipes of ganbert for equally many steps, and baselines of other libraries.
 
-To add a method, add an entry to `METHODS`; another package offers one by an entry point of the group `ganbert.methods`,
-and any other is named as `package.module:name`.
+To add a recipe, add an entry to `METHODS`; for a method of another library, add one to `BASELINES` in `baselines`.
+Another package offers methods by entry points of the group `ganbert.methods`, and any other is named as
+`package.module:name`.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, Self
 
-from ganbert.compare.baselines import embed, self_training, setfit, tfidf
-from ganbert.compare.conditions import Conditions, Method, Outcome, texts_of
+from ganbert.compare.baselines import BASELINES
+from ganbert.compare.conditions import FINE_TUNES, Conditions, Method, Outcome, texts_of
 from ganbert.compare.splits import Split
 from ganbert.errors import InputError
 from ganbert.plugins import Registry, imported
@@ -21,9 +22,6 @@ from ganbert.predict.predictor import Predictor
 from ganbert.storage.folders import scratch
 from ganbert.training.recipe import BERT, BERT_TUNED, CODE, DEFAULT, OF_UNLABELLED_ROWS, PAPER, Recipe
 from ganbert.training.train import train
-
-FINE_TUNES = ("bert", "bert-tuned", "default-plain")
-"""What a method is measured against that is no fine-tune itself."""
 
 
 @dataclass(frozen=True)
@@ -136,14 +134,7 @@ METHODS = Registry(
             "the default recipe on labelled rows alone: contrast, no teacher, no adversary; equally many steps",
             ("bert-tuned",),
         ),
-        "tfidf": Method(tfidf, "logistic regression on TF-IDF", FINE_TUNES, deterministic=True),
-        "embed": Method(
-            embed, "logistic regression on text vectors of the frozen encoder", FINE_TUNES, deterministic=True
-        ),
-        "self-training": Method(
-            self_training, "scikit-learn's self-training on the same vectors", FINE_TUNES, deterministic=True
-        ),
-        "setfit": Method(setfit, "SetFit for an epoch of its pairs, at most 500 steps", FINE_TUNES, library="setfit"),
+        **BASELINES,
     },
     as_method,
 )

@@ -16,6 +16,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -80,7 +81,8 @@ def _reader(source: Source, content: Any, format: str) -> Reader:
     if content is None and source.path != STANDARD and not source.path.exists():
         raise source.error("no such file or folder")
     if content is None and (source.path == STANDARD or not source.path.is_dir()):
-        return FORMATS[format_of(source.path, format)].reader
+        entry = FORMATS[format_of(source.path, format)]
+        return lambda source: entry.reader(replace(source, usual=entry.dialect.delimiter or source.usual))
     from ganbert.data.formats import columnar  # here: it is slow to import, and few tables need it
 
     return columnar.read_dataset if content is None else partial(columnar.read_memory, content)

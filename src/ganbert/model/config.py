@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import fields
 from typing import Any, ClassVar, Literal
 
 from transformers import AutoConfig, PreTrainedConfig
 
+from ganbert.model.losses import LossWeights
 from ganbert.storage.fields import (
     MODEL_TYPE,
     FeatureMatching,
@@ -64,14 +66,11 @@ class GanBertConfig(PreTrainedConfig):
         real_term: which rows stand in E_real of L_D_unsup. "taken_for_fake" (paper, section 3) unlabelled rows that D
             puts into class k+1, "unlabelled" (section 2 read narrowly) all unlabelled rows, "all" (authors' code).
         feature_matching: "sum" (paper: squared L2 norm) or "mean" (authors' code) over the d feature dimensions.
-        real_weight: of E_real in L_D_unsup (paper: 1); 0 leaves the term out.
-        fooling_weight: of L_G_unsup (paper: 1); 0 leaves the term out.
-        feature_matching_weight: of feature matching (paper: 1); 0 leaves the term out.
-        contrastive_weight: of the supervised contrastive loss on text vectors (paper: none).
         text_pairs: whether an input is a pair of texts; recorded so that predictions are asked for pairs as well.
         joint: study variant: every parameter descends L_D + L_G, nothing detached, as in the widely copied PyTorch
             port. Not adversarial: on fakes it settles at p_fake = 0.5.
         columns: names of the columns that the model was trained on: `text`, perhaps `text_pair`, and `label`.
+        **kwargs: the fields of `LossWeights`, as contrastive_weight, and those of every configuration of transformers.
 
     Raises:
         ValueError: a field has an impossible value, or contradicts another one.
@@ -97,10 +96,6 @@ class GanBertConfig(PreTrainedConfig):
         feature_dropout: bool = False,
         real_term: RealTerm = "taken_for_fake",
         feature_matching: FeatureMatching = "sum",
-        real_weight: float = 1.0,
-        fooling_weight: float = 1.0,
-        feature_matching_weight: float = 1.0,
-        contrastive_weight: float = 0.0,
         text_pairs: bool = False,
         joint: bool = False,
         columns: dict[str, str] | None = None,
@@ -120,10 +115,8 @@ class GanBertConfig(PreTrainedConfig):
         self.feature_dropout = feature_dropout
         self.real_term: RealTerm = real_term
         self.feature_matching: FeatureMatching = feature_matching
-        self.real_weight = real_weight
-        self.fooling_weight = fooling_weight
-        self.feature_matching_weight = feature_matching_weight
-        self.contrastive_weight = contrastive_weight
+        for weight in fields(LossWeights):
+            setattr(self, weight.name, kwargs.pop(weight.name, weight.default))
         self.text_pairs = text_pairs
         self.joint = joint
         self.columns = columns

@@ -14,7 +14,7 @@ from ganbert.errors import InputError
 from ganbert.model.config import GanBertConfig, check_text_encoder, is_encoder_decoder
 from ganbert.model.tokenizers import TOKENIZER_FILE, check_tokenizer
 from ganbert.model.weights import open_checked
-from ganbert.storage.fields import EXPORT_KEY, MODEL_TYPE, Pooling, one_line, read_config, read_json
+from ganbert.storage.fields import Pooling, is_exported, one_line, read_config, read_json
 from ganbert.storage.hub import find_file, hub_options
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def load_encoder_config(name: str) -> PreTrainedConfig:
         if found is None:
             raise OSError("it has no config.json")
         stated = read_config(found.parent)
-        if EXPORT_KEY in stated and stated.get("model_type") == MODEL_TYPE:
+        if is_exported(stated):
             raise InputError("it is an exported model, which cannot learn: give the folder that ganbert train left")
         if stated.get("quantization_config") is not None:
             raise InputError("its weights are quantised: give the encoder that they were made from")

@@ -2,7 +2,7 @@
 
 First come pure functions of logits and features, then `TERMS`, the list of all losses: the total loss, the model's
 output, the log, the plot and the health watch iterate over it. A new loss is a function, a field of `GanBertOutput`
-made by `_term`, and a test.
+made by `_term`, and a test. A weight that is a choice is a field of `LossWeights`, which configuration and recipe have.
 
 D's k+1 logits, the fake class last, hold two classifiers: which of the k classes, and real or fake. The second is
 one number per row, s = l_(k+1) - logsumexp(l_1 .. l_k), with p(k+1 | x) = sigmoid(s). Written in s, every loss is a
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
@@ -23,8 +23,11 @@ from torch.nn import functional as F
 from transformers.utils.generic import ModelOutput
 
 from ganbert.labels import UNLABELLED
-from ganbert.model.config import FeatureMatching, GanBertConfig, RealTerm
-from ganbert.model.problem import Problem
+from ganbert.storage.fields import FeatureMatching, RealTerm
+
+if TYPE_CHECKING:
+    from ganbert.model.config import GanBertConfig
+    from ganbert.model.problem import Problem
 
 
 def fake_score(logits: Tensor) -> Tensor:
@@ -156,6 +159,26 @@ def supervised_contrastive_loss(h: Tensor, labels: Tensor, temperature: float = 
     log_positive = similarity.masked_fill(~positive, lowest).logsumexp(dim=-1)
     counted = positive.any(dim=1)
     return torch.where(counted, log_all - log_positive, 0.0).sum() / counted.sum().clamp(min=1)
+
+
+def _weight(default: float, help: str, *, of_unlabelled: bool = True) -> Any:
+    return field(default=default, metadata={"help": help, "of_unlabelled": of_unlabelled})
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossWeights:
+    """The weights of losses that are choices, 0 or above; 0 leaves a loss out.
+
+    Each is a field of `GanBertConfig` and of `Recipe`, and so of `--set`, config.json and the model card. Names end in
+    `_weight`. `of_unlabelled` says that a run on labelled rows alone does not read it.
+    """
+
+    real_weight: float = _weight(1.0, "weight of E_real in L_D_unsup (paper: 1)")
+    fooling_weight: float = _weight(1.0, "weight of L_G_unsup (paper: 1)")
+    feature_matching_weight: float = _weight(1.0, "weight of feature matching (paper: 1)")
+    contrastive_weight: float = _weight(
+        0.0, "weight of the supervised contrastive loss on text vectors (paper: none)", of_unlabelled=False
+    )
 
 
 Player = Literal["D", "G"]

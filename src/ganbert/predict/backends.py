@@ -16,6 +16,7 @@ from ganbert.errors import InputError
 from ganbert.extras import require
 from ganbert.storage.disk import read_object
 from ganbert.storage.fields import EXPORT_KEY, check_fields, one_line, read_config
+from ganbert.storage.folders import MANIFEST, changed_weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -143,6 +144,10 @@ def open_folder(
     name, config = read_folder(folder)
     entry = BACKENDS[name]
     require(entry.extra, *entry.libraries)
+    if name != TRAINED and (changed := changed_weights(folder)):
+        raise InputError(
+            f"is not as it was written: its checksum differs from that in {MANIFEST}", path=folder / changed[0]
+        )
     return entry.open(folder, config, device, precision, threads)
 
 

@@ -23,7 +23,6 @@ from ganbert.errors import InputError, RunError
 from ganbert.predict.backends import Backend, exported_tokens
 from ganbert.runtime import check_threads
 from ganbert.storage.fields import EXPORT_KEY, class_names, one_line
-from ganbert.storage.folders import MANIFEST, changed_weights
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -85,10 +84,6 @@ class OnnxModel(Backend):
         self.workers = threads or int(os.environ.get("OMP_NUM_THREADS", "").split(",")[0] or os.cpu_count() or 1)
         self.label_names = class_names(config["id2label"])
         self.text_pairs, self.adversarial = config["text_pairs"], config["adversarial"]
-        if changed := changed_weights(folder):
-            raise InputError(
-                f"is not as it was written: its checksum differs from that in {MANIFEST}", path=folder / changed[0]
-            )
         self._session = _open(folder / MODEL_FILE)
         self._check_graph(folder / MODEL_FILE, _inputs(config), _outputs(config))
         self.description = f"cpu, ONNX {own_precision}, {self.workers} thread{'s' if self.workers > 1 else ''}"

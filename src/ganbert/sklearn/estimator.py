@@ -241,7 +241,7 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         repo_id: str,
         *,
         token: str | None = None,
-        private: bool | None = None,
+        private: bool = True,
         message: str = "Upload a model trained with ganbert",
     ) -> str:
         """Upload what `save` writes to the Hugging Face Hub, model card included, and return the address of its page.
@@ -249,7 +249,8 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Args:
             repo_id: `user/name`, or a name alone for a repository of your own. It is made if it does not exist.
             token: an access token that may write there; None takes the one of `hf auth login`, or of `HF_TOKEN`.
-            private: whether only its owner sees a new repository; None is the account's default.
+            private: whether only its owner sees a new repository. The model card quotes a few training texts: look at
+                it before you make the repository public.
             message: of the commit.
 
         Raises:

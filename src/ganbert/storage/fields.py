@@ -81,7 +81,6 @@ _FIELDS = {
     "columns": _Field(_are_columns, f"must be null, or names of the columns {', '.join(COLUMNS)}"),
     **dict.fromkeys(("adversarial", "has_generator", "feature_dropout", "text_pairs", "joint"), _SWITCH),
     **dict.fromkeys(("dropout", "input_dropout"), _SHARE),
-    **dict.fromkeys(("real_weight", "fooling_weight", "feature_matching_weight", "contrastive_weight"), _WEIGHT),
 }
 
 
@@ -91,9 +90,9 @@ def check_fields(stated: Mapping[str, Any]) -> None:
     Args:
         stated: fields of `GanBertConfig`, and `id2label`, `label2id` and `num_labels`.
     """
-    for name in _FIELDS.keys() & stated.keys():
-        field, value = _FIELDS[name], stated[name]
-        if not field.holds(value):
+    for name, value in stated.items():
+        field = _WEIGHT if name.endswith("_weight") else _FIELDS.get(name)
+        if field is not None and not field.holds(value):
             raise ValueError(f"{name}={_short(value)}: {field.condition}")
     if stated.get("has_generator") and stated.get("adversarial") is False:
         raise ValueError("has_generator=True needs adversarial=True: without a fake class there is nothing to fool")
@@ -154,6 +153,12 @@ def read_json(path: Path, name: str | None = None) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"{name} holds a {type(content).__name__} where an object is expected")
     return content
+
+
+def is_exported(config: Mapping[str, Any]) -> bool:
+    """Whether a `config.json` is that of an exported model: under its backend's name it says how tokens are made."""
+    facts = (value for value in config.values() if isinstance(value, dict))
+    return config.get("model_type") == MODEL_TYPE and any("rust_tokens" in value for value in facts)
 
 
 def read_config(folder: Path) -> dict[str, Any]:

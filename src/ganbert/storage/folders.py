@@ -29,7 +29,7 @@ It is written last, when they are on the disk.
 """
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 """A model has one of these: its weights in one file, or the list of several."""
-_HASHED = (".safetensors", ".onnx", ".onnx.data")
+_HASHED = re.compile(r".*\.safetensors|model\.(?!.*json$).*")  # weights of ours, and of any backend
 RUN_FILE = "run.json"
 """Stands in the folder of an unfinished run and says what it was begun with."""
 TEACHER = "teacher"
@@ -99,7 +99,7 @@ def seal(folder: Path, names: Iterable[str], *, checksums: bool = True) -> None:
         sizes[name] = (folder / name).stat().st_size
     content: dict[str, object] = {"written_by": "ganbert", "files": sizes}
     if checksums:
-        content["sha256"] = {name: _sha256(folder / name) for name in sizes if name.endswith(_HASHED)}
+        content["sha256"] = {name: _sha256(folder / name) for name in sizes if _HASHED.fullmatch(name)}
     write_whole(folder / MANIFEST, json.dumps(content, indent=2) + "\n")
 
 

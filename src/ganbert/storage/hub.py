@@ -73,7 +73,7 @@ def push_folder(
     repo_id: str,
     *,
     token: str | None = None,
-    private: bool | None = None,
+    private: bool = True,
     message: str = "Upload a model trained with ganbert",
 ) -> str:
     """Upload a model folder in one commit, and return the address of its page.
@@ -85,7 +85,8 @@ def push_folder(
         repo_id: `user/name`, or a name alone for a repository of your own. It is made if it does not exist; in one that
             does, files of the same names are replaced.
         token: an access token that may write there; None takes the one of `hf auth login`, or of `HF_TOKEN`.
-        private: whether only its owner sees a new repository; None is the account's default.
+        private: whether only its owner sees a new repository. The model card quotes a few training texts: look at it
+            before you make the repository public.
         message: of the commit.
 
     Raises:

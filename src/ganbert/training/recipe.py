@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Self, get_type_hints
 
 from ganbert.model.config import FeatureMatching, GanBertConfig, Noise, Pooling, RealTerm, require_choice
+from ganbert.model.losses import LossWeights
 
 Replication = Literal["ln", "log2", "none"]
 
@@ -31,12 +32,9 @@ _WEIGHTS = (
     "discriminator_lr",
     "generator_lr",
     "weight_decay",
-    "real_weight",
-    "fooling_weight",
-    "feature_matching_weight",
     "teacher_weight",
-    "contrastive_weight",
     "looks_needed",
+    *(weight.name for weight in fields(LossWeights)),
 )
 """Fields that are 0 or above."""
 
@@ -46,7 +44,7 @@ def _option(default: Any, help: str) -> Any:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(LossWeights):
     """Every choice of a training run; the defaults are the paper's (Croce et al. 2020, sections 3 and 4).
 
     For example:
@@ -56,7 +54,7 @@ class Recipe:
         DEFAULT.plain()                              # the same without the adversary: the fair baseline
     """
 
-    # The model (meanings: GanBertConfig)
+    # Weights of losses come first, from LossWeights. The model (meanings: GanBertConfig)
     adversarial: bool = _option(True, "play the adversarial game; without it labelled rows alone are trained on")
     pooling: Pooling | Literal["auto"] = _option("cls", "text vector: auto, cls, pooler, mean or last (paper: cls)")
     noise_size: int = _option(100, "width of the generator's input (paper: 100)")
@@ -66,13 +64,9 @@ class Recipe:
     feature_dropout: bool = _option(False, "take f(x) after D's dropout (authors' code)")
     real_term: RealTerm = _option("taken_for_fake", "rows of E_real: taken_for_fake (paper), unlabelled or all (code)")
     feature_matching: FeatureMatching = _option("sum", "over the dimensions: sum (paper) or mean (authors' code)")
-    real_weight: float = _option(1.0, "weight of E_real in L_D_unsup (paper: 1)")
-    fooling_weight: float = _option(1.0, "weight of L_G_unsup (paper: 1)")
-    feature_matching_weight: float = _option(1.0, "weight of feature matching (paper: 1)")
     joint: bool = _option(False, "study variant: all parameters descend L_D + L_G, as in the PyTorch port")
 
     # Beyond the paper
-    contrastive_weight: float = _option(0.0, "weight of the supervised contrastive loss on text vectors")
     teacher_share: float = _option(0.0, "share of the steps that go to a teacher of labelled rows alone; 0: none")
     teacher_weight: float = _option(1.0, "weight of what the teacher says of unlabelled rows")
 
@@ -254,9 +248,9 @@ BERT_TUNED = dataclasses.replace(DEFAULT.plain(), contrastive_weight=0.0)
 
 OF_UNLABELLED_ROWS = frozenset(
     {
-        "noise", "noise_size", "feature_dropout", "real_term", "feature_matching", "real_weight", "fooling_weight",
-        "feature_matching_weight", "joint", "generator_lr", "unlabelled_per_labelled", "replication", "labelled_share",
-        "looks_needed", "teacher_share", "teacher_weight",
+        "noise", "noise_size", "feature_dropout", "real_term", "feature_matching", "joint", "generator_lr",
+        "unlabelled_per_labelled", "replication", "labelled_share", "looks_needed", "teacher_share", "teacher_weight",
+        *(weight.name for weight in fields(LossWeights) if weight.metadata["of_unlabelled"]),
     }
 )  # fmt: skip
 """Fields that a run on labelled rows alone, with its number of steps given, does not read."""

@@ -182,5 +182,5 @@ class GanBertTrainer(Trainer):
         """Save the model; a checkpoint, which training continues from, keeps G, a finished model does not."""
         model = self.accelerator.unwrap_model(self.model)
         assert isinstance(model, GanBertForSequenceClassification)
-        model.save_generator = _internal_call
+        model.save_generator = _internal_call and output_dir is not None  # without a folder it is for `push_to_hub`
         super().save_model(output_dir, _internal_call=_internal_call)

@@ -64,7 +64,7 @@ class Format:
         name: of the format; several endings may share one.
         read: function that yields the chunks of a source, or where it is: "package.module:name".
         write: makes the writer of a table, or where that is; None if the format is only read.
-        dialect: how a new file is laid out.
+        dialect: how a new file is laid out, and one that is read where nothing else is said or seen.
         is_text: whether people read it, so that figures are rounded.
         late_columns: whether rows further down may have columns that the first ones lack.
     """

@@ -39,13 +39,17 @@ class ReadLog:
 
 @dataclass(frozen=True)
 class Source:
-    """What a reader is given: where the table is, how to read it, and where to note what it did."""
+    """What a reader is given: where the table is, how to read it, and where to note what it did.
+
+    `delimiter` is the one that the options name; `usual` is that of the format's dialect, for files that show no other.
+    """
 
     path: Path
     encoding: str
     chunk_rows: int
     delimiter: str | None
     log: ReadLog
+    usual: str = ","
 
     def error(self, message: str, *, row: int | None = None, column: str | None = None) -> InputError:
         """Return the error for a place in this table."""

@@ -30,7 +30,7 @@ _RECORD_LINES = 2**16  # the longest posts have some thousand
 _NAMED_DELIMITER = re.compile(r"sep=([^\"\r\n])[ \t]*(?:\r\n|\r|\n|\Z)", re.IGNORECASE)  # Excel's
 
 
-def read_csv(source: Source, lines: Lines | None = None, usual: str = ",") -> Iterator[pa.Table]:
+def read_csv(source: Source, lines: Lines | None = None) -> Iterator[pa.Table]:
     """Yield a CSV file in chunks, every cell a string.
 
     The parser is the standard library's in strict mode. Those of pyarrow and pandas do not report text behind a closing
@@ -40,11 +40,10 @@ def read_csv(source: Source, lines: Lines | None = None, usual: str = ",") -> It
     Args:
         source: the table.
         lines: of the source, if some have been looked at already.
-        usual: the delimiter where neither the options nor the header show another.
     """
     lines = lines or Lines(source, universal=True)
     csv.field_size_limit(max(csv.field_size_limit(), CELL_CHARACTERS))  # the default is too little for a long text
-    delimiter = _delimiter(source, lines, usual)
+    delimiter = _delimiter(source, lines)
     lines.blank = BLANK.replace(delimiter, "")
     reader = csv.reader(chain.from_iterable(lines.lists(_RECORD_LINES)), delimiter=delimiter, strict=True)
     source.note_delimiter(delimiter)
@@ -61,7 +60,7 @@ def read_unicode_text(source: Source) -> Iterator[pa.Table]:
             "a .txt file is a table only where Excel wrote it as Unicode text (UTF-16 with a byte order mark): "
             "let the name end in .csv or .tsv"
         )
-    yield from read_csv(source, lines, "\t")
+    yield from read_csv(source, lines)
 
 
 def read_tsv(source: Source) -> Iterator[pa.Table]:
@@ -186,7 +185,7 @@ def _malformed(error: Exception, line: int, last: int) -> str:
     return f"{error}: is a quote left open? (line {line})"
 
 
-def _delimiter(source: Source, lines: Lines, usual: str) -> str:
+def _delimiter(source: Source, lines: Lines) -> str:
     """Return what separates cells: as said, as a line `sep=;` says, or the usual, unless the header shows another.
 
     It does if it has one field between the usual ones and more between others, as many as the first row.
@@ -201,12 +200,12 @@ def _delimiter(source: Source, lines: Lines, usual: str) -> str:
         return delimiter
     if named:
         return named[1]
-    if len(next(iter(_first_records(beginning, usual)), ())) > 1:
-        return usual
+    if len(next(iter(_first_records(beginning, source.usual)), ())) > 1:
+        return source.usual
     heads = {other: [len(cells) for cells in _first_records(beginning, other)] for other in ",;\t|"}
     fitting = [other for other, widths in heads.items() if len(set(widths)) == 1 and widths[0] > 1]
     if not fitting:
-        return usual
+        return source.usual
     found = max(fitting, key=lambda other: heads[other][0])
     source.log.notes.append(f"fields are separated by {found!r} (--delimiter names another)")
     return found
