@@ -2,7 +2,7 @@
 
     python -m benchmarks.house                                  # of this checkout
     python -m benchmarks.house OLD/src                          # of another one
-    python -m benchmarks.house --picture rooms.png OLD/src src  # side by side
+    python -m benchmarks.house --picture rooms.png OLD/src src  # one above the other
 
 Rooms are the folders of the package, and the modules beside them. Lines are all lines of Python files; lines of code
 are those with more than a comment or a docstring on them.
@@ -73,11 +73,11 @@ def report(source: Path) -> None:
 
 
 def picture(sources: list[Path], file: Path) -> None:
-    """Draw the rooms of checkouts side by side: a room stands above all that it imports."""
+    """Draw the rooms of checkouts one above the other: a room stands above all that it imports."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, len(sources), figsize=(10 * len(sources), 9), squeeze=False)
-    for axis, source in zip(axes[0], sources, strict=True):
+    figure, axes = plt.subplots(len(sources), 1, figsize=(11, 7 * len(sources)), squeeze=False)
+    for axis, source in zip(axes[:, 0], sources, strict=True):
         arrows = arrows_of(source)
         names = {name for arrow in arrows for name in arrow}
         floor: dict[str, int] = {}
@@ -108,7 +108,7 @@ def main() -> None:
     """Print figures, or draw a picture."""
     parser = argparse.ArgumentParser(description="The house in figures, or as a picture.")
     parser.add_argument("sources", nargs="*", type=Path, help="folders src; this checkout's by default")
-    parser.add_argument("--picture", type=Path, help="file to draw them into, side by side")
+    parser.add_argument("--picture", type=Path, help="file to draw them into, one above the other")
     arguments = parser.parse_args()
     sources = [source.resolve() for source in arguments.sources or [OURS]]
     if arguments.picture is not None:

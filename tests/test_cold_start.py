@@ -54,7 +54,7 @@ from ganbert.data.tokens import TokenFormat, Tokens, length_batches
 from tokenizers import Tokenizer, models
 path, options = Path(sys.argv[1]), TableOptions()
 check_tables([], options, unlabelled=[path])
-tokens = Tokens.of_rust(Tokenizer(models.WordLevel({"?": 0}, "?")), TokenFormat(8))
+tokens = Tokens(Tokenizer(models.WordLevel({"?": 0}, "?")), TokenFormat(8))
 with TableWriter(path.with_suffix(".jsonl")) as out:
     for chunk in options.chunks(path, ReadLog()):
         ids = tokens(text_columns(chunk, options, path, 1)["text"].to_pylist())["input_ids"]

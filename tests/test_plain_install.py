@@ -16,7 +16,7 @@ import openpyxl
 import pytest
 
 from ganbert.errors import InputError
-from ganbert.extras import EXTRA_OF, MissingLibraryError, extras_named
+from ganbert.extras import EXTRA_OF, MissingLibraryError, extras_named, require
 from ganbert.model.modeling import GanBertForSequenceClassification
 from ganbert.predict.export import export_model
 from tests.conftest import tiny_tokenizer
@@ -136,10 +136,12 @@ except ImportError as error:
 
 
 def test_the_error_is_wrong_input_and_a_failed_import_at_once() -> None:
-    error = MissingLibraryError("ray", "ray")
-    assert isinstance(error, ImportError)
-    assert isinstance(error, InputError)
-    assert str(error) == "ray is not installed: pip install 'ganbert[ray]' brings it"
+    with pytest.raises(
+        MissingLibraryError, match=r"^no_ray is not installed: pip install 'ganbert\[ray\]' brings it$"
+    ) as caught:
+        require("ray", "no_ray")
+    assert isinstance(caught.value, ImportError)
+    assert isinstance(caught.value, InputError)
 
 
 def test_a_library_that_no_extra_brings_is_not_explained_by_one() -> None:

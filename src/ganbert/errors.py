@@ -26,7 +26,7 @@ class InputError(ValueError):
             place.append(f"row {row}")
         if column is not None:
             place.append(f"column {column!r}")
-        # What was inserted may come from a file, and anything may stand in that.
+        # Parts of the message may come from a file, and hold any character.
         super().__init__(printable(f"{', '.join(place)}: {message}" if place else message))
 
 
@@ -40,3 +40,6 @@ class InterruptedRunError(RunError):
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
         self.signal_number = signal_number
+
+    def __reduce__(self) -> tuple[type[InterruptedRunError], tuple[str, int]]:
+        return type(self), (str(self), self.signal_number)  # processes of a pool pass it on

@@ -37,10 +37,6 @@ EXTRA_OF = {
 class MissingLibraryError(InputError, ImportError):
     """Libraries that belong to an extra of the package are not installed; the message names the extra."""
 
-    def __init__(self, extra: str, *libraries: str) -> None:
-        package = f"'ganbert[{extra}]'" if extra else "ganbert"
-        super().__init__(f"{', '.join(libraries)} is not installed: pip install {package} brings it")
-
 
 def require(extra: str, *libraries: str) -> None:
     """Raise `MissingLibraryError` unless the libraries are installed; none of them is imported.
@@ -50,7 +46,8 @@ def require(extra: str, *libraries: str) -> None:
         libraries: names of modules.
     """
     if missing := [library for library in libraries if importlib.util.find_spec(library) is None]:
-        raise MissingLibraryError(extra, *missing)
+        package = f"'ganbert[{extra}]'" if extra else "ganbert"
+        raise MissingLibraryError(f"{', '.join(missing)} is not installed: pip install {package} brings it")
 
 
 @contextmanager
@@ -60,6 +57,6 @@ def extras_named() -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         library = (error.name or "").partition(".")[0]
-        if library in EXTRA_OF and importlib.util.find_spec(library) is None:
-            raise MissingLibraryError(EXTRA_OF[library], library) from None
+        if library in EXTRA_OF:
+            require(EXTRA_OF[library], library)
         raise

@@ -14,7 +14,7 @@ import pytest
 import torch
 from sklearn.exceptions import DataConversionWarning
 
-from ganbert.data.arrays import class_names, corpus_of_arrays, labels_of, minus_one_slip, texts_of, weights_of
+from ganbert.data.arrays import corpus_of_arrays, labels_of, minus_one_slip, names_of_classes, texts_of, weights_of
 
 TEXTS = ["red", "cat", "saw"]
 
@@ -190,12 +190,12 @@ def test_a_corpus_holds_weights_relative_to_their_mean_over_labelled_rows() -> N
 
 
 def test_classes_are_named_by_the_rule_of_tables() -> None:
-    assert class_names([1.0, 2.5, 1e16]) == ["1", "2.5", "10000000000000000"]
-    assert class_names([False, True]) == ["false", "true"]
-    assert class_names(["007", "spam"]) == ["007", "spam"]
-    assert class_names([np.float32(0.1), np.float16(0.3)]) == ["0.1", "0.3"]
+    assert names_of_classes([1.0, 2.5, 1e16]) == ["1", "2.5", "10000000000000000"]
+    assert names_of_classes([False, True]) == ["false", "true"]
+    assert names_of_classes(["007", "spam"]) == ["007", "spam"]
+    assert names_of_classes([np.float32(0.1), np.float16(0.3)]) == ["0.1", "0.3"]
     with pytest.raises(ValueError, match=r"labels '1' and '1.0' mean one class, '1'"):
-        class_names(["1", "1.0"])
+        names_of_classes(["1", "1.0"])
 
 
 def test_the_text_minus_one_among_words_is_named() -> None:

@@ -116,6 +116,8 @@ def test_other_columns_do_not_matter() -> None:
         ([Decimal("1.50"), Decimal(2), None], ("1.5", "2"), [0, 1, -100]),
         ([["x"], ["y"], None], ("x", "y"), [0, 1, -100]),
         ([["x"], "y", None], ("x", "y"), [0, 1, -100]),
+        (pd.arrays.SparseArray([0, 1, 1]), ("0", "1"), [0, 1, 1]),
+        ([2**70, 1, None], ("1", str(2**70)), [1, 0, -100]),
     ],
     ids=str,
 )
@@ -164,6 +166,18 @@ def test_what_is_wrong_with_a_table_is_told_as_of_a_file() -> None:
     assert refusal(GOOD, test=GOOD.iloc[:0]) == "test table: the test table has no rows"
     twice = pa.table([pa.array(["a"]), pa.array(["b"])], names=["text", "text"])
     assert refusal(twice) == "table 1, column 'text': more than one column has this name"
+
+
+def test_bytes_of_every_arrow_type_are_no_text() -> None:
+    for kind in (pa.binary(), pa.large_binary(), pa.binary(1), pa.binary_view()):
+        table = pa.table({"text": pa.array([b"a", b"b"], kind), "label": ["x", "y"]})
+        assert refusal(table) == f"table 1, row 1, column 'text': holds {kind}, not text"
+
+
+def test_text_that_is_not_utf_8_is_refused() -> None:
+    offsets = np.array([0, 1, 2], dtype=np.int32)
+    text = pa.Array.from_buffers(pa.string(), 2, [None, pa.py_buffer(offsets), pa.py_buffer(b"a\xff")])
+    assert refusal(pa.table({"text": text, "label": ["x", "y"]})).startswith("table 1: cannot be read: ")
 
 
 def test_what_is_no_table_is_refused() -> None:

@@ -27,7 +27,7 @@ from ganbert.predict.export import _check_output, export_model
 from ganbert.predict.onnx_backend import SLOW_OPTIMIZERS
 from ganbert.predict.predictor import Predictor
 from ganbert.predict.torch_backend import TorchModel
-from ganbert.storage.folders import seal
+from ganbert.storage.folders import WEIGHTS, seal
 from tests.conftest import FILLER, TOOLS, VOCABULARY, tiny_tokenizer
 from tests.model.test_modeling import FAMILIES, build
 
@@ -294,6 +294,14 @@ def test_what_a_killed_export_left_is_not_in_the_way(tmp_path: Path) -> None:
     (output / "config.json").write_text("{}")
     with pytest.raises(InputError, match="is not empty"):
         _check_output(output)
+
+
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_weights_of_a_model_that_lost_its_config_are_not_taken_for_an_export(tmp_path: Path, weights: str) -> None:
+    (tmp_path / weights).write_text("{}")
+    seal(tmp_path, [weights])
+    with pytest.raises(InputError, match="is not empty"):
+        _check_output(tmp_path)
 
 
 def test_names_of_columns_and_the_unknown_token_stand_in_the_exported_folder(tiny_encoder: str, tmp_path: Path) -> None:

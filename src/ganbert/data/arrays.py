@@ -23,7 +23,7 @@ def corpus_of_arrays(X: Any, y: Any, sample_weight: Any = None) -> tuple[NDArray
     """Return the classes, sorted, and the rows to train on; rows of weight 0 are not among them.
 
     Raises:
-        ValueError: as `texts_of`, `labels_of`, `weights_of` and `class_names`, or there are fewer than two classes.
+        ValueError: as `texts_of`, `labels_of`, `weights_of`, `names_of_classes`, or there are fewer than two classes.
     """
     texts, pairs = texts_of(X, empty=False)
     rows, known = labels_of(y, len(texts))
@@ -39,7 +39,7 @@ def corpus_of_arrays(X: Any, y: Any, sample_weight: Any = None) -> tuple[NDArray
     corpus = corpus_of_texts(
         [texts[i] for i in kept],
         ids[kept].tolist(),
-        class_names(classes.tolist()),
+        names_of_classes(classes.tolist()),
         None if pairs is None else [pairs[i] for i in kept],
         None if np.ptp(weights[rows]) == 0 else relative[kept].tolist(),  # equal weights are none
     )
@@ -127,7 +127,7 @@ def weights_of(sample_weight: Any, n: int) -> NDArray[np.float64]:
     return weights
 
 
-def class_names(classes: Iterable[Any]) -> list[str]:
+def names_of_classes(classes: Iterable[Any]) -> list[str]:
     """Return what a model calls the classes: by the one rule of `label_text`, as tables do.
 
     Raises:
@@ -145,7 +145,7 @@ def class_names(classes: Iterable[Any]) -> list[str]:
 
 
 def minus_one_slip(classes: Iterable[Any]) -> str | None:
-    """Return a warning if a class is the text "-1" among words: NumPy writes the number like that in such company."""
+    """Return a warning if a class is the text "-1" among words: NumPy writes the number so in an array of words."""
     names = {label for label in classes if isinstance(label, str)}
     if "-1" not in names or all(re.fullmatch(r"[-+.0-9]+", name) for name in names):
         return None

@@ -41,7 +41,8 @@ def _texts(chunk: pa.Table, column: str, path: Path, first_row: int, skip_empty:
         found = ", ".join(map(repr, chunk.column_names)) or "none"
         raise InputError(f"no such column; the columns here are {found}", path=path, column=column)
     cells = plain_cells(chunk, column, "holds {}, not text", path, first_row)
-    is_bytes = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
+    types = pa.types
+    is_bytes = (types.is_binary, types.is_large_binary, types.is_fixed_size_binary, types.is_binary_view)
     try:
         if any(is_kind(cells.type) for is_kind in is_bytes):
             raise pa.ArrowTypeError

@@ -85,7 +85,7 @@ def _reader(source: Source, content: Any, format: str) -> Reader:
         return lambda source: entry.reader(replace(source, usual=entry.dialect.delimiter or source.usual))
     from ganbert.data.formats import columnar  # here: it is slow to import, and few tables need it
 
-    return columnar.read_folder if content is None else partial(columnar.read_memory, content)
+    return columnar.read_dataset if content is None else partial(columnar.read_memory, content)
 
 
 def is_text_format(path: Path, format: str = "csv") -> bool:

@@ -25,7 +25,7 @@ TokenIds = dict[str, list[list[int]]]
 Batch = dict[str, NDArray[np.int64]]
 """Column (`input_ids`, `attention_mask`, perhaps `token_type_ids`) to a padded array [b, t]."""
 
-_NO_LIMIT = 2**31
+_LONGEST = 2**31
 """A `model_max_length` above this says that the tokenizer knows none."""
 
 
@@ -61,7 +61,7 @@ class TokenFormat:
             else:
                 may_be_none = name != "pad_id"
                 low = 1 if name == "max_length" else 0
-                holds = (value is None and may_be_none) or is_whole(value, low, _NO_LIMIT)
+                holds = (value is None and may_be_none) or is_whole(value, low, _LONGEST)
                 condition = f"a whole number from {low}{' or null' if may_be_none else ''}"
             if not holds:
                 raise InputError(f"{name}={one_line(repr(value))}: must be {condition}")
@@ -72,13 +72,54 @@ class TokenFormat:
         """Read the format from a tokenizer of transformers."""
         has_types = "token_type_ids" in tokenizer.model_input_names
         return cls(
-            max_length=int(tokenizer.model_max_length) if tokenizer.model_max_length < _NO_LIMIT else None,
+            max_length=int(tokenizer.model_max_length) if tokenizer.model_max_length < _LONGEST else None,
             cut_side=tokenizer.truncation_side,
             pad_side=tokenizer.padding_side,
             pad_id=int(tokenizer.pad_token_id or 0),
             type_pad_id=int(tokenizer.pad_token_type_id) if has_types else None,
             unknown_id=unknown_id(tokenizer),
         )
+
+
+def _rust_ids(
+    tokenizer: Tokenizer, token_format: TokenFormat, texts: Sequence[str], pairs: Sequence[str] | None
+) -> tuple[TokenIds, int]:
+    """Return token ids and how many texts were cut, by the batch call of `tokenizers`, on all processors at once."""
+    # Each time: transformers changes these settings of a tokenizer that is its own as well.
+    tokenizer.no_padding()
+    if token_format.max_length is None:
+        tokenizer.no_truncation()
+    else:
+        tokenizer.enable_truncation(token_format.max_length, direction=token_format.cut_side)
+    rows: list[Any] = list(texts) if pairs is None else list(zip(texts, pairs, strict=True))
+    encodings = tokenizer.encode_batch_fast(rows)
+    ids = {"input_ids": [encoding.ids for encoding in encodings]}
+    if token_format.type_pad_id is not None:
+        ids["token_type_ids"] = [encoding.type_ids for encoding in encodings]
+    # Only a row that fills the limit can have been cut; it keeps what was cut off as `overflowing`.
+    full = [i for i, row in enumerate(ids["input_ids"]) if len(row) == token_format.max_length]
+    return ids, sum(1 for i in full if encodings[i].overflowing)
+
+
+def _python_ids(
+    tokenizer: PreTrainedTokenizerBase, token_format: TokenFormat, texts: Sequence[str], pairs: Sequence[str] | None
+) -> tuple[TokenIds, int]:
+    """Return the same by the call of a tokenizer that is written in Python."""
+    length = token_format.max_length
+    encoded = tokenizer(
+        list(texts),
+        None if pairs is None else list(pairs),
+        truncation=length is not None,
+        max_length=length,
+        padding=False,
+        return_attention_mask=False,
+        return_token_type_ids=token_format.type_pad_id is not None,
+        verbose=False,
+    )
+    ids = {name: encoded[name] for name in ("input_ids", "token_type_ids") if name in encoded}
+    full = [i for i, row in enumerate(ids["input_ids"]) if len(row) == length]
+    whole = [tokenizer(texts[i], None if pairs is None else pairs[i], verbose=False)["input_ids"] for i in full]
+    return ids, sum(len(row) > len(ids["input_ids"][i]) for i, row in zip(full, whole, strict=True))
 
 
 class Tokens:
@@ -89,22 +130,20 @@ class Tokens:
     tokens.pad(ids, [0, 1], length=8)["input_ids"].shape     # (2, 8)
     """
 
-    def __init__(self, encoder: _RustEncoder | _TransformersEncoder, token_format: TokenFormat) -> None:
-        self._encoder, self.format = encoder, token_format
+    def __init__(
+        self,
+        tokenizer: Tokenizer | PreTrainedTokenizerBase,
+        token_format: TokenFormat,
+        encode: Callable[..., tuple[TokenIds, int]] = _rust_ids,
+    ) -> None:
+        """Use a tokenizer of the library `tokenizers`, or another one with its own `encode`."""
+        self._tokenizer, self.format, self._encode = tokenizer, token_format, encode
 
     @classmethod
     def of(cls, tokenizer: PreTrainedTokenizerBase) -> Tokens:
         """Use a tokenizer of transformers."""
-        token_format = TokenFormat.of(tokenizer)
-        raw = rust_tokenizer(tokenizer)
-        if raw is not None:
-            return cls(_RustEncoder(raw, token_format), token_format)
-        return cls(_TransformersEncoder(tokenizer, token_format), token_format)
-
-    @classmethod
-    def of_rust(cls, tokenizer: Tokenizer, token_format: TokenFormat) -> Tokens:
-        """Use a tokenizer of the library `tokenizers`."""
-        return cls(_RustEncoder(tokenizer, token_format), token_format)
+        token_format, raw = TokenFormat.of(tokenizer), rust_tokenizer(tokenizer)
+        return cls(tokenizer, token_format, _python_ids) if raw is None else cls(raw, token_format)
 
     def __call__(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> TokenIds:
         """Return the token ids of n texts, or n pairs of texts."""
@@ -112,8 +151,8 @@ class Tokens:
 
     def counted(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> tuple[TokenIds, TextCounts]:
         """Return the token ids of n texts, or n pairs of texts, and how many were cut or are mostly unknown."""
-        ids, n_cut = self._encoder(texts, pairs)
-        n_special = self._encoder.n_special(pairs is not None)
+        ids, n_cut = self._encode(self._tokenizer, self.format, texts, pairs)
+        n_special = self._tokenizer.num_special_tokens_to_add(pairs is not None)
         return ids, TextCounts(len(texts), n_cut, n_unknown(ids["input_ids"], self.format.unknown_id, n_special))
 
     def check(self, pairs: bool) -> None:
@@ -123,7 +162,7 @@ class Tokens:
             pairs: whether it is to be used for pairs.
         """
         if self.format.max_length is not None:
-            require_room(self.format.max_length, self._encoder.n_special(pairs), pairs=pairs)
+            require_room(self.format.max_length, self._tokenizer.num_special_tokens_to_add(pairs), pairs=pairs)
         check_makes_tokens(lambda: self(["a b"], ["c"] if pairs else None))
 
     def pad(self, ids: TokenIds, rows: Sequence[int] | NDArray[np.int64], length: int) -> Batch:
@@ -169,61 +208,6 @@ def rust_tokenizer(tokenizer: PreTrainedTokenizerBase) -> Tokenizer | None:
     if changed != (PreTrainedTokenizerFast.__call__, PreTrainedTokenizerFast._encode_plus):
         return None  # a class of its own that does something to texts or ids in Python
     return tokenizer.backend_tokenizer
-
-
-class _RustEncoder:
-    """The batch call of `tokenizers`, which works on all processors at once."""
-
-    def __init__(self, tokenizer: Tokenizer, token_format: TokenFormat) -> None:
-        self._tokenizer, self._format = tokenizer, token_format
-
-    def n_special(self, pairs: bool) -> int:
-        return self._tokenizer.num_special_tokens_to_add(pairs)
-
-    def __call__(self, texts: Sequence[str], pairs: Sequence[str] | None) -> tuple[TokenIds, int]:
-        # Each time: transformers changes these settings of a tokenizer that is its own as well.
-        self._tokenizer.no_padding()
-        if self._format.max_length is None:
-            self._tokenizer.no_truncation()
-        else:
-            self._tokenizer.enable_truncation(self._format.max_length, direction=self._format.cut_side)
-        rows: list[Any] = list(texts) if pairs is None else list(zip(texts, pairs, strict=True))
-        encodings = self._tokenizer.encode_batch_fast(rows)
-        ids = {"input_ids": [encoding.ids for encoding in encodings]}
-        if self._format.type_pad_id is not None:
-            ids["token_type_ids"] = [encoding.type_ids for encoding in encodings]
-        # What was cut off hangs on a row that fills the limit.
-        full = [i for i, row in enumerate(ids["input_ids"]) if len(row) == self._format.max_length]
-        return ids, sum(1 for i in full if encodings[i].overflowing)
-
-
-class _TransformersEncoder:
-    """The call of a tokenizer that is written in Python."""
-
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, token_format: TokenFormat) -> None:
-        self._tokenizer, self._format = tokenizer, token_format
-
-    def n_special(self, pairs: bool) -> int:
-        return self._tokenizer.num_special_tokens_to_add(pairs)
-
-    def __call__(self, texts: Sequence[str], pairs: Sequence[str] | None) -> tuple[TokenIds, int]:
-        length = self._format.max_length
-        encoded = self._tokenizer(
-            list(texts),
-            None if pairs is None else list(pairs),
-            truncation=length is not None,
-            max_length=length,
-            padding=False,
-            return_attention_mask=False,
-            return_token_type_ids=self._format.type_pad_id is not None,
-            verbose=False,
-        )
-        ids = {name: encoded[name] for name in ("input_ids", "token_type_ids") if name in encoded}
-        full = [i for i, row in enumerate(ids["input_ids"]) if len(row) == length]
-        whole = [self._tokenizer(texts[i], None if pairs is None else pairs[i], verbose=False) for i in full]
-        return ids, sum(
-            1 for i, row in zip(full, whole, strict=True) if len(row["input_ids"]) > len(ids["input_ids"][i])
-        )
 
 
 def padded_length(length: int, longest: int | None = None) -> int:

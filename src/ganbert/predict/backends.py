@@ -1,7 +1,7 @@
 """BACKENDS: the kinds of model folder, how each is written, and how it is opened to compute with.
 
-Whatever lists or chooses backends asks this table: `Predictor.load`, `ganbert export --format`, its messages. A new
-backend is one more entry. Each imports its libraries when it is first used, so nothing here takes long to import.
+`Predictor.load`, `ganbert export --format` and its messages take backends from this table. A new backend is one more
+entry. Each imports its libraries when it is first used, so importing this module is fast.
 """
 
 from __future__ import annotations
@@ -138,8 +138,8 @@ def open_folder(
         device, precision, threads: as for `ganbert.runtime.choose_compute`.
 
     Raises:
-        InputError: the folder holds no model that ganbert has trained, a library is missing, or the model cannot be
-            computed like that.
+        InputError: the folder holds no model that ganbert has trained, a library is missing, or the device or
+            precision is not available.
     """
     name, config = read_folder(folder)
     entry = BACKENDS[name]
@@ -216,4 +216,4 @@ def exported_tokens(folder: Path, facts: dict[str, Any]) -> Tokens:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # the library's errors are plain Exceptions
         raise InputError(f"cannot be opened as a tokenizer ({one_line(error)})", path=path) from error
-    return Tokens.of_rust(tokenizer, TokenFormat.of_json(facts["tokens"]))
+    return Tokens(tokenizer, TokenFormat.of_json(facts["tokens"]))

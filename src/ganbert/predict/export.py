@@ -69,8 +69,8 @@ def _check_output(output: Path) -> None:
 
 
 def _of_killed_export(output: Path) -> set[str]:
-    """Return the names in a folder that an export left which did not come to its end."""
+    """Return the names in a folder that an unfinished export left."""
     names = {path.name for path in output.iterdir()} - folders.leftovers(output)
     begun = names == {folders.MANIFEST} or folders.manifest(output) is not None
-    is_model = {"config.json", "model.safetensors"} & names
+    is_model = {"config.json", *folders.WEIGHTS} & names
     return folders.written(output) if begun and not is_model else folders.leftovers(output)

@@ -166,7 +166,7 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                     early_stopping=self.early_stopping,
                     overwrite=self.overwrite,
                     progress=self.progress,
-                    say=_say if self.progress else _say_nothing,
+                    say=_say if self.progress else lambda message: None,
                 )
             except InterruptedRunError as error:  # not a failed fit, after which a grid search would go on
                 raise KeyboardInterrupt(error.signal_number) from error
@@ -247,7 +247,7 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Upload what `save` writes to the Hugging Face Hub, model card included, and return the address of its page.
 
         Args:
-            repo_id: `user/name`, or a name for a repository of one's own. It is made if it does not exist.
+            repo_id: `user/name`, or a name alone for a repository of your own. It is made if it does not exist.
             token: an access token that may write there; None takes the one of `hf auth login`, or of `HF_TOKEN`.
             private: whether only its owner sees a new repository. The model card quotes a few training texts: look at
                 it before you make the repository public.
@@ -388,7 +388,3 @@ def _words_of_python(message: str) -> str:
 
 def _say(message: str) -> None:
     say_on_stderr(_words_of_python(message))
-
-
-def _say_nothing(message: str) -> None:
-    """Print nothing."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbert.data.arrays import class_names
+from ganbert.data.arrays import names_of_classes
 from ganbert.errors import InputError
 from ganbert.storage.folders import is_finished, is_unfinished, scratch
 from ganbert.training import run_folder
@@ -44,7 +44,7 @@ def read_classes(folder: Path, config: Mapping[str, Any], label_names: Sequence[
     try:
         dtype = np.dtype(stored["dtype"])
         classes = np.array(stored["values"], dtype=dtype if dtype.kind in "biufUO" else None)
-        fits = classes.ndim == 1 and class_names(classes.tolist()) == list(label_names)
+        fits = classes.ndim == 1 and names_of_classes(classes.tolist()) == list(label_names)
     except (LookupError, TypeError, ValueError, OverflowError):
         fits = False
     if not fits:

@@ -30,7 +30,7 @@ COLUMNS = ("text", "text_pair", "label")
 _MOST_BYTES = 64_000_000
 _MOST_LEVELS = 50
 _MOST_PARTS = 1000
-"""Layers, heads, experts and so on that an encoder may have: to build 10^9 of them would take for ever."""
+"""Layers, heads, experts and so on that an encoder may have: to build 10^9 of them would never end."""
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ def seal(folder: Path, names: Iterable[str], *, checksums: bool = True) -> None:
     Args:
         folder: where they are.
         names: of the files.
-        checksums: also list the SHA-256 of weights, for `changed_weights`; it takes a moment.
+        checksums: also list the SHA-256 of weights, for `changed_weights`; reading them takes time.
 
     Raises:
         OSError: a file or the manifest cannot be written.
@@ -216,7 +216,7 @@ def remove(folder: Path, names: Iterable[str], *, claimed: bool = True) -> None:
         claimed: whether this process holds the lock of this very folder, and so keeps its file.
     """
     left = leftovers(folder)
-    for name in sorted(names, key=lambda name: (name == MANIFEST, name)):  # it says until the end what is whose
+    for name in sorted(names, key=lambda name: (name == MANIFEST, name)):  # until the end it tells which files are ours
         path = folder / name
         if name in left and path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
@@ -288,5 +288,5 @@ def manifest(folder: Path) -> dict[str, int] | None:
     files = None if content is None else content.get("files")
     if content is None or content.get("written_by") != "ganbert" or not isinstance(files, dict):
         return None
-    # A name is that of a file in this very folder: nothing that leads elsewhere is obeyed.
+    # Only names of files in this folder: those that lead elsewhere are ignored.
     return {name: size for name, size in files.items() if name == Path(name).name and name not in ("", "..")}

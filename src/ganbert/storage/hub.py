@@ -25,7 +25,7 @@ SECONDS = 5
 
 
 def find_file(source: str, name: str, hub: dict[str, Any]) -> Path | None:
-    """Return the file `name` of a folder or of a Hub name; None if there is none that can be had.
+    """Return the file `name` of a folder or of a Hub name; None if it cannot be had.
 
     Args:
         source: a folder, or a name on the Hub.
@@ -78,13 +78,12 @@ def push_folder(
 ) -> str:
     """Upload a model folder in one commit, and return the address of its page.
 
-    What the folder's manifest lists is uploaded, and the manifest. Checkpoints, locks, and files that somebody put
-    there are not.
+    The files that the manifest lists are uploaded, and the manifest; not checkpoints, locks or other files.
 
     Args:
         folder: what `ganbert train`, `ganbert export` or `GanBertClassifier.save` left.
-        repo_id: `user/name`, or a name for a repository of one's own. It is made if it does not exist; files of the
-            same name are replaced in one that does.
+        repo_id: `user/name`, or a name alone for a repository of your own. It is made if it does not exist; in one that
+            does, files of the same names are replaced.
         token: an access token that may write there; None takes the one of `hf auth login`, or of `HF_TOKEN`.
         private: whether only its owner sees a new repository. The model card quotes a few training texts: look at it
             before you make the repository public.

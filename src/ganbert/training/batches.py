@@ -38,26 +38,22 @@ def batch_streams(
         seed: picks the unlabelled rows where the recipe uses only some.
         n_processes: that share each batch; its size is rounded down to a multiple of it.
     """
-    streams = _streams(recipe, labelled, unlabelled, seed)
-    surplus = sum(stream.per_batch for stream in streams) % n_processes
-    return [*streams[:-1], replace(streams[-1], per_batch=streams[-1].per_batch - surplus)]
-
-
-def _streams(recipe: Recipe, labelled: NDArray[np.int64], unlabelled: NDArray[np.int64], seed: int) -> list[Stream]:
     used = recipe.n_unlabelled_used(len(labelled), len(unlabelled)) if recipe.uses_unlabelled else 0
     if used < len(unlabelled):
         unlabelled = np.sort(np.random.default_rng(seed).choice(unlabelled, used, replace=False))
     # More labelled places than labelled rows would only repeat rows within a batch.
     if used == 0:
-        return [Stream(labelled, min(recipe.batch_size, len(labelled)))]
-    if recipe.labelled_share is None:
+        streams = [Stream(labelled, min(recipe.batch_size, len(labelled)))]
+    elif recipe.labelled_share is None:
         pool = np.concatenate([np.repeat(labelled, recipe.copies_of_labelled(len(labelled), used)), unlabelled])
-        return [Stream(pool, min(recipe.batch_size, len(pool)))]
-    n_labelled = recipe.labelled_rows_per_batch()
-    streams = [Stream(labelled, min(n_labelled, len(labelled)))]
-    if n_labelled < recipe.batch_size:
-        streams.append(Stream(unlabelled, recipe.batch_size - n_labelled))
-    return streams
+        streams = [Stream(pool, min(recipe.batch_size, len(pool)))]
+    else:
+        n_labelled = recipe.labelled_rows_per_batch()
+        streams = [Stream(labelled, min(n_labelled, len(labelled)))]
+        if n_labelled < recipe.batch_size:
+            streams.append(Stream(unlabelled, recipe.batch_size - n_labelled))
+    surplus = sum(stream.per_batch for stream in streams) % n_processes
+    return [*streams[:-1], replace(streams[-1], per_batch=streams[-1].per_batch - surplus)]
 
 
 class BatchPlan(Sampler[list[int]]):

@@ -18,7 +18,7 @@ from ganbert.data.formats import STANDARD, Dialect
 from ganbert.errors import InputError, RunError
 from ganbert.storage.fields import one_line
 
-COLUMNS = 2**12  # more are refused: no table of texts has them
+MOST_COLUMNS = 2**12  # more are refused: no table of texts has them
 _NESTED = b"ganbert.nested_rows"  # in the metadata of a field
 
 
@@ -75,8 +75,8 @@ class Source:
 
     def check_width(self, n_columns: int) -> None:
         """Refuse more columns than a table of texts has."""
-        if n_columns > COLUMNS:
-            raise self.error(f"{n_columns:,} columns; more than {COLUMNS:,} are not read")
+        if n_columns > MOST_COLUMNS:
+            raise self.error(f"{n_columns:,} columns; more than {MOST_COLUMNS:,} are not read")
 
 
 def _unpacked(file: IO[bytes]) -> IO[bytes]:

@@ -35,7 +35,7 @@ def read_parquet(source: Source) -> Iterator[pa.Table]:
             yield file.schema_arrow.empty_table()
 
 
-def read_folder(source: Source) -> Iterator[pa.Table]:
+def read_dataset(source: Source) -> Iterator[pa.Table]:
     """Yield a folder of `datasets.Dataset.save_to_disk` in chunks; class labels come out as their names."""
     splits = sorted(entry.parent.name for entry in source.path.glob("*/state.json"))
     if (source.path / "dataset_dict.json").exists():
@@ -60,6 +60,7 @@ def read_memory(table: Any, source: Source) -> Iterator[pa.Table]:
     elif hasattr(table, "__arrow_c_stream__"):
         empty, reader = True, pa.RecordBatchReader.from_stream(table)
         for batch in reader:
+            batch.validate(full=True)
             for start in range(0, len(batch), source.chunk_rows):
                 yield pa.Table.from_batches([batch.slice(start, source.chunk_rows)])
                 empty = False
@@ -79,7 +80,7 @@ def _is(table: Any, library: str, kind: str) -> bool:
 def _pandas_chunk(source: Source, part: Any) -> pa.Table:
     try:
         return pa.Table.from_pandas(part, preserve_index=False)
-    except pa.ArrowException:  # values of several kinds in a column: as JSON holds them
+    except (pa.ArrowException, TypeError, OverflowError):  # mixed, sparse or huge values: as JSON holds them
         objects = part.astype(object).where(part.notna(), None).rename(columns=str)
         return table_of_objects(source, objects.to_dict("records"), objects.columns)
 

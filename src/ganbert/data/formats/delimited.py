@@ -81,7 +81,7 @@ def read_tsv(source: Source) -> Iterator[pa.Table]:
         )
 
 
-class _Reader(Protocol):
+class _CsvReader(Protocol):
     """`csv.reader`, or a class with the same interface."""
 
     @property
@@ -110,7 +110,7 @@ class _TabReader:
 class _Records:
     """Records, which are lists of cells, as chunks of a table: of one width, with the cells of `pandas.read_csv`."""
 
-    def __init__(self, source: Source, lines: Lines, reader: _Reader, delimiter: str) -> None:
+    def __init__(self, source: Source, lines: Lines, reader: _CsvReader, delimiter: str) -> None:
         self._source, self._lines, self._reader, self._delimiter = source, lines, reader, delimiter
         self._long: list[tuple[int, int, int]] = []  # row, line and number of lines of records with several, in a chunk
 

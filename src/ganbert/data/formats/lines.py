@@ -143,7 +143,7 @@ class Lines:
         self.n_passed += 1
 
     def lists(self, max_record_lines: int = 2**16) -> Iterator[list[str]]:
-        """Yield the lines, each with its end.
+        """Yield the lines, each with its end if lines end universally.
 
         Raises:
             EndlessRecordError: a record has more lines, or more characters than a line may have.
@@ -159,7 +159,12 @@ class Lines:
                 raise EndlessRecordError
             if block:
                 self.n_characters += len(block)
-                self._list = _split(block, self._universal)
+                if not self._universal:
+                    self._list = block.removesuffix("\n").split("\n")
+                elif any(other in block for other in _OTHER_LINE_ENDS):  # `splitlines` would take them too
+                    self._list = io.StringIO(block, newline="").readlines()
+                else:
+                    self._list = block.splitlines(keepends=True)
                 self._n_taken += len(self._list)
                 last = self._list[-1]
                 yield self._list
@@ -195,15 +200,6 @@ def count_lines(text: str, universal: bool) -> int:
     """Return the number of line ends."""
     n = text.count("\n")
     return n + text.count("\r") - text.count("\r\n") if universal and "\r" in text else n
-
-
-def _split(block: str, universal: bool) -> list[str]:
-    """Return the lines of a block, each with its end if lines end universally."""
-    if not universal:
-        return block.removesuffix("\n").split("\n")
-    if any(other in block for other in _OTHER_LINE_ENDS):  # `splitlines` would take them too
-        return io.StringIO(block, newline="").readlines()
-    return block.splitlines(keepends=True)
 
 
 def likely_encoding(data: bytes) -> str | None:
