@@ -76,6 +76,7 @@ class GanBertTrainer(Trainer):
         self.say = say
         self.recipe = recipe
         self.batch_sampler = batch_sampler
+        assert isinstance(self.model, GanBertForSequenceClassification)
         self.health = HealthMonitor(self.model.problem)
         self.teacher = None if teacher is None else Teacher(teacher, self.args.device)
 
