@@ -95,7 +95,7 @@ def test_help_lists_them(package: Path) -> None:
         capture_output=True,
         text=True,
         check=True,
-        env={"COLUMNS": "400", **os.environ},
+        env={**os.environ, "COLUMNS": "400"},
     )
     assert ", bars, broken or odd, or a datasets folder" in run.stdout
     assert ", bars, broken, odd." in run.stdout
