@@ -114,6 +114,7 @@ def fake_hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
         # What the library has read of its environment when it was imported.
         monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", hub.url)
         monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr("transformers.utils.hub._hf_api", None)  # a client, kept with the address it was made for
         huggingface_hub.close_session()  # it keeps connections, and whether it is offline
         try:
             yield hub
