@@ -129,7 +129,7 @@ def test_whatever_lists_methods_and_tasks_lists_those_of_packages(package: Path,
         InputError, match=r"no method 'bart': choose among bert-epochs, .*setfit, first, tuned, odd, or"
     ):
         method_named("bart")
-    assert "mnli-mm, words, odd" in run("curve", "word").err
+    assert "ag_news, words, odd" in run("curve", "word").err
     assert "no w/train.csv in the data root" in run("curve", "words", "--data-root", package, "--output", package).err
 
 

@@ -14,10 +14,18 @@ import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
 from ganbert.compare.row_sources import TaskRows
-from ganbert.compare.tasks import TASKS, Hub, strip_post, task_named
+from ganbert.compare.tasks import TASKS, Hub, WebTables, strip_post, task_named
 from ganbert.errors import InputError
 
-SIZES = {"qc-coarse": (5452, 500, 6), "qc-fine": (5452, 500, 50), "sst5": (8544, 2210, 5), "mnli-m": (24511, 9815, 3)}
+SIZES = {
+    "qc-coarse": (5452, 500, 6),
+    "qc-fine": (5452, 500, 50),
+    "sst5": (8544, 2210, 5),
+    "mnli-m": (24511, 9815, 3),
+    "hwu64": (8954, 1076, 64),
+    "stackoverflow": (12000, 6000, 20),
+    "ag_news": (8000, 7600, 4),
+}
 
 
 @pytest.mark.parametrize("name", SIZES)
@@ -79,6 +87,43 @@ def test_a_home_with_other_columns_and_numbered_classes(tmp_path: Path) -> None:
     assert task.load("train", None).to_dict() == {
         "text": ["p1", "p2"], "text_pair": ["h1", "h2"], "label": ["no", "yes"],
     }  # fmt: skip
+
+
+def test_a_home_whose_labels_are_spelled_otherwise(tmp_path: Path) -> None:
+    rows = {"text": ["a", "b"], "label": ["Sci/Tech", "World"]}
+    Dataset.from_dict(rows).to_parquet(tmp_path / "train.parquet")
+    task = replace(TASKS["ag_news"], home=replace(TASKS["ag_news"].home, name=str(tmp_path)))  # type: ignore[type-var]
+    assert task.load("train", None)["label"][:] == ["sci_tech", "world"]
+
+
+def test_a_home_whose_labels_are_numbers_of_another_table(tmp_path: Path) -> None:
+    for folder, columns in (
+        ("data", {"utterance": ["wake me", "play"], "label": [1, 0]}),
+        ("intents", {"id": [0, 1], "name": ["play_music", "alarm_set"]}),
+    ):
+        (tmp_path / folder).mkdir()
+        split = "train" if folder == "data" else "intents"
+        Dataset.from_dict(columns).to_parquet(tmp_path / folder / f"{split}-00000-of-00001.parquet")
+    (tmp_path / "README.md").write_text(
+        "---\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: data/train-*\n"
+        "- config_name: intents\n  data_files:\n  - split: intents\n    path: intents/intents-*\n---\n",
+        encoding="utf-8",
+    )
+    task = replace(TASKS["hwu64"], home=replace(TASKS["hwu64"].home, name=str(tmp_path)))  # type: ignore[type-var]
+    assert task.load("train", None).to_dict() == {"text": ["wake me", "play"], "label": ["alarm_set", "play_music"]}
+
+
+def test_a_home_of_tab_separated_files(tmp_path: Path) -> None:
+    (tmp_path / "test.tsv").write_text('text\tlabel\n"""Live Preview"" of a post"\tajax\nNA\tqt\n', encoding="utf-8")
+    task = replace(TASKS["stackoverflow"], home=WebTables("here", str(tmp_path)))
+    assert task.load("test", None).to_dict() == {"text": ['"Live Preview" of a post', "NA"], "label": ["ajax", "qt"]}
+
+
+def test_budgets_are_percentages_or_rows(real_data: Path) -> None:
+    assert TaskRows("sst5", real_data).budgets[0] == "1%"
+    source = TaskRows("hwu64", real_data)
+    assert source.budgets == ["50", "100", "200", "400", "800", "1600"]
+    assert len(source.split("50", 0).corpus.labelled) == 50
 
 
 def test_a_task_is_refused_by_name() -> None:

@@ -105,8 +105,8 @@ class TaskRows:
 
     @property
     def budgets(self) -> list[str]:
-        """Those of the paper."""
-        return [f"{percent:g}%" for percent in task_named(self.name).budgets]
+        """Those of the task, as results write them."""
+        return [part if isinstance(part, str) else f"{part:g}%" for part in task_named(self.name).budgets]
 
     def is_same_for_all_seeds(self, budget: str) -> bool:
         """Return whether all rows have a label: then only their order depends on the seed."""

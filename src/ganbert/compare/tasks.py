@@ -1,4 +1,7 @@
-"""The paper's tasks: where their rows come from, and the settings that the paper gives each.
+"""The tasks: where their rows come from, and the settings that the paper gives each of its own.
+
+The first ones are the paper's. Those of many intents and topics came later; their settings are the paper's for short
+texts.
 
 To add a task, add an entry to `TASKS`; another package offers one by an entry point of the group `ganbert.tasks`.
 Importing this module is cheap: commands list the tasks before they import what reads rows.
@@ -8,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,7 +61,15 @@ class Local:
 
 @dataclass(frozen=True)
 class Hub:
-    """A task's public home on the Hugging Face Hub, with the names of its columns there."""
+    """A task's public home on the Hugging Face Hub, with the names of its columns there.
+
+    Attributes:
+        name, config, revision: of the data set.
+        label, text, text_pair: columns.
+        train, test: splits.
+        labels: a label there to the label of the local copy, where the two are spelled differently.
+        names: a config, with one split of the same name, whose `id` and `name` say what labels given as numbers mean.
+    """
 
     name: str
     label: str
@@ -68,6 +79,8 @@ class Hub:
     revision: str | None = None
     text: str = "text"
     text_pair: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+    names: str | None = None
 
     def load(self, part: Literal["train", "test"]) -> Dataset:
         """Return one part with the columns `text`, perhaps `text_pair`, and `label` as text."""
@@ -77,13 +90,38 @@ class Hub:
 
         with _hub_or_cache():
             rows = load_dataset(self.name, self.config, split=getattr(self, part), revision=self.revision)
+            named = load_dataset(self.name, self.names, split=self.names, revision=self.revision) if self.names else []
         names = {self.text: "text", self.text_pair: "text_pair", self.label: "label"}
         rows = rows.select_columns([name for name in names if name]).rename_columns(
             {old: new for old, new in names.items() if old and old != new}
         )
         label = rows.features["label"]
         labels = [label.int2str(i) for i in rows["label"]] if isinstance(label, ClassLabel) else list(rows["label"])
-        return rows.remove_columns("label").add_column("label", [label_text(name) for name in labels])
+        spelled = {label_text(row["id"]): row["name"] for row in named} | dict(self.labels)
+        texts = [spelled.get(name, name) for name in map(label_text, labels)]
+        return rows.remove_columns("label").add_column("label", texts)
+
+
+@dataclass(frozen=True)
+class WebTables:
+    """A public home of tab-separated files, `train.tsv` and `test.tsv`, with the columns `text` and `label`.
+
+    Attributes:
+        name: for people.
+        address: of the folder that holds them.
+    """
+
+    name: str
+    address: str
+
+    def load(self, part: Literal["train", "test"]) -> Dataset:
+        """Return one part with the columns `text` and `label`."""
+        from datasets import load_dataset
+
+        file = f"{self.address}/{part}.tsv"
+        with _hub_or_cache():
+            rows = load_dataset("csv", data_files={part: file}, split=part, sep="\t", keep_default_na=False)
+        return rows.select_columns(["text", "label"])
 
 
 @contextmanager
@@ -136,14 +174,14 @@ def strip_post(text: str) -> str:
 
 @dataclass(frozen=True)
 class Task:
-    """A text classification task with the settings of the paper (section 4 and figure 2).
+    """A text classification task with the settings of the paper (section 4 and figure 2), or like them.
 
     Attributes:
         name: as in `ganbert curve NAME`.
         local, home: where its rows are.
         metric: what the paper reports, by its name in `METRICS`.
         max_length, epochs, learning_rate: what the paper trained with.
-        budgets: label budgets of a curve, in percent of the training set.
+        budgets: label budgets of a curve: numbers are percent of the training set, texts are as in `Budget`.
         n_train: rows of the whole training set, which percentages refer to; None counts those at hand.
         clean: applied to every text; training rows left empty by it are dropped.
     """
@@ -155,7 +193,7 @@ class Task:
     max_length: int = 64
     epochs: float = 3.0
     learning_rate: float = 2e-5
-    budgets: tuple[float, ...] = (1, 2, 5, 10, 20, 50)
+    budgets: tuple[float | str, ...] = (1, 2, 5, 10, 20, 50)
     n_train: int | None = None
     clean: Callable[[str], str] | None = field(default=None, repr=False)
 
@@ -243,6 +281,41 @@ def _qc(name: str, column: str) -> Task:
     )
 
 
+ROWS = ("50", "100", "200", "400", "800", "1600")
+"""Label budgets of the tasks that the paper does not have."""
+
+HWU64 = Task(
+    "hwu64",
+    Local(("hwu64/train.jsonl.gz",), "hwu64/test.jsonl.gz"),
+    Hub("DeepPavlov/hwu64", "label", text="utterance", names="intents"),
+    budgets=ROWS,
+    n_train=8_954,
+)
+"""Requests to a voice assistant in 64 intents (Liu et al. 2019), as split by Casanueva et al. (2020)."""
+
+STACKOVERFLOW = Task(
+    "stackoverflow",
+    Local(("stackoverflow/train.jsonl.gz",), "stackoverflow/test.jsonl.gz"),
+    WebTables("github.com/thuiar/TEXTOIR", "https://raw.githubusercontent.com/thuiar/TEXTOIR/main/data/stackoverflow"),
+    budgets=ROWS,
+    n_train=12_000,
+)
+"""Titles of questions in 20 topics (Xu et al. 2015), as split by TEXTOIR (Zhang et al. 2021)."""
+
+AG_NEWS = Task(
+    "ag_news",
+    Local(("ag_news/train.jsonl.gz",), "ag_news/test.jsonl.gz"),
+    Hub(
+        "fancyzhx/ag_news",
+        "label",
+        labels={"World": "world", "Sports": "sports", "Business": "business", "Sci/Tech": "sci_tech"},
+    ),
+    budgets=ROWS,
+    n_train=120_000,
+)
+"""News in 4 classes (Zhang et al. 2015). Local copies may hold a part of the training rows."""
+
+
 def _is_task(name: str, value: Any) -> Task:
     if not isinstance(value, Task):
         raise TypeError(f"{value!r} is no Task")
@@ -261,6 +334,9 @@ TASKS = Registry(
             _20n("20n-stripped", strip_post),
             _mnli("matched"),
             _mnli("mismatched"),
+            HWU64,
+            STACKOVERFLOW,
+            AG_NEWS,
         )
     },
     _is_task,
