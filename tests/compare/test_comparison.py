@@ -20,6 +20,7 @@ from ganbert.compare.comparison import compare, measure, runs_of
 from ganbert.compare.runs import Run
 from ganbert.compare.splits import Split
 from ganbert.compare.store import Record, Results
+from ganbert.data.class_names import ClassNames
 from ganbert.errors import InputError, InterruptedRunError, RunError
 
 
@@ -41,7 +42,10 @@ class NoRows:
     def is_same_for_all_seeds(self, budget: str) -> bool:
         return self.is_whole
 
-    def split(self, budget: str, seed: int, *, balanced: bool) -> Split:
+    def class_names(self) -> ClassNames:
+        return {"a": ("first",)}
+
+    def split(self, budget: str, seed: int, **how: object) -> Split:
         raise InputError("a source without rows")
 
     def conditions(self) -> dict[str, Any]:

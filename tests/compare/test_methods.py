@@ -17,6 +17,7 @@ from ganbert.compare.row_sources import TableRows
 from ganbert.compare.runs import Run, confusion, what_is_wrong
 from ganbert.compare.splits import Split, few_label_split
 from ganbert.compare.store import unpack
+from ganbert.data.class_names import ClassNames
 from ganbert.errors import InputError
 from ganbert.runtime import choose_compute
 from ganbert.training.recipe import OF_UNLABELLED_ROWS
@@ -179,7 +180,10 @@ def test_baselines_of_all_methods_are_fine_tunes_of_labelled_rows() -> None:
 class UnseenClasses(NoRows):
     """Rows of which two classes have no label."""
 
-    def split(self, budget: str, seed: int, *, balanced: bool) -> Split:
+    def class_names(self) -> ClassNames:
+        return {}
+
+    def split(self, budget: str, seed: int, **how: object) -> Split:
         train = Dataset.from_dict(
             {"text": [f"red {i}" if i % 2 else f"blue {i}" for i in range(20)], "label": ["b", "r"] * 10}
         )

@@ -116,7 +116,7 @@ def test_everything_that_shows_figures_shows_a_new_metric(brier: Metric, tmp_pat
     write_folder(records, None, tmp_path)
     other = "  |" * (len(SHOWN) - 4)  # metrics that these records lack
     figures = f"54.5 ± 1.2 | 54.5 ± 1.2 | 10.0 ± 0.0 |{other} 20.0 ± 24.8"
-    line = f"| gan-bert | {figures} | +3.0 ± 0.0 | bert | 266 | 12 | 60 | 3 |"
+    line = f"| gan-bert | {figures} | +3.0 ± 0.0 | bert | 266 | 12 | 60 |  | 3 |"
     assert line in (tmp_path / "summary.md").read_text(encoding="utf-8").splitlines()
     assert "<th>half Brier</th>" in (tmp_path / "report.html").read_text(encoding="utf-8")
 

@@ -50,6 +50,10 @@ def command(
 
         ganbert compare messages.csv --test test.csv --labels 50,100,50%
 
+        ganbert compare messages.csv --test test.csv --labels 50 --selection random,suggest --names labels
+
+        ganbert compare messages.csv --test test.csv --encoders minilm,sentence-transformers/all-mpnet-base-v2
+
         ganbert compare qc-coarse sst5 --labels 1% --methods bert,gan-bert
     """
     names = [name for name in files or [] if name in TASKS and not Path(name).exists()]
@@ -63,7 +67,8 @@ def command(
         raise InputError("no such file or folder, and no task (" + ", ".join(TASKS) + ")", path=missing[0])
     if not (names or paths or labelled):
         raise InputError("no table: name a FILE, or --labeled FILE with --unlabeled FILE")
-    comparison.chosen_budgets()
+    comparison.chosen_budgets(names)
+    comparison.check()
     engine.check()
     from ganbert.compare.store import check_folder
 

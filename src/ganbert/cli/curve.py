@@ -44,7 +44,7 @@ def command(
 ) -> None:
     """Measure methods on the paper's tasks, over label budgets and seeds.
 
-    Without `--labels` it takes the label budgets of the paper.
+    Without `--labels` it takes the label budgets of the task, the paper's where it is the paper's.
 
     Results are written as each run ends. Started again, it does only what is missing; two may share a folder.
 
@@ -56,10 +56,11 @@ def command(
     """
     if split not in ("test", "dev"):
         raise InputError(f"--split {split!r}: choose test or dev")
-    comparison.chosen_budgets()
     for task in tasks:
         if task not in TASKS:
             raise InputError(f"no task {task!r}: choose one of {', '.join(TASKS)}")
+    comparison.chosen_budgets(tasks)
+    comparison.check()
     engine.check()
     from ganbert.compare.store import check_folder
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
@@ -110,17 +111,30 @@ class ComparisonGroup:
     seeds: options.Seeds = 5
     budgets: options.Budgets = None
     balanced: options.Balanced = False
+    selection: options.Selections = "random"
+    names: options.KnownNames = "none"
     data_root: options.DataRoot = None
-    encoder: options.Encoder = "minilm"
+    encoder: options.Encoders = "minilm"
     max_length: options.MaxLength = None
     epochs: options.Epochs = None
     max_steps: options.MaxSteps = None
 
-    def chosen_budgets(self) -> list[str] | None:
-        """Return the label budgets; `InputError` if one is none."""
-        from ganbert.compare.splits import Budget
+    def chosen_budgets(self, tasks: Iterable[str] = ()) -> list[str] | None:
+        """Return the label budgets; `InputError` if one is none.
 
-        return None if self.budgets is None else Budget.parse_all(self.budgets)
+        Args:
+            tasks: whose published subsets are budgets as well.
+        """
+        from ganbert.compare.splits import Budget
+        from ganbert.compare.tasks import few_label_subsets
+
+        return None if self.budgets is None else Budget.parse_all(self.budgets, few_label_subsets(tasks))
+
+    def check(self) -> None:
+        """Raise `InputError` where there is no such selection, or no file of class names."""
+        for name in _listed(self.names):
+            if name not in ("none", "labels") and not os.path.isfile(name):
+                raise InputError(f"--names {name!r}: write none, labels, or a file that there is")
 
     def runs(self, sources: Sequence[RowSource], machine: MachineGroup) -> list[Run]:
         """Return all runs on these rows; `InputError` if there is no such method."""
@@ -135,15 +149,23 @@ class ComparisonGroup:
         return runs_of(
             sources,
             names,
-            self.chosen_budgets(),
+            self.chosen_budgets(source.name for source in sources),
             self.seeds,
-            encoder=self.encoder,
+            encoder=_listed(self.encoder),
+            selection=_listed(self.selection),
+            names=_listed(self.names),
             balanced=self.balanced,
             max_length=self.max_length,
             epochs=self.epochs,
             max_steps=self.max_steps,
             **dataclasses.asdict(machine),
         )
+
+
+def _listed(text: str) -> list[str]:
+    """Return each part of a list with commas once; the name of a file or folder may hold commas itself."""
+    # os.path says no where Path raises: a list may be longer than a file's name can be.
+    return [text] if os.path.exists(text) else list(dict.fromkeys(part.strip() for part in text.split(",")))
 
 
 @dataclass(frozen=True)

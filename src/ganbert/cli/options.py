@@ -117,13 +117,40 @@ Seeds = Annotated[
     int,
     typer.Option(min=1, callback=_at_most("--seeds", 1000), help="Repetitions, each with rows and weights of its own."),
 ]
+Encoders = Annotated[
+    str,
+    typer.Option(
+        "--encoder",
+        "--encoders",
+        metavar="LIST",
+        help="Hugging Face name or folder of the encoder, or minilm; several with commas.",
+    ),
+]
+Selections = Annotated[
+    str,
+    typer.Option(
+        "--selection",
+        metavar="LIST",
+        help="Which rows have a label: random, suggest (what ganbert suggest proposes) or a strategy of it; several "
+        "with commas.",
+    ),
+]
+KnownNames = Annotated[
+    str,
+    typer.Option(
+        "--names",
+        metavar="LIST",
+        help="What methods may know of the classes' names: none, labels (the labels in words) or a FILE; several with "
+        "commas.",
+    ),
+]
 Budgets = Annotated[
     str | None,
     typer.Option(
         "--labels",
         "--budgets",
         metavar="LIST",
-        help="How many labels to keep, as 100 or 10%; several with commas.",
+        help="How many labels to keep, as 100 or 10%, or a task's published subset, as few_5; several with commas.",
         show_default=False,
     ),
 ]

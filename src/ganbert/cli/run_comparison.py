@@ -24,6 +24,7 @@ from ganbert.cli.run_progress import Forecast, RunProgress
 from ganbert.compare.comparison import check, measure, skipped_by, whole_records, write_folder
 from ganbert.compare.executors import one_by_one
 from ganbert.compare.intervals import Estimate
+from ganbert.compare.report import rate
 from ganbert.compare.statistics import Summary, sentence, sentences, summarise
 from ganbert.compare.store import COMMANDS, RESULTS, Results
 from ganbert.errors import InterruptedRunError, RunError
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 WORDS = (
     "Figures in percent, means over seeds. 95% interval: where the figure would lie with other seeds and other rows. "
-    f"Steps: updates of the weights. {EXPLAINED}"
+    f"Steps: updates of the weights. Rows/s: test rows predicted in a second. {EXPLAINED}"
 )
 """What the columns mean, for those who meet them for the first time."""
 
@@ -166,7 +167,7 @@ def _table(summaries: Sequence[Summary]) -> Table:
     for of in SHOWN:
         judged_by = "\n(95% interval)" if of.name == metric else ""
         table.add_column(f"{of.label}{judged_by}", justify="right", no_wrap=of.name == metric)
-    for name in ("difference", "steps", "seconds"):
+    for name in ("difference", "steps", "seconds", "rows/s"):
         table.add_column(name, justify="right", no_wrap=True)
     for s in summaries:
         table.add_row(
@@ -175,6 +176,7 @@ def _table(summaries: Sequence[Summary]) -> Table:
             s.gain.percent("+") if s.gain else "",
             f"{s.steps:.0f}",
             f"{s.seconds:.0f}",
+            rate(s.rows_per_second),
         )
     return table
 

@@ -14,6 +14,7 @@ from rich.table import Column
 from rich.text import Text
 
 from ganbert.compare.runs import Run
+from ganbert.compare.statistics import variants
 from ganbert.compare.store import Record
 from ganbert.metrics import SHOWN
 from ganbert.wording import printable
@@ -33,6 +34,7 @@ class RunProgress:
 
     def __init__(self, console: Console, runs: Iterable[Run], forecast: Forecast) -> None:
         self._waiting = {run.key: run for run in runs}
+        self._variant = variants([run.identity for run in self._waiting.values()])
         self._n, self._forecast, self._console = len(self._waiting), forecast, console
         self._bars = Progress(
             TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, max_width=30)),
@@ -72,8 +74,9 @@ class RunProgress:
         self.failed(run)
         figures = ", ".join(f"{metric.label} {record[metric.name]:.3f}" for metric in SHOWN)
         name = f"{run.method} (plain fine-tune)" if record.get("fallback") else run.method
+        variant = f" [{of}]" if (of := self._variant(run.identity)) else ""
         line = (
-            f"{run.source.name} {run.budget} {name} seed {run.seed}: {figures}, {record['steps']} steps, "
+            f"{run.source.name} {run.budget} {name}{variant} seed {run.seed}: {figures}, {record['steps']} steps, "
             f"{record['seconds']:.0f} s"
         )
         if not self._console.is_terminal and self._waiting:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -36,11 +37,12 @@ SETFIT_BATCH = 16
 def tfidf(split: Split, conditions: Conditions) -> Outcome:
     """Logistic regression on TF-IDF of words; inverse document frequencies are those of all training rows."""
     began = time.perf_counter()
-    vectorizer = TfidfVectorizer(sublinear_tf=True).fit(_joined(split.corpus.train))
-    vectors = vectorizer.transform(_joined(split.corpus.train.select(split.corpus.labelled)))
-    classifier = LogisticRegression(max_iter=ITERATIONS).fit(vectors, split.corpus.labels[split.corpus.labelled])
-    seconds = time.perf_counter() - began
-    return Outcome(classifier.predict_proba(vectorizer.transform(_joined(split.test))), seconds)
+    names, of_names = split.named_rows
+    vectorizer = TfidfVectorizer(sublinear_tf=True).fit([*_joined(split.corpus.train), *names])
+    labelled = split.corpus.labelled
+    vectors = vectorizer.transform([*_joined(split.corpus.train.select(labelled)), *names])
+    classifier = LogisticRegression(max_iter=ITERATIONS).fit(vectors, [*split.corpus.labels[labelled], *of_names])
+    return _predicted(lambda: classifier.predict_proba(vectorizer.transform(_joined(split.test))), began)
 
 
 def embed(split: Split, conditions: Conditions) -> Outcome:
@@ -59,12 +61,27 @@ def self_training(split: Split, conditions: Conditions) -> Outcome:
 def _on_embeddings(split: Split, conditions: Conditions, rows: NDArray[np.int64], classifier: Any) -> Outcome:
     began = time.perf_counter()
     encoder = Encoder(conditions.encoder, conditions.max_length, conditions.compute)
-    labels = np.maximum(split.corpus.labels[rows], -1)  # scikit-learn's mark of an unlabelled row
-    vectors = encoder(*texts_of(split.corpus.train.select(rows)))
+    names, of_names = split.named_rows
+    of_rows = np.maximum(split.corpus.labels[rows], -1)  # scikit-learn's mark of an unlabelled row
+    labels = np.array([*of_rows, *of_names])
+    parts = [texts_of(split.corpus.train.select(rows)), (names, None)]
+    vectors = np.concatenate([encoder(texts, pairs) for texts, pairs in parts if texts])
     scaler = StandardScaler().fit(vectors[labels >= 0])
     classifier.fit(scaler.transform(vectors), labels)
-    seconds = time.perf_counter() - began
-    return Outcome(classifier.predict_proba(scaler.transform(encoder(*texts_of(split.test)))), seconds)
+    return _predicted(lambda: classifier.predict_proba(scaler.transform(encoder(*texts_of(split.test)))), began)
+
+
+def _predicted(predict: Callable[[], NDArray[np.float64]], began: float, **fields: Any) -> Outcome:
+    """Return the outcome of a method whose training has just ended.
+
+    Args:
+        predict: the test rows.
+        began: when the training did.
+        fields: of the outcome.
+    """
+    trained = time.perf_counter()
+    probabilities = predict()
+    return Outcome(probabilities, trained - began, prediction_seconds=time.perf_counter() - trained, **fields)
 
 
 def _joined(rows: Any) -> list[str]:
@@ -83,31 +100,29 @@ def setfit(split: Split, conditions: Conditions) -> Outcome:
 
     if "text_pair" in split.test.column_names:
         raise InputError("SetFit does not take pairs of texts")
-    labelled = split.corpus.train.select(split.corpus.labelled)
     began = time.perf_counter()
+    labelled, names = split.corpus.train.select(split.corpus.labelled), split.named_rows
+    texts, labels = [*labelled["text"], *names[0]], [*labelled["label"], *names[1]]
     model = SetFitModel.from_pretrained(resolve_encoder(conditions.encoder), device=conditions.compute.device)
     model.model_body.max_seq_length = conditions.max_length
     with scratch() as folder:
         arguments = TrainingArguments(
             output_dir=folder, batch_size=SETFIT_BATCH,
-            max_steps=min(SETFIT_STEPS, _setfit_steps_of_epoch(labelled["label"][:])),
+            max_steps=min(SETFIT_STEPS, _setfit_steps_of_epoch(labels)),
             seed=conditions.seed, report_to="none", save_strategy="no", show_progress_bar=False,
         )  # fmt: skip
-        trainer = Trainer(
-            model, arguments, train_dataset=Dataset.from_dict({"text": labelled["text"], "label": labelled["label"]})
-        )
+        trainer = Trainer(model, arguments, train_dataset=Dataset.from_dict({"text": texts, "label": labels}))
         # In the precision of all others. Around many steps autocast's cache would give each the first step's weights.
         with torch.autocast(
             conditions.compute.device, torch.bfloat16, enabled=conditions.compute.bfloat16, cache_enabled=False
         ):
             trainer.train()
-    seconds = time.perf_counter() - began
     steps = int(trainer.st_trainer.state.global_step)
-    return Outcome(
-        np.asarray(model.predict_proba(split.test["text"][:], as_numpy=True)),
-        seconds,
-        steps,
-        labelled_shown=steps * SETFIT_BATCH * 2 / len(labelled),
+    return _predicted(
+        lambda: np.asarray(model.predict_proba(split.test["text"][:], as_numpy=True)),
+        began,
+        steps=steps,
+        labelled_shown=steps * SETFIT_BATCH * 2 / len(texts),
         recipe={"library": f"setfit {setfit_version}", "batch_size": SETFIT_BATCH},
     )
 

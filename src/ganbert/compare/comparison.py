@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,11 +17,11 @@ from ganbert.compare.report import write_report
 from ganbert.compare.row_sources import RowSource
 from ganbert.compare.runs import Run, what_is_wrong
 from ganbert.compare.statistics import Summary, summarise
-from ganbert.compare.store import RESULTS, Record, Results, check_folder, key_of
+from ganbert.compare.store import LATER, RESULTS, Record, Results, check_folder, key_of
 from ganbert.errors import InputError, RunError
 from ganbert.runtime import choose_compute
 
-CONDITIONS = ("split", "encoder", "balanced", "precision", "settings")
+CONDITIONS = ("split", "encoder", "balanced", "precision", "settings", *LATER)
 """What has to be the same of two runs for a report to show both."""
 
 
@@ -98,6 +99,9 @@ def runs_of(
     budgets: Sequence[str] | None,
     seeds: int,
     *,
+    encoder: str | Sequence[str] = "minilm",
+    selection: str | Sequence[str] = "random",
+    names: str | Sequence[str] = "none",
     precision: str = "auto",
     device: str = "auto",
     threads: int | None = None,
@@ -112,20 +116,23 @@ def runs_of(
         methods: by name.
         budgets: label budgets; None takes those of each task, and all labels of a table.
         seeds: how many, from 0.
+        encoder, selection, names: as in `Run`; of several each is combined with each.
         precision, device, threads: as for `choose_compute`; "auto" is what this machine does.
         options: further fields of `Run`.
     """
-    precision = choose_compute(device, precision, threads).precision
+    options |= {"precision": choose_compute(device, precision, threads).precision, "device": device, "threads": threads}
+    encoders, selections, known = ([of] if isinstance(of, str) else of for of in (encoder, selection, names))
 
     @functools.cache
     def needs_one_run(method: str, source: RowSource, budget: str) -> bool:
         return method_named(method).deterministic and source.is_same_for_all_seeds(budget)
 
     runs = (
-        Run(source, method, budget, seed, precision=precision, device=device, threads=threads, **options)
+        Run(source, method, budget, seed, encoder=encoder, selection=selection, names=names, **options)
         for seed in range(seeds)
         for source in sources
         for budget in budgets or source.budgets
+        for encoder, selection, names in itertools.product(encoders, selections, known)
         for method in methods
         if seed == 0 or not needs_one_run(method, source, budget)
     )
@@ -155,11 +162,12 @@ def check(runs: Iterable[Run]) -> list[str]:
     for name in dict.fromkeys(run.method for run in runs):
         method_named(name).require_library()
     remarks: dict[str, None] = {}
-    seen: set[tuple[RowSource, str]] = set()
+    seen: set[tuple[object, ...]] = set()
     for run in runs:
-        if (run.source, run.budget) not in seen:
-            seen.add((run.source, run.budget))
-            run.source.split(run.budget, run.seed, balanced=run.balanced)
+        place = (run.source, run.budget, run.selection, run.names, run.encoder if run.selection != "random" else "")
+        if place not in seen:
+            seen.add(place)
+            run.split()
             remarks |= dict.fromkeys(run.source.remarks)
     return list(remarks)
 
@@ -249,7 +257,7 @@ def comparable(records: Mapping[str, Record], runs: Sequence[Run]) -> list[str]:
 
 
 def _conditions(identity: Record) -> Record:
-    return {name: identity[name] for name in CONDITIONS}
+    return {name: identity.get(name, LATER.get(name)) for name in CONDITIONS}
 
 
 def _is_known(method: str) -> bool:

@@ -74,6 +74,7 @@ class Outcome:
         health: last figures of the game.
         warnings: what the health watch had to say.
         fallback: why a plain fine-tune ran in its place; None if it ran as its name says.
+        prediction_seconds: from the texts of the test rows to their probabilities, if it was measured.
     """
 
     probabilities: NDArray[np.floating[Any]]
@@ -85,6 +86,11 @@ class Outcome:
     health: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     fallback: str | None = None
+    prediction_seconds: float | None = None
+
+    def rows_per_second(self, n_rows: int) -> float | None:
+        """Return how many of n test rows were predicted in a second; None where that was not measured."""
+        return round(n_rows / self.prediction_seconds, 1) if self.prediction_seconds else None
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def curves(summaries: Sequence[Summary]) -> Figure:
     panels: dict[tuple[str, str], list[Summary]] = {}
     for summary in summaries:
         panels.setdefault((summary.task, summary.split), []).append(summary)
-    styles = _styles(s.method for s in summaries)
+    styles = _styles(s.label for s in summaries)
     is_curve = {place: len({s.budget for s in of_panel}) > 1 for place, of_panel in panels.items()}
     columns = min(3 if all(is_curve.values()) else 1, len(panels))
     lines = [list(panels)[i : i + columns] for i in range(0, len(panels), columns)]
@@ -125,8 +125,8 @@ def _any_script() -> Iterator[None]:
 
 
 def _curves(axes: Axes, summaries: Sequence[Summary], styles: Mapping[str, dict[str, Any]]) -> None:
-    for method in dict.fromkeys(s.method for s in summaries):
-        points = sorted((s for s in summaries if s.method == method), key=lambda s: s.n_labelled)
+    for method in dict.fromkeys(s.label for s in summaries):
+        points = sorted((s for s in summaries if s.label == method), key=lambda s: s.n_labelled)
         x = [s.n_labelled for s in points]
         figures = [s.figures[s.metric] for s in points]
         axes.plot(x, [100 * f.mean for f in figures], label=_label(points), markersize=4.5, **styles[method])
@@ -148,7 +148,7 @@ def _dots(axes: Axes, summaries: Sequence[Summary], styles: Mapping[str, dict[st
     for summary, middle in zip(summaries, middles, strict=True):
         figure = summary.figures[summary.metric]
         mean, low, high = (100 * (figure.mean if x is None else x) for x in (figure.mean, figure.low, figure.high))
-        look = {**styles[summary.method], "linestyle": ""}
+        look = {**styles[summary.label], "linestyle": ""}
         ends = [[mean - max(low, 0)], [min(high, 100) - mean]]
         axes.errorbar([mean], [middle], xerr=ends, capsize=3, elinewidth=1.5, **look)
     axes.set_yticks(middles, [_wrapped(s.name) for s in summaries], fontsize="small")
@@ -167,13 +167,13 @@ def _label(points: Sequence[Summary]) -> str:
     plain = [s.budget for s in points if s.n_fallbacks]
     if not plain or len(plain) == len(points):
         return points[0].name
-    return f"{points[0].method} (plain fine-tune at {', '.join(plain)})"
+    return f"{points[0].label} (plain fine-tune at {', '.join(plain)})"
 
 
 def _wrapped(name: str) -> str:
     """Return the name of a method in lines of at most `NAME_WIDTH` characters, broken before a setting or a remark."""
     lines = [""]
-    for part in name.replace(":", ":\0").replace("+", "\0+").replace(" (", "\0 (").split("\0"):
+    for part in name.replace(":", ":\0").replace("+", "\0+").replace(" (", "\0 (").replace(" [", "\0 [").split("\0"):
         if lines[-1] and len(lines[-1] + part) > NAME_WIDTH:
             lines.append("")
         lines[-1] += part if lines[-1] else part.lstrip()
@@ -181,7 +181,7 @@ def _wrapped(name: str) -> str:
 
 
 def _tick(n_labelled: int, budget: str) -> str:
-    return f"{n_labelled}\n{budget}" if budget.endswith("%") else str(n_labelled)
+    return str(n_labelled) if budget == str(n_labelled) else f"{n_labelled}\n{budget}"
 
 
 def _styles(methods: Iterable[str]) -> dict[str, dict[str, Any]]:

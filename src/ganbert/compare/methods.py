@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import time
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -79,9 +80,11 @@ def fine_tune(split: Split, conditions: Conditions, recipe: Recipe) -> Outcome:
             say=lambda message: None,
         )
     predictor = Predictor(result.model, result.tokenizer, compute=conditions.compute)
-    rows = split.test
+    began = time.perf_counter()
+    probabilities = predictor.predict(*texts_of(split.test)).probabilities
+    prediction_seconds = time.perf_counter() - began
     return Outcome(
-        predictor.predict(*texts_of(rows)).probabilities,
+        probabilities,
         result.seconds,
         result.steps,
         result.labelled_shown,
@@ -90,6 +93,7 @@ def fine_tune(split: Split, conditions: Conditions, recipe: Recipe) -> Outcome:
         result.health,
         result.warnings,
         result.fallback and result.fallback.replace("--set looks_needed=0", ":looks_needed=0 after the method's name"),
+        prediction_seconds,
     )
 
 

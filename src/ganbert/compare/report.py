@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +13,8 @@ from markupsafe import Markup
 
 from ganbert.compare import curves
 from ganbert.compare.methods import method_named
-from ganbert.compare.statistics import Summary, sentences
-from ganbert.compare.store import Record
+from ganbert.compare.statistics import Summary, sentences, variants
+from ganbert.compare.store import LATER, Record
 from ganbert.metrics import CALIBRATION_BINS, EXPLAINED, METRICS, SHOWN
 from ganbert.storage.disk import write_whole
 from ganbert.wording import markdown, printable
@@ -47,6 +47,11 @@ class Cell:
     calibration: Markup
     health: list[Record]
     splits: list[Record]
+
+    @property
+    def has_variants(self) -> bool:
+        """Whether encoder, selection or class names differ between runs."""
+        return any(s.variant for s in self.summaries)
 
     @property
     def health_names(self) -> list[str]:
@@ -82,13 +87,14 @@ def write_report(
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": lambda share: f"{100 * share:.1f}", "markdown": markdown}
+    environment.filters["rate"] = rate
     tasks = list(dict.fromkeys(s.task for s in summaries))
     by_task_and_size = sorted(summaries, key=lambda s: (tasks.index(s.task), s.n_labelled))
     places = dict.fromkeys((s.task, s.split, s.budget) for s in by_task_and_size)
     content = {
         "curve": Markup(curves.svg(curves.curves(summaries))) if summaries else "",
         "overviews": [_overview(task, summaries) for task in dict.fromkeys((s.task, s.split) for s in summaries)],
-        "cells": [_cell(place, records, summaries) for place in places],
+        "cells": [_cell(place, records, summaries, variants(records)) for place in places],
         "methods": {name: method_named(name).says for name in dict.fromkeys(r["method"] for r in records)},
         "versions": _versions(records),
         "commands": [printable(command) for command in commands],
@@ -101,14 +107,19 @@ def write_report(
         write_whole(folder / name, environment.get_template(f"{name}.j2").render(content))
 
 
+def rate(rows_per_second: float | None) -> str:
+    """Return how many rows were predicted in a second, as tables show it."""
+    return "" if rows_per_second is None else f"{rows_per_second:.0f}"
+
+
 def _overview(place: tuple[str, str], summaries: Sequence[Summary]) -> Overview:
     here = [s for s in summaries if (s.task, s.split) == place]
     columns = {s.budget: s.n_labelled for s in sorted(here, key=lambda s: s.n_labelled)}
-    figures = {(s.method, s.budget): s.figures[s.metric].share() + ", plain" * bool(s.n_fallbacks) for s in here}
+    figures = {(s.label, s.budget): s.figures[s.metric].share() + ", plain" * bool(s.n_fallbacks) for s in here}
     return Overview(
         f"{place[0]}: {METRICS[here[0].metric].label} on {_measured(place[1])} rows, by labelled rows",
-        [f"{budget} ({n})" if budget.endswith("%") else budget for budget, n in columns.items()],
-        [(name, [figures.get((name, b), "") for b in columns]) for name in dict.fromkeys(s.method for s in here)],
+        [f"{budget} ({n})" if budget != str(n) else budget for budget, n in columns.items()],
+        [(name, [figures.get((name, b), "") for b in columns]) for name in dict.fromkeys(s.label for s in here)],
     )
 
 
@@ -116,11 +127,16 @@ def _measured(split: str) -> str:
     return {"test": "test", "dev": "development"}.get(split, "held-out")
 
 
-def _cell(place: tuple[str, str, str], records: Sequence[Record], summaries: Sequence[Summary]) -> Cell:
+def _cell(
+    place: tuple[str, str, str],
+    records: Sequence[Record],
+    summaries: Sequence[Summary],
+    variant_of: Callable[[Record], str],
+) -> Cell:
     task, split, budget = place
     here = [s for s in summaries if (s.task, s.split, s.budget) == place]
-    runs = [r for r in records if (r["task"], r["split"], r["budget"]) == place]
-    by_method = {s.name: [r for r in runs if r["method"] == s.method] for s in here}
+    runs = [{**r, "variant": variant_of(r)} for r in records if (r["task"], r["split"], r["budget"]) == place]
+    by_method = {s.name: [r for r in runs if (r["method"], r["variant"]) == (s.method, s.variant)] for s in here}
     return Cell(
         title=f"{task}, {budget}: {here[0].n_labelled} labelled rows, {runs[0]['n_test']} {_measured(split)} rows",
         summaries=here,
@@ -130,7 +146,7 @@ def _cell(place: tuple[str, str, str], records: Sequence[Record], summaries: Seq
         confusions={method: _confusion(of_method) for method, of_method in by_method.items()},
         calibration=Markup(curves.svg(curves.calibration({name: _calibration(rs) for name, rs in by_method.items()}))),
         health=[r for r in runs if r["health"] or r["warnings"]],
-        splits=list({r["seed"]: r for r in runs}.values()),
+        splits=list({(r["seed"], r["variant"]): r for r in runs}.values()),
     )
 
 
@@ -190,7 +206,7 @@ def _calibration(runs: Sequence[Record]) -> curves.CalibrationBins:
 
 def _versions(records: Sequence[Record]) -> dict[str, str]:
     """Return each version that occurs, several with commas between."""
-    names = (
+    names = [
         "ganbert",
         "commit",
         "machine",
@@ -202,5 +218,9 @@ def _versions(records: Sequence[Record]) -> dict[str, str]:
         "transformers",
         "scikit-learn",
         "numpy",
-    )
-    return {name: ", ".join(dict.fromkeys(str(record.get(name, "")) for record in records)) for name in names}
+        *(name for name in LATER if any(name in record for record in records)),
+    ]
+    return {
+        name: ", ".join(dict.fromkeys(str(record.get(name, LATER.get(name, ""))) for record in records))
+        for name in names
+    }

@@ -15,8 +15,16 @@ import numpy as np
 from datasets import Dataset
 from sklearn.model_selection import StratifiedKFold
 
-from ganbert.compare.splits import Budget, Split, few_label_split, set_development_rows_aside
+from ganbert.compare.splits import (
+    Budget,
+    Selection,
+    Split,
+    few_label_split,
+    set_development_rows_aside,
+    subset_split,
+)
 from ganbert.compare.tasks import task_named
+from ganbert.data.class_names import ClassNames, read_class_names, words_of
 from ganbert.data.corpus import Corpus, read_corpus
 from ganbert.data.review import describe, slips
 from ganbert.data.rows import TableOptions
@@ -62,8 +70,19 @@ class RowSource(Protocol):
     def is_same_for_all_seeds(self, budget: str) -> bool:
         """Return whether only the order of a budget's rows depends on the seed."""
 
-    def split(self, budget: str, seed: int, *, balanced: bool) -> Split:
-        """Return the rows of a label budget and a seed."""
+    def class_names(self) -> ClassNames:
+        """Return what the classes are called; `InputError` where that cannot be told."""
+
+    def split(
+        self,
+        budget: str,
+        seed: int,
+        *,
+        balanced: bool,
+        class_names: ClassNames | None = None,
+        selection: Selection | None = None,
+    ) -> Split:
+        """Return the rows of a label budget and a seed; the other arguments are those of `few_label_split`."""
 
     def conditions(self) -> dict[str, Any]:
         """Return the fields of `Conditions` that the source decides, such as `max_length`."""
@@ -109,20 +128,56 @@ class TaskRows:
         return [part if isinstance(part, str) else f"{part:g}%" for part in task_named(self.name).budgets]
 
     def is_same_for_all_seeds(self, budget: str) -> bool:
-        """Return whether all rows have a label: then only their order depends on the seed."""
-        return budget == "100%"
+        """Return whether all rows have a label, or those of a published subset: the seed does not choose them."""
+        return budget == "100%" or budget in task_named(self.name).local.few
 
-    def split(self, budget: str, seed: int, *, balanced: bool = False) -> Split:
-        """Return the rows of a label budget and a seed, as the paper splits them (section 4)."""
+    def class_names(self) -> ClassNames:
+        """Return those of the task's file in the local copy; without one, the labels if they are words."""
+        file = task_named(self.name).local.names
+        if self.root is not None and file is not None and (self.root / file).is_file():
+            return read_class_names(self.root / file)
+        return _labels_in_words(self.name, task_named(self.name).load("train", self.root))
+
+    def split(
+        self,
+        budget: str,
+        seed: int,
+        *,
+        balanced: bool = False,
+        class_names: ClassNames | None = None,
+        selection: Selection | None = None,
+    ) -> Split:
+        """Return the rows of a label budget and a seed, as the paper splits them (section 4), or a published subset."""
+        task = task_named(self.name)
         train, measured = _rows_of_task(self.name, self.root, self.part)
-        n_train = task_named(self.name).n_train or _n_rows(self.name, self.root)
-        wanted = Budget.parse(budget)
-        return few_label_split(train, measured, wanted.rows(n_train), seed, balanced=balanced, fewer=wanted.in_percent)
+        wanted = Budget.parse(budget, task.local.few)
+        if wanted.subset is not None:
+            if balanced or selection is not None:
+                raise InputError(f"label budget {budget}: its rows are published, so none are drawn or selected")
+            few = task.load_few(wanted.subset, self.root)
+            return subset_split(train, measured, few, class_names=class_names)
+        return few_label_split(
+            train,
+            measured,
+            wanted.rows(task.n_train or _n_rows(self.name, self.root)),
+            seed,
+            balanced=balanced,
+            fewer=wanted.in_percent,
+            class_names=class_names,
+            selection=selection,
+        )
 
     def conditions(self) -> dict[str, Any]:
         """Return what the paper trained this task with."""
         task = task_named(self.name)
         return {"max_length": task.max_length, "epochs": task.epochs, "learning_rate": task.learning_rate}
+
+
+def _labels_in_words(name: str, rows: Dataset) -> ClassNames:
+    names = words_of(dict.fromkeys(label for label in rows["label"] if label is not None))
+    if not names:
+        raise InputError(f"--names labels: the labels of {name} are no words; name a file that says what they mean")
+    return names
 
 
 def _hash_of(files: Iterable[Path], *what: object) -> str:
@@ -204,7 +259,19 @@ class TableRows:
         """Return whether each seed is tested on the test file and trains on all other rows."""
         return self.test is not None and self.split(budget, 0).whole
 
-    def split(self, budget: str, seed: int, *, balanced: bool = False) -> Split:
+    def class_names(self) -> ClassNames:
+        """Return the labels in words, if they are words."""
+        return _labels_in_words(self.name, _read(self, self.version).train)
+
+    def split(
+        self,
+        budget: str,
+        seed: int,
+        *,
+        balanced: bool = False,
+        class_names: ClassNames | None = None,
+        selection: Selection | None = None,
+    ) -> Split:
         """Return the rows of a label budget, in percent of the labelled rows to train on or as a number, and a seed."""
         tables = _read(self, self.version)
         train, measured = (tables.train, tables.test) if tables.test is not None else _fold(tables.train, seed)
@@ -218,6 +285,8 @@ class TableRows:
             balanced=balanced,
             fewer=wanted.in_percent,
             n_unlabelled=len(train),
+            class_names=class_names,
+            selection=selection,
         )
 
     def conditions(self) -> dict[str, Any]:

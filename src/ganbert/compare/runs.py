@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import json
 import platform
 import subprocess
 import time
@@ -20,9 +23,12 @@ from ganbert import __version__
 from ganbert.compare.conditions import Conditions
 from ganbert.compare.methods import method_named
 from ganbert.compare.row_sources import RowSource
-from ganbert.compare.splits import as_recorded
-from ganbert.compare.store import Record, key_of, pack
+from ganbert.compare.simulate import Simulated
+from ganbert.compare.splits import Split, as_recorded
+from ganbert.compare.store import LATER, Record, key_of, pack
 from ganbert.compare.tasks import metric_of
+from ganbert.data.class_names import ClassNames, read_class_names
+from ganbert.errors import InputError
 from ganbert.metrics import METRICS, calibration_bins, classification_metrics
 from ganbert.model.problem import ONE_OF_K
 from ganbert.runtime import choose_compute
@@ -39,6 +45,8 @@ class Run:
         seed: of split and training.
         encoder: a Hub name, a folder, or `minilm`.
         balanced: whether labelled rows are drawn class by class.
+        selection: how labelled rows are chosen: "random", "suggest" or the name of a strategy.
+        names: what methods may know of the classes' names: "none", "labels" or a file for `read_class_names`.
         max_length, epochs, max_steps: in place of what the source says.
         precision: "float32" or "bfloat16".
         device, threads: as for `choose_compute`; not part of what it computes.
@@ -51,6 +59,8 @@ class Run:
     seed: int
     encoder: str = "minilm"
     balanced: bool = False
+    selection: str = "random"
+    names: str = "none"
     max_length: int | None = None
     epochs: float | None = None
     max_steps: int | None = None
@@ -62,6 +72,7 @@ class Run:
     @property
     def identity(self) -> Record:
         """What tells the run from all others, as its record says it."""
+        later = {"selection": self.selection, "names": _names_said(self.names)}
         return {
             "task": self.source.name,
             "split": self.source.part,
@@ -77,6 +88,7 @@ class Run:
                 for name in ("max_length", "epochs", "max_steps")
                 if (value := getattr(self, name)) is not None
             },
+            **{name: value for name, value in later.items() if value != LATER[name]},
         }
 
     @property
@@ -84,9 +96,27 @@ class Run:
         """A short name of the identity."""
         return key_of(self.identity)
 
+    def split(self) -> Split:
+        """Return the rows of the run; `InputError` if they cannot be had so."""
+        if self.balanced and self.selection != "random":
+            raise InputError(f"--balanced draws rows by their labels, --selection {self.selection} without: choose one")
+        selection = None
+        if self.selection != "random":
+            max_length = self.max_length or self.source.conditions()["max_length"]
+            compute = choose_compute(self.device, self.precision, self.threads)
+            selection = Simulated(self.selection, self.encoder, max_length, compute)
+        return self.source.split(
+            self.budget, self.seed, balanced=self.balanced, class_names=self._class_names(), selection=selection
+        )
+
+    def _class_names(self) -> ClassNames | None:
+        if self.names == "none":
+            return None
+        return self.source.class_names() if self.names == "labels" else read_class_names(self.names)
+
     def __call__(self) -> Record:
         """Train, predict, measure, and return the record."""
-        split = self.source.split(self.budget, self.seed, balanced=self.balanced)
+        split = self.split()
         compute = choose_compute(self.device, self.precision, self.threads)
         choices = {**self.source.conditions(), **self.identity["settings"]}
         conditions = Conditions(self.encoder, self.seed, compute, **choices, on_step=self.on_step)
@@ -98,12 +128,14 @@ class Run:
         return {
             **self.identity,
             **split.facts(),
+            "names": _names_said(self.names),
             "any_seed": method.deterministic and split.whole and self.source.part != "cross-validation",
             "steps": outcome.steps,
             "labelled_shown": round(outcome.labelled_shown, 2),
             "tokens": outcome.tokens,
             "seconds": round(outcome.seconds, 2),
             "seconds_in_all": round(seconds, 2),
+            "rows_per_second": outcome.rows_per_second(len(split.test)),
             "fallback": outcome.fallback,
             "warnings": list(outcome.warnings),
             "health": {name: round(value, 4) for name, value in outcome.health.items()},
@@ -112,6 +144,15 @@ class Run:
             **judged(np.asarray(split.test["label"][:]), outcome.probabilities, names),
             **provenance(compute.device),
         }
+
+
+@functools.cache
+def _names_said(names: str) -> str:
+    """Return how an identity says where class names are from: a file by its name and contents, not by its place."""
+    if names in ("none", "labels"):
+        return names
+    content = json.dumps(read_class_names(names), sort_keys=True)
+    return f"{Path(names).name} {hashlib.sha256(content.encode()).hexdigest()[:8]}"
 
 
 def judged(truth: NDArray[np.int64], probabilities: NDArray[np.floating[Any]], names: Sequence[str]) -> Record:

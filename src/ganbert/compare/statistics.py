@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ganbert.compare.intervals import Estimate, Spread, around, over_folds, over_seeds_and_rows, wilson
 from ganbert.compare.methods import method_named
 from ganbert.compare.row_sources import FOLDS
-from ganbert.compare.store import Record, unpack
+from ganbert.compare.store import LATER, Record, unpack
 from ganbert.compare.tasks import metric_of
 from ganbert.metrics import METRICS, Metric
 
@@ -28,6 +28,7 @@ class Summary:
 
     Attributes:
         task, split, budget, method: of the runs.
+        variant: what else tells the runs from those of other summaries: encoder, selection, class names; "" if nothing.
         n_labelled: labelled rows.
         metric: the name of the metric that the task is judged by, which gains are measured in.
         figures: each metric that all of the runs have, with its interval.
@@ -40,6 +41,7 @@ class Summary:
         n_fallbacks: seeds in which it did.
         steps, labelled_shown: means.
         seconds: the mean, from rows to predictions.
+        rows_per_second: the mean, of predictions; None where a run did not measure it.
         ceiling: accuracy that the classes without a labelled row leave possible, the mean.
     """
 
@@ -47,6 +49,7 @@ class Summary:
     split: str
     budget: str
     method: str
+    variant: str
     n_labelled: int
     metric: str
     figures: Mapping[str, Estimate]
@@ -60,16 +63,49 @@ class Summary:
     steps: float
     labelled_shown: float
     seconds: float
+    rows_per_second: float | None
     ceiling: float
 
     @property
+    def label(self) -> str:
+        """The method with its variant."""
+        return f"{self.method} [{self.variant}]" if self.variant else self.method
+
+    @property
     def name(self) -> str:
-        """The method, and what ran in its place."""
+        """The method with its variant, and what ran in its place."""
         if not self.n_fallbacks:
-            return self.method
+            return self.label
         n = self.figures["accuracy"].n
         in_some = "" if self.n_fallbacks == n else f" in {self.n_fallbacks} of {n} seeds"
-        return f"{self.method} (plain fine-tune{in_some})"
+        return f"{self.label} (plain fine-tune{in_some})"
+
+
+def variants(records: Iterable[Record]) -> Callable[[Record], str]:
+    """Return what says of a record how its encoder, selection and class names differ from those of other records."""
+    records = list(records)
+    differ = [name for name in VARIES if len({_varies(record, name) for record in records}) > 1]
+
+    def variant(record: Record) -> str:
+        return ", ".join(VARIES[name](_varies(record, name)) for name in differ)
+
+    return variant
+
+
+def _varies(record: Record, name: str) -> str:
+    return str(record.get(name, LATER.get(name, "")))
+
+
+def _short(encoder: str) -> str:
+    return encoder.rstrip("/").rpartition("/")[2] or encoder
+
+
+VARIES: Mapping[str, Callable[[str], str]] = {
+    "encoder": _short,
+    "selection": str,
+    "names": lambda names: {"none": "no names", "labels": "names"}.get(names, f"names of {names}"),
+}
+"""What may differ between runs of one method on one task, and how it is said."""
 
 
 def summarise(records: Iterable[Record], against: str | None = None) -> list[Summary]:
@@ -79,27 +115,31 @@ def summarise(records: Iterable[Record], against: str | None = None) -> list[Sum
         records: of runs.
         against: the method that all others are measured against; None is the baseline of each.
     """
-    groups: dict[tuple[str, str, str, str], dict[int, Record]] = {}
+    records = list(records)
+    variant_of = variants(records)
+    groups: dict[tuple[str, str, str, str, str], dict[int, Record]] = {}
     for record in records:
-        group = (record["task"], record["split"], record["budget"], record["method"])
+        group = (record["task"], record["split"], record["budget"], record["method"], variant_of(record))
         groups.setdefault(group, {})[record["seed"]] = record
     for runs in groups.values():
         for seed in sorted(runs)[1:] if any(map(_is_any_seed, runs.values())) else ():
             del runs[seed]
     summaries = []
-    for (task, split, budget, method), runs in groups.items():
+    for (task, split, budget, method, variant), runs in groups.items():
         candidates = method_named(method).baselines if against is None else (against,) * (method != against)
-        baseline = next((name for name in candidates if (task, split, budget, name) in groups), None)
-        pairs = _pairs(runs, groups[task, split, budget, baseline]) if baseline else []
+        baseline = next((name for name in candidates if (task, split, budget, name, variant) in groups), None)
+        pairs = _pairs(runs, groups[task, split, budget, baseline, variant]) if baseline else []
         metric = metric_of(task)
         reasons = [run["fallback"] for run in runs.values() if run.get("fallback")]
         values = [run[metric] for run in runs.values()]
+        rates = [run["rows_per_second"] for run in runs.values() if run.get("rows_per_second") is not None]
         summaries.append(
             Summary(
                 task=task,
                 split=split,
                 budget=budget,
                 method=method,
+                variant=variant,
                 n_labelled=round(_mean(runs, "n_labelled")),
                 metric=metric,
                 figures={
@@ -117,6 +157,7 @@ def summarise(records: Iterable[Record], against: str | None = None) -> list[Sum
                 steps=_mean(runs, "steps"),
                 labelled_shown=_mean(runs, "labelled_shown"),
                 seconds=_mean(runs, "seconds_in_all"),
+                rows_per_second=float(np.mean(rates)) if len(rates) == len(runs) else None,
                 ceiling=_mean(runs, "ceiling"),
             )
         )
@@ -143,7 +184,7 @@ def sentence(summary: Summary) -> str:
         if summary.lacks is None:
             return ""
         return (
-            f"{summary.method}: measured against nothing. For the difference from {summary.lacks} add it to "
+            f"{summary.label}: measured against nothing. For the difference from {summary.lacks} add it to "
             "--methods, or name another of the methods with --against."
         )
     points = f"{abs(gain.mean) * 100:.1f} points"
@@ -154,14 +195,14 @@ def sentence(summary: Summary) -> str:
     rows = f"{gain.rows} rows" if gain.rows is not None else ""
     seen = rows if summary.any_seed and rows else " and ".join(filter(None, (seeds, rows)))
     if gain.low is None or gain.high is None:
-        return f"{summary.method}: {points} {_side(gain.mean)} {summary.baseline} with one {unit}, which shows nothing."
+        return f"{summary.label}: {points} {_side(gain.mean)} {summary.baseline} with one {unit}, which shows nothing."
     if gain.low <= 0 <= gain.high:
         these = "these " * (gain.n > 1 or summary.any_seed)
-        return f"{summary.method}: no difference from {summary.baseline} that {these}{seen} can show."
+        return f"{summary.label}: no difference from {summary.baseline} that {these}{seen} can show."
     sizes = sorted((abs(gain.low) * 100, abs(gain.high) * 100))
     another = "" if gain.n > 1 or summary.any_seed else f": another {unit} may differ"
     return (
-        f"{summary.method}: {points} {_side(gain.mean)} {summary.baseline} "
+        f"{summary.label}: {points} {_side(gain.mean)} {summary.baseline} "
         f"(95% interval {sizes[0]:.1f} to {sizes[1]:.1f}, {seen}{another})."
     )
 

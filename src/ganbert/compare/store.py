@@ -130,10 +130,16 @@ class Results:
         (self._claims / f"{key}.lock").unlink(missing_ok=True)
 
 
+LATER: dict[str, Any] = {"selection": "random", "names": "none"}
+"""Parts of a run's identity that older records lack, each with what it was then: it leaves their keys as they are."""
+
+
 def key_of(identity: Record) -> str:
     """Return a short name of a run, or of its record."""
     names = ("task", "split", "data", "method", "budget", "seed", "encoder", "balanced", "precision", "settings")
-    text = json.dumps({name: identity[name] for name in names}, sort_keys=True)
+    known = {name: identity[name] for name in names}
+    known |= {name: identity[name] for name, before in LATER.items() if identity.get(name, before) != before}
+    text = json.dumps(known, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

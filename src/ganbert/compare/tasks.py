@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,14 +48,18 @@ class Local:
         train: one file or several, in order.
         test: one file.
         label: the column of the labels.
+        few: published subsets with few labels, by the name that a label budget gives them.
+        names: a file that says what the classes are called, for `read_class_names`.
     """
 
     train: tuple[str, ...]
     test: str
     label: str = "label"
+    few: Mapping[str, str] = field(default_factory=dict, hash=False)
+    names: str | None = None
 
     def files(self, root: Path) -> list[Path]:
-        """Return all of them, under a data root."""
+        """Return those that training and test rows are in, under a data root."""
         return [root / name for name in (*self.train, self.test)]
 
 
@@ -207,30 +211,47 @@ class Task:
         Raises:
             InputError: they cannot be had; says what to do.
         """
+        if root is None:
+            return self._cleaned(self._load_home(part), keep_empty=part == "test")
+        files = self.local.train if part == "train" else (self.local.test,)
+        instead = f" (without --data-root and {DATA_ROOT} they are loaded from {self.home.name})"
+        self._require(files, root, f"so its {part} rows are missing{instead}")
+        return self._cleaned(self._load_local(files, root), keep_empty=part == "test")
+
+    def load_few(self, name: str, root: Path | None) -> Dataset:
+        """Return the labelled rows of a published subset, with the columns of `load`.
+
+        Raises:
+            InputError: there is no local copy of it.
+        """
+        file = self.local.few[name]
+        if root is None:
+            raise InputError(
+                f"task {self.name}: {name} is of a local copy: name its folder, --data-root or {DATA_ROOT}"
+            )
+        self._require([file], root, f"so {name} cannot be taken")
+        return self._cleaned(self._load_local([file], root), keep_empty=False)
+
+    def _require(self, files: Iterable[str], root: Path, consequence: str) -> None:
+        if missing := [file for file in files if not (root / file).is_file()]:
+            raise InputError(f"task {self.name}: no {', '.join(missing)} in the data root, {consequence}", path=root)
+
+    def _cleaned(self, rows: Dataset, *, keep_empty: bool) -> Dataset:
         from datasets import Dataset
 
-        rows = self._load_home(part) if root is None else self._load_local(part, root)
         columns = rows.to_dict()
         if self.clean is not None:
             columns["text"] = [self.clean(text) for text in columns["text"]]
-            kept = [part == "test" or text != "" for text in columns["text"]]
+            kept = [keep_empty or text != "" for text in columns["text"]]
             columns = {name: list(itertools.compress(cells, kept)) for name, cells in columns.items()}
         return Dataset.from_dict(columns)
 
-    def _load_local(self, part: Literal["train", "test"], root: Path) -> Dataset:
+    def _load_local(self, files: Iterable[str], root: Path) -> Dataset:
         from datasets import Dataset
 
         from ganbert.data.rows import TableOptions, TableUse, read_rows
         from ganbert.storage.folders import scratch
 
-        files = self.local.train if part == "train" else (self.local.test,)
-        missing = [file for file in files if not (root / file).is_file()]
-        if missing:
-            raise InputError(
-                f"task {self.name}: no {', '.join(missing)} in the data root, so its {part} rows are missing "
-                f"(without --data-root and {DATA_ROOT} they are loaded from {self.home.name})",
-                path=root,
-            )
         with scratch() as workspace:
             options = TableOptions(label_column=self.local.label)
             tables = [TableUse(root / file, "required") for file in files]
@@ -250,7 +271,11 @@ class Task:
 def _mnli(variant: str) -> Task:
     return Task(
         f"mnli-{'m' if variant == 'matched' else 'mm'}",
-        Local(("mnli/train.jsonl.gz", "mnli/train_extra.jsonl.gz"), f"mnli/test_{variant}.jsonl.gz"),
+        Local(
+            ("mnli/train.jsonl.gz", "mnli/train_extra.jsonl.gz"),
+            f"mnli/test_{variant}.jsonl.gz",
+            names="mnli/names.json",
+        ),
         Hub("nyu-mll/glue", "label", "train", f"validation_{variant}", "mnli", text="premise", text_pair="hypothesis"),
         metric="macro_f1",
         max_length=128,
@@ -262,7 +287,7 @@ def _mnli(variant: str) -> Task:
 def _20n(name: str, clean: Callable[[str], str] | None) -> Task:
     return Task(
         name,
-        Local(("20n/train.jsonl.gz",), "20n/test.jsonl.gz"),
+        Local(("20n/train.jsonl.gz",), "20n/test.jsonl.gz", names="20n/names.json"),
         TwentyNewsgroups(),
         metric="macro_f1",
         max_length=256,
@@ -276,7 +301,13 @@ def _20n(name: str, clean: Callable[[str], str] | None) -> Task:
 def _qc(name: str, column: str) -> Task:
     return Task(
         name,
-        Local(("qc/train.jsonl.gz",), "qc/test.jsonl.gz", label=column),
+        Local(
+            ("qc/train.jsonl.gz",),
+            "qc/test.jsonl.gz",
+            label=column,
+            few={"authors": "qc_ganbert_split/labeled.jsonl.gz"},
+            names=f"qc/names-{column}.json",
+        ),
         Hub("CogComp/trec", f"{column}_label", revision="refs/convert/parquet"),
     )
 
@@ -286,7 +317,12 @@ ROWS = ("50", "100", "200", "400", "800", "1600")
 
 HWU64 = Task(
     "hwu64",
-    Local(("hwu64/train.jsonl.gz",), "hwu64/test.jsonl.gz"),
+    Local(
+        ("hwu64/train.jsonl.gz",),
+        "hwu64/test.jsonl.gz",
+        few={"few_5": "hwu64/few_5.jsonl.gz", "few_10": "hwu64/few_10.jsonl.gz"},
+        names="hwu64/names.json",
+    ),
     Hub("DeepPavlov/hwu64", "label", text="utterance", names="intents"),
     budgets=ROWS,
     n_train=8_954,
@@ -295,7 +331,7 @@ HWU64 = Task(
 
 STACKOVERFLOW = Task(
     "stackoverflow",
-    Local(("stackoverflow/train.jsonl.gz",), "stackoverflow/test.jsonl.gz"),
+    Local(("stackoverflow/train.jsonl.gz",), "stackoverflow/test.jsonl.gz", names="stackoverflow/names.json"),
     WebTables("github.com/thuiar/TEXTOIR", "https://raw.githubusercontent.com/thuiar/TEXTOIR/main/data/stackoverflow"),
     budgets=ROWS,
     n_train=12_000,
@@ -304,7 +340,12 @@ STACKOVERFLOW = Task(
 
 AG_NEWS = Task(
     "ag_news",
-    Local(("ag_news/train.jsonl.gz",), "ag_news/test.jsonl.gz"),
+    Local(
+        ("ag_news/train.jsonl.gz",),
+        "ag_news/test.jsonl.gz",
+        few={"few_10": "ag_news/few_10.jsonl.gz"},
+        names="ag_news/names.json",
+    ),
     Hub(
         "fancyzhx/ag_news",
         "label",
@@ -329,7 +370,11 @@ TASKS = Registry(
         for task in (
             _qc("qc-coarse", "coarse"),
             _qc("qc-fine", "fine"),
-            Task("sst5", Local(("sst5/train.jsonl.gz",), "sst5/test.jsonl.gz"), Hub("SetFit/sst5", "label_text")),
+            Task(
+                "sst5",
+                Local(("sst5/train.jsonl.gz",), "sst5/test.jsonl.gz", names="sst5/names.json"),
+                Hub("SetFit/sst5", "label_text"),
+            ),
             _20n("20n", None),
             _20n("20n-stripped", strip_post),
             _mnli("matched"),
@@ -349,6 +394,11 @@ def task_named(name: str) -> Task:
     if name not in TASKS:
         raise InputError(f"no task {name!r}: choose one of {', '.join(TASKS)}")
     return TASKS[name]
+
+
+def few_label_subsets(tasks: Iterable[str]) -> set[str]:
+    """Return the names of the published subsets of tasks, each of which is a label budget; other names have none."""
+    return {subset for name in tasks if name in TASKS for subset in TASKS[name].local.few}
 
 
 def metric_of(task: str) -> str:
