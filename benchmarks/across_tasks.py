@@ -17,6 +17,7 @@ import pandas as pd
 
 from benchmarks import rows as files
 from ganbert.compare.intervals import Estimate
+from ganbert.compare.store import LATER
 
 CELL = ["task", "budget"]
 
@@ -24,11 +25,14 @@ CELL = ["task", "budget"]
 def read(paths: list[Path], methods: list[str]) -> pd.DataFrame:
     """Return the records of these methods in the cells that the first has; of runs found twice the first.
 
+    Those of selected rows, or with class names, are left out: cells are of random labels.
+
     Args:
         paths: of JSON Lines files, which may be compressed.
         methods: by name.
     """
-    rows = pd.DataFrame([record for path in paths for record in files.read(path)])
+    records = [record for path in paths for record in files.read(path)]
+    rows = pd.DataFrame([r for r in records if all(r.get(name, before) == before for name, before in LATER.items())])
     rows = rows[rows["method"].isin(methods)].drop_duplicates([*CELL, "method", "seed"])
     return rows.merge(rows.loc[rows["method"] == methods[0], CELL].drop_duplicates())
 

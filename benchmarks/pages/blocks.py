@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+from benchmarks import label_cost
 from benchmarks.pages import comparisons, search, speed
 from benchmarks.pages.comparisons import WITHOUT
 from benchmarks.rows import REPOSITORY, RESULTS
@@ -58,6 +59,9 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "speed-scale": speed.scale,
     "speed-cold-start": speed.cold_start,
     "campaign": speed.campaign,
+    "label-cost-savings": lambda: label_cost.savings_table(label_cost.found()),
+    "label-cost-accuracies": lambda: label_cost.accuracy_table(label_cost.found()),
+    "label-cost-published": lambda: label_cost.published_table(label_cost.rows_there_are()),
     **ALL_FIGURES,
 }
 """By the name that a page gives in its marker."""
