@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -82,6 +83,29 @@ def test_several_budgets_of_one_table(compare: Run, toy_table: Callable[..., Pat
         ("10", 10, 0), ("50%", 20, 0), ("100%", 40, 0), ("10", 10, 1), ("50%", 20, 1)
     ]  # fmt: skip
     assert "| | 10 | 50% (20) | 100% (40) |" in (tmp_path / "out" / "summary.md").read_text(encoding="utf-8")
+
+
+def test_names_and_encoders_may_be_several(
+    run: Run, toy_table: Callable[..., Path], tiny_encoder: str, tmp_path: Path
+) -> None:
+    test = toy_table(n=30, labelled=30, name="test.csv", first=60)
+    other = tmp_path / "an encoder, with a comma"
+    shutil.copytree(tiny_encoder, other)
+    arguments = ("compare", toy_table(labelled=40), "--test", test, "--methods", "embed", "--seeds", 1, *FAST)
+    output = ("--output", tmp_path / "out")
+    outcome = run(*arguments, *output, "--labels", "0,9", "--names", "labels", "--encoder", other, "--json")
+    assert outcome.status == 0, outcome.err
+    assert [(r["budget"], r["encoder"], r["names"]) for r in outcome.result["runs"]] == [
+        (budget, str(other), "labels") for budget in ("0", "9")
+    ]
+    (tmp_path / "tiny").symlink_to(tiny_encoder)
+    (tmp_path / "small").symlink_to(tiny_encoder)
+    encoders = f"{tmp_path / 'tiny'},{tmp_path / 'small'}"
+    outcome = run(*arguments, *output, "--labels", "9", "--names", "none,labels", "--encoders", encoders)
+    assert outcome.status == 0, outcome.err
+    for variant in ("tiny, no names", "tiny, names", "small, no names", "small, names"):
+        assert f"embed [{variant}]" in outcome.out
+        assert f"9 embed [{variant}] seed 0: accuracy" in outcome.err
 
 
 def test_what_was_skipped_is_counted(compare: Run, toy_table: Callable[..., Path]) -> None:
@@ -172,6 +196,13 @@ def test_wrong_arguments_are_one_line(
         (("toy.csv", "--epochs", "1e300"), "--epochs 1e+300: at most 1,000,000"),
         (("toy.csv", "--labels", "10,,20"), "label budget ''"),
         (("toy.csv", "--labels", "1e300"), "label budget '1e300'"),
+        (("toy.csv", "--labels", "few_5"), "label budget 'few_5': write a number"),
+        (
+            ("hwu64", "--labels", "few_7"),
+            "as 1%, or a subset: few_10, few_5",
+        ),
+        (("toy.csv", "--names", "no.json"), "--names 'no.json': write none, labels, or a file that there is"),
+        (("toy.csv", "--names", "none,"), "--names '': write none, labels, or a file that there is"),
         (("toy.csv", "--methods", f"gan-bert:max_steps={10**20}"), f"max_steps={10**20}"),
     ],
 )

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from datasets import Dataset
+from numpy.typing import NDArray
 
-from ganbert.compare.splits import Budget, Split, as_recorded, few_label_split, set_development_rows_aside
+from ganbert.compare.splits import (
+    Budget,
+    Split,
+    as_recorded,
+    few_label_split,
+    set_development_rows_aside,
+    subset_split,
+)
+from ganbert.data.class_names import ClassNames
 from ganbert.errors import InputError
 from ganbert.labels import UNLABELLED
 
@@ -119,14 +130,90 @@ def test_development_rows_are_always_the_same_and_never_trained_on() -> None:
 
 @pytest.mark.parametrize(
     ("text", "n_train", "expected"),
-    [("1%", 5452, 55), ("2%", 5452, 109), ("0.01%", 392_702, 39), ("100", 5452, 100), ("1234567", 9, 1234567)],
+    [
+        ("0", 5452, 0),
+        ("1%", 5452, 55),
+        ("2%", 5452, 109),
+        ("0.01%", 392_702, 39),
+        ("100", 5452, 100),
+        ("1234567", 9, 1234567),
+    ],
 )
 def test_budgets(text: str, n_train: int, expected: int) -> None:
     assert Budget.parse(text).rows(n_train) == expected
     assert str(Budget.parse(text)) == text
 
 
-@pytest.mark.parametrize("text", ["", "%", "many", "0", "-1%", "101%", "nan", "inf", "0.3", "2.5"])
+@pytest.mark.parametrize("text", ["", "%", "many", "-1", "0%", "-1%", "101%", "nan", "inf", "0.3", "2.5"])
 def test_what_is_no_budget_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="label budget"):
         Budget.parse(text)
+
+
+def test_a_published_subset_is_a_budget_where_there_is_one() -> None:
+    assert Budget.parse_all("50, few_5,1%,few_5", ["few_5"]) == ["50", "few_5", "1%"]
+    with pytest.raises(InputError, match=r"label budget 'few_5': write a number .* 1%$"):
+        Budget.parse("few_5")
+    with pytest.raises(InputError, match=r"or a subset: few_10, few_5$"):
+        Budget.parse("few_7", ["few_5", "few_10"])
+
+
+def test_a_published_subset_has_the_labels_and_all_other_rows_have_none() -> None:
+    train, test = rows(60), rows(6, 57)  # texts 57 to 59 are in both
+    few = Dataset.from_dict({"text": ["text 4", "text 58", "text 7", "other"], "label": ["b", "b", "b", "a"]})
+    split = subset_split(train, test, few)
+    assert labelled_texts(split) == ["text 4", "text 7", "other"]
+    assert split.corpus.label_names == ("a", "b")
+    assert len(split.corpus.unlabelled) == 60 - 3 - 2
+    assert not {"text 4", "text 7", "text 58"} & set(split.corpus.train.select(split.corpus.unlabelled)["text"])
+    assert (split.n_removed, split.whole, split.unseen) == (4, True, {"c": 2})
+
+
+NAMES: ClassNames = {"a": ("first",), "c": ("third", "the last"), "z": ("never seen",)}
+
+
+def test_a_class_with_a_name_is_known_without_a_labelled_row() -> None:
+    train = rows(60, classes=["a", "b"])
+    test = Dataset.from_dict({"text": ["x", "y", "z", "w"], "label": ["a", "c", "new", "b"]})
+    plain, named = (few_label_split(train, test, 10, seed=0, class_names=names) for names in (None, NAMES))
+    assert plain.corpus.label_names == ("a", "b")
+    assert (plain.unseen, plain.ceiling) == ({"c": 1, "new": 1}, 0.5)
+    assert named.corpus.label_names == ("a", "b", "c", "z")
+    assert (named.unseen, named.ceiling) == ({"new": 1}, 0.75)
+    assert named.named_rows == (["first", "third", "the last", "never seen"], [0, 2, 2, 3])
+    assert labelled_texts(named) == labelled_texts(plain)
+    assert (plain.facts()["n_names"], named.facts()["n_names"]) == (0, 4)
+    other = few_label_split(train, test, 10, seed=0, class_names={**NAMES, "a": ("foremost",)})
+    assert len({plain.hash, named.hash, other.hash}) == 3
+
+
+def test_with_class_names_no_label_is_needed() -> None:
+    split = few_label_split(rows(500), rows(3, 1000), 0, seed=0, class_names=NAMES)
+    assert (len(split.corpus.labelled), len(split.corpus.unlabelled)) == (0, 300)
+    assert split.corpus.label_names == ("a", "c", "z")
+    with pytest.raises(InputError, match=r"label budget 0: .*--names"):
+        few_label_split(rows(500), rows(3, 1000), 0, seed=0)
+    one = few_label_split(rows(30, classes=["a"]), rows(3, 1000), 5, seed=0, class_names=NAMES)
+    assert one.corpus.label_names == ("a", "c", "z")
+    with pytest.raises(InputError, match="all 'a'"):
+        few_label_split(rows(30, classes=["a"]), rows(3, 1000), 5, seed=0, class_names={"a": ("first",)})
+
+
+@dataclass(frozen=True)
+class LastByText:
+    """A selection that takes the last texts of the alphabet."""
+
+    name: str = "last"
+
+    def __call__(self, pool: Dataset, class_names: ClassNames, n: int, seed: int) -> NDArray[np.int64]:
+        return np.argsort(pool["text"][:])[::-1][:n]
+
+
+def test_a_selection_chooses_the_labelled_rows_and_all_others_are_unlabelled() -> None:
+    train = Dataset.from_dict({"text": [f"t{i:02}" for i in range(30)], "label": ["a", None, "b"] * 10})
+    split = few_label_split(train, rows(3, 1000), 4, seed=0, n_unlabelled=100, selection=LastByText())
+    assert labelled_texts(split) == ["t29", "t27", "t26", "t24"]
+    assert set(split.corpus.train["text"]) == set(train["text"])
+    assert (split.selection, split.facts()["selection"]) == ("last", "last")
+    drawn = few_label_split(train, rows(3, 1000), 4, seed=0, n_unlabelled=100)
+    assert drawn.selection == "random"

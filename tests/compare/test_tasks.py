@@ -193,3 +193,45 @@ def test_where_the_hub_is_out_of_reach_its_libraries_look_into_their_cache_at_on
     assert seen == [(is_out_of_reach, is_out_of_reach)]
     assert not datasets.config.HF_HUB_OFFLINE
     assert not huggingface_hub.constants.HF_HUB_OFFLINE
+
+
+@pytest.mark.parametrize(
+    ("name", "budget", "labelled", "unlabelled", "classes"),
+    [("hwu64", "few_5", 320, 8954, 64), ("ag_news", "few_10", 40, 8000, 4), ("qc-fine", "authors", 108, 5452, 29)],
+)
+def test_a_published_subset_is_a_budget_with_the_rest_of_the_training_rows(
+    name: str, budget: str, labelled: int, unlabelled: int, classes: int, real_data: Path
+) -> None:
+    source = TaskRows(name, real_data)
+    splits = [source.split(budget, seed) for seed in (0, 1)]
+    assert splits[0].hash == splits[1].hash
+    assert source.is_same_for_all_seeds(budget)
+    corpus = splits[0].corpus
+    assert (len(corpus.labelled), len(corpus.label_names)) == (labelled, classes)
+    tested, given = set(splits[0].test["text"]), set(corpus.train.select(corpus.labelled)["text"])
+    rest = set(corpus.train.select(corpus.unlabelled)["text"])
+    assert not (given | rest) & tested
+    assert not given & rest
+    at_hand = unlabelled - min(1000, unlabelled // 10)  # without the development rows
+    assert at_hand - labelled - 100 < len(corpus.unlabelled) <= at_hand
+
+
+def test_a_published_subset_is_refused_where_it_cannot_be_had(real_data: Path, small_root: Path) -> None:
+    with pytest.raises(InputError, match=r"label budget 'few_10': write a number .*or a subset: authors"):
+        TaskRows("qc-coarse", real_data).split("few_10", 0)
+    with pytest.raises(InputError, match=r"no qc_ganbert_split/labeled\.jsonl\.gz in the data root, so authors cannot"):
+        TaskRows("qc-coarse", small_root).split("authors", 0)
+    with pytest.raises(InputError, match="task hwu64: few_5 needs a local copy"):
+        TASKS["hwu64"].load_few("few_5", None)
+    with pytest.raises(InputError, match="label budget authors: its rows are published"):
+        TaskRows("qc-coarse", real_data).split("authors", 0, balanced=True)
+
+
+def test_class_names_are_those_of_the_file_else_labels_that_are_words(real_data: Path, small_root: Path) -> None:
+    assert TaskRows("qc-coarse", real_data).class_names()["HUM"] == ("a person or group of people",)
+    assert set(TaskRows("hwu64", real_data).class_names()) == set(TASKS["hwu64"].load("train", real_data)["label"])
+    with pytest.raises(InputError, match="the labels of qc-coarse are no words"):
+        TaskRows("qc-coarse", small_root).class_names()
+    for task in TASKS.own.values():
+        assert task.local.names is not None
+        assert (real_data / task.local.names).is_file()

@@ -227,7 +227,7 @@ class Task:
         file = self.local.few[name]
         if root is None:
             raise InputError(
-                f"task {self.name}: {name} is of a local copy: name its folder, --data-root or {DATA_ROOT}"
+                f"task {self.name}: {name} needs a local copy: name its folder, --data-root or {DATA_ROOT}"
             )
         self._require([file], root, f"so {name} cannot be taken")
         return self._cleaned(self._load_local([file], root), keep_empty=False)

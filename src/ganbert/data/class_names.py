@@ -27,5 +27,9 @@ def read_class_names(path: str | os.PathLike[str]) -> ClassNames:
 
 def words_of(labels: Iterable[str]) -> ClassNames:
     """Return a text for each label that is words: `card_arrival` is "card arrival", `sci.space` is "sci space"."""
-    texts = {label: "".join(c if c.isalpha() else " " for c in label).split() for label in labels}
-    return {label: (" ".join(words),) for label, words in texts.items() if any(len(word) > 4 for word in words)}
+    parts = {label: "".join(c if c.isalpha() else " " for c in label).split() for label in labels}
+    return {
+        label: (" ".join(words),)
+        for label, words in parts.items()
+        if any(len(word) > 1 and not word.isupper() for word in words) and not any(c.isdigit() for c in label)
+    }
