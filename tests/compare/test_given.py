@@ -89,10 +89,8 @@ def test_an_identity_tells_of_selection_and_names_only_where_they_are_not_the_de
     assert plain.key == "d1a188f2d2309932" == key_of({**older, "selection": "random", "names": "none"})
     file = tmp_path / "names.json"
     file.write_text('{"a": "first"}')
-    chosen, named, of_file = (
-        Run(NoRows(), "bert", "1%", 0, **given)
-        for given in ({"selection": "typical"}, {"names": "labels"}, {"names": str(file)})
-    )
+    chosen = Run(NoRows(), "bert", "1%", 0, selection="typical")
+    named, of_file = (Run(NoRows(), "bert", "1%", 0, names=names) for names in ("labels", str(file)))
     assert chosen.identity == {**older, "selection": "typical"}
     assert named.identity == {**older, "names": "labels"}
     assert of_file.identity["names"].startswith("names.json ")

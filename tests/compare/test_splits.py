@@ -217,3 +217,9 @@ def test_a_selection_chooses_the_labelled_rows_and_all_others_are_unlabelled() -
     assert (split.selection, split.facts()["selection"]) == ("last", "last")
     drawn = few_label_split(train, rows(3, 1000), 4, seed=0, n_unlabelled=100)
     assert drawn.selection == "random"
+
+
+def test_pairs_of_texts_have_no_names() -> None:
+    train, test = (part.add_column("text_pair", ["x"] * len(part)) for part in (rows(30), rows(3, 1000)))
+    with pytest.raises(InputError, match="--names: a name is one text, and these rows are pairs"):
+        few_label_split(train, test, 10, seed=0, class_names=NAMES)

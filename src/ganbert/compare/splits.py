@@ -177,7 +177,7 @@ def few_label_split(
         selection: chooses the rows with a label, in place of the order.
 
     Raises:
-        InputError: there are not so many labelled rows, or they are all of one class.
+        InputError: there are not so many labelled rows, they are all of one class, or rows of pairs have class names.
     """
     tested = set(_whole_texts(test))
     texts, labels = _whole_texts(train), train["label"][:]
@@ -237,6 +237,8 @@ def _split(
     labelled: Dataset, unlabelled: Dataset, test: Dataset, class_names: ClassNames, *, n_removed: int, whole: bool
 ) -> Split:
     """Return a split of these rows; the classes are those of the labelled rows and those with a name."""
+    if class_names and "text_pair" in test.column_names:
+        raise InputError("--names: a name is one text, and these rows are pairs of texts")
     names = ordered_labels({*labelled["label"][:], *class_names})
     ids = {name: i for i, name in enumerate(names)}
     given = [ids[name] for name in labelled["label"]]
