@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
-from benchmarks.across_tasks import by_cell, over_cells
+from benchmarks.across_tasks import by_cell, over_cells, read
 from tests.compare.test_statistics import record
 
 ROWS = pd.DataFrame(
@@ -45,3 +48,15 @@ def test_over_all_cells_gains_are_means_with_intervals_over_seeds() -> None:
     deviations = (0.07 + 0.01) / (0.10 + 0.00)  # of two values: their difference over the square root of 2
     assert float(default["deviation"].rstrip("x")) == pytest.approx(deviations)
     assert lines.loc["setfit", "seeds"] == 1
+
+
+def test_cells_are_of_random_labels_without_names(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    lines = [
+        record("default", 0, 0.9, selection="suggest", names="none"),
+        record("default", 0, 0.8, selection="random", names="labels"),
+        record("default", 0, 0.7, selection="random", names="none"),
+        record("default", 1, 0.6),
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert read([path], ["default"])["accuracy"].to_list() == [0.7, 0.6]

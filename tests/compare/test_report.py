@@ -55,6 +55,16 @@ def test_a_panel_has_a_line_with_a_band_for_each_method(records: list[dict[str, 
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["bert", "gan-bert"]
 
 
+def test_no_label_at_all_is_a_place_on_the_axis(records: list[dict[str, Any]]) -> None:
+    named = [{**r, "budget": str(n), "n_labelled": n} for n, r in zip((0, 50, 100), records[:9:3], strict=True)]
+    (axes,) = curves(summarise(named)).axes
+    assert axes.get_xscale() == "symlog"
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "50", "100"]
+    places = axes.transData.transform([(n, 0.5) for n in (0, 50, 100)])[:, 0]
+    assert np.isfinite(places).all()
+    assert (np.diff(places) > 0).all()
+
+
 def test_no_two_of_many_methods_look_alike(records: list[dict[str, Any]]) -> None:
     names = [*METHODS, *(f"gan-bert:max_steps={n}" for n in range(1, 21))][:20]
     figure = curves(summarise([{**r, "method": name} for name in names for r in records[:9]]))

@@ -4,10 +4,10 @@
 
     compare([TableRows((Path("messages.csv"),))], ["tfidf", "bert-tuned", "my_package.methods:mine"], Path("out"))
 
-From a row to the report: `tasks` and `row_sources` say where rows come from, `splits` which have a label, `conditions`
-what a method gets and hands back, `methods` and `baselines` which there are. `runs` is one method on one split,
-`executors` carry runs out, `store` keeps their records, and `comparison` holds all that together. `statistics`,
-`intervals`, `curves` and `report` say what the records show.
+From a row to the report: `tasks` and `row_sources` say where rows come from, `splits` which have a label, `simulate`
+which a strategy would have had labelled, `conditions` what a method gets and hands back, `methods` and `baselines`
+which there are. `runs` is one method on one split, `executors` carry runs out, `store` keeps their records, and
+`comparison` holds all that together. `statistics`, `intervals`, `curves` and `report` say what the records show.
 """
 
 from __future__ import annotations

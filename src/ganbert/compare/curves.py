@@ -134,7 +134,10 @@ def _curves(axes: Axes, summaries: Sequence[Summary], styles: Mapping[str, dict[
         high = [100 * (f.mean if f.high is None else min(f.high, 1)) for f in figures]
         axes.fill_between(x, low, high, color=styles[method]["color"], alpha=0.13, linewidth=0)
     budgets = {s.n_labelled: s.budget for s in summaries}
-    axes.set_xscale("log")
+    if 0 in budgets:
+        axes.set_xscale("symlog", linthresh=min(n for n in budgets if n))
+    else:
+        axes.set_xscale("log")
     axes.xaxis.set_major_locator(FixedLocator(sorted(budgets)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticklabels([_tick(n, budgets[n]) for n in sorted(budgets)], fontsize="small")

@@ -61,7 +61,7 @@ class FineTuning:
         if not self.equal_epochs:
             return conditions.n_steps(split)
         n_labelled = len(split.corpus.labelled)
-        return math.ceil(conditions.epochs * n_labelled / min(recipe.batch_size, n_labelled))
+        return max(1, math.ceil(conditions.epochs * n_labelled / min(recipe.batch_size, max(1, n_labelled))))
 
 
 def fine_tune(split: Split, conditions: Conditions, recipe: Recipe) -> Outcome:
