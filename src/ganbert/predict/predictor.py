@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -21,7 +20,7 @@ from ganbert.errors import InputError, RunError
 from ganbert.extras import extras_named
 from ganbert.model.problem import ONE_OF_K
 from ganbert.model.tokenizers import TextCounts
-from ganbert.predict.backends import Backend, open_folder
+from ganbert.predict.backends import Backend, on_workers, open_folder
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -225,17 +224,7 @@ class Predictor:
 
         lengths = [len(row) for row in ids["input_ids"]]
         batches = list(length_batches(lengths, self._batch_rows, self.tokens.format.max_length))
-        workers = min(self.backend.workers, len(batches))
-        if workers == 1:  # a single batch is computed by all threads together
-            for batch in batches:
-                compute(batch)
-        else:
-            try:
-                with ThreadPoolExecutor(workers, initializer=self.backend.start_worker) as pool:
-                    for _ in pool.map(compute, batches):
-                        pass
-            finally:
-                self.backend.stop_workers()
+        on_workers(self.backend, compute, batches)
         if not np.isfinite(predictions.probabilities).all():
             raise RunError("the model gives probabilities that are no numbers (nan): it cannot be used")
         return predictions

@@ -21,7 +21,7 @@ from ganbert.model.losses import fake_score
 from ganbert.model.modeling import GanBertForSequenceClassification, GanBertOutput
 from ganbert.model.problem import Problem
 from ganbert.model.tokenizers import usable_length
-from ganbert.predict.backends import Backend
+from ganbert.predict.backends import Backend, on_workers
 from ganbert.runtime import Compute, choose_compute
 from ganbert.storage.fields import one_line, read_config
 
@@ -147,14 +147,18 @@ class Encoder:
         tokenizer.model_max_length = usable_length(tokenizer, model.encoder, max_length)
         self._backend, self._tokens = TorchModel(model, compute), Tokens.of(tokenizer)
 
-    @torch.inference_mode()
     def __call__(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> NDArray[np.float32]:
         """Return the vectors [n, d] of n texts, or of n pairs of texts, in float32."""
         module = self._backend.module
         vectors = np.empty((len(texts), module.config.hidden_size), dtype=np.float32)
         ids = self._tokens(texts, pairs)
-        lengths = [len(row) for row in ids["input_ids"]]
-        for rows, length in length_batches(lengths, lambda n: self._backend.batch_tokens // n):
+
+        @torch.inference_mode()
+        def compute(rows_and_length: tuple[NDArray[np.int64], int]) -> None:
+            rows, length = rows_and_length
             batch = self._tokens.pad(ids, rows, length)
             vectors[rows] = module.text_vectors(**self._backend.inputs(batch)).float().cpu().numpy()
+
+        lengths = [len(row) for row in ids["input_ids"]]
+        on_workers(self._backend, compute, list(length_batches(lengths, lambda n: self._backend.batch_tokens // n)))
         return vectors
