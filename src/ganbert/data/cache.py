@@ -5,17 +5,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 import datasets
-import transformers
-from transformers import PreTrainedTokenizerBase
 
-from ganbert.data.tokens import TokenFormat
 from ganbert.storage.disk import sync
 from ganbert.storage.folders import scratch
 
@@ -48,15 +43,3 @@ def kept_file(name: str, write: Callable[[Path], object], read: Callable[[Path],
     except OSError:  # read-only, full, ...: the next run has to do the work again
         return None
     return read(kept)
-
-
-def tokenizer_digest(tokenizer: PreTrainedTokenizerBase) -> str:
-    """Return a hash of all that token ids depend on, except the texts."""
-    digest = hashlib.sha256(f"{transformers.__version__} {type(tokenizer)} {TokenFormat.of(tokenizer)}".encode())
-    settings = {**tokenizer.init_kwargs, "vocabulary": tokenizer.get_vocab()}
-    if tokenizer.is_fast:
-        # Its rules, except the two that each call sets.
-        rules = json.loads(tokenizer.backend_tokenizer.to_str())
-        settings["rules"] = {name: rule for name, rule in rules.items() if name not in ("truncation", "padding")}
-    digest.update(json.dumps(settings, sort_keys=True, default=str).encode())
-    return digest.hexdigest()

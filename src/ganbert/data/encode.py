@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
-from ganbert.data.cache import kept_file, tokenizer_digest
-from ganbert.data.tokens import Tokens
+from ganbert.data.cache import kept_file
+from ganbert.data.tokens import Tokens, tokenizer_digest
 from ganbert.model.tokenizers import TextCounts
 
 _FORMAT = 3

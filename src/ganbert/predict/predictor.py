@@ -177,12 +177,13 @@ class Predictor:
             parts.append(self._predict_window(texts[window], None if text_pairs is None else text_pairs[window]))
         return _joined(parts)
 
-    def predict_rows(self, dataset: Dataset, *, progress: bool = False) -> Predictions:
+    def predict_rows(self, dataset: Dataset, *, progress: bool = False, doing: str = "Testing") -> Predictions:
         """Classify the rows of a data set.
 
         Args:
             dataset: columns `text` and, for a model of pairs, `text_pair`, as in `Corpus.test`.
             progress: show a progress bar, if standard error is a terminal.
+            doing: what stands before the bar.
 
         Raises:
             InputError, RunError: as `predict`.
@@ -194,7 +195,7 @@ class Predictor:
         console = Console(stderr=True)
         hidden = not (progress and console.is_terminal)
         parts = [self._rows(0)]
-        for start in track(windows, description="Testing", console=console, disable=hidden, transient=True):
+        for start in track(windows, description=doing, console=console, disable=hidden, transient=True):
             rows = dataset[start : start + WINDOW]
             parts.append(self.predict(rows["text"], rows.get("text_pair")))
         return _joined(parts)
