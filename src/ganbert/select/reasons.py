@@ -12,17 +12,18 @@ from ganbert.select.strategies import sample, typicality
 from ganbert.wording import quoted
 
 FAR = 0.1
-"""Share of all rows that are as far from every label, for a row to be called unlike everything."""
+"""Share of all rows that are as far from the others, for a row to be called unlike everything."""
 
 
 def reasons(pool: Pool, rows: Rows, names: Sequence[str], otherwise: str, seed: int = 0) -> list[str]:
-    """Return a reason for each of m chosen rows.
+    """Return a reason for each of m chosen rows, the first of these that holds.
 
-    - "typical of a group nobody has labelled yet": it has closer neighbours than the median row, and no label is among
-      as many of its nearest rows as there are for each label and chosen row.
-    - "unlike everything so far": the nearest label is further away than for nine rows of ten.
+    - "typical of a group nobody has labelled yet": its nearest rows are closer than those of the median row, and the
+      nearest label is further away than as many rows as there are for each label and each chosen row.
+    - "unlike everything so far": nine rows of ten are closer to a label, or to other rows.
     - "between 'a' and 'b'": the second class is at least half as probable as the first.
     - "most like 'a' so far": one class is more probable than that.
+    - "in a group nobody has labelled yet": the label is as far away as for the first reason.
 
     Args:
         pool: before the choice.
@@ -33,27 +34,28 @@ def reasons(pool: Pool, rows: Rows, names: Sequence[str], otherwise: str, seed: 
     """
     everything = sample(np.arange(len(pool.vectors)), np.random.default_rng(seed))
     labelled = pool.vectors[pool.anchors]
+    usual, typical = (typicality(pool.vectors, some, everything) for some in (everything, rows))
+    unlike = typical < np.quantile(usual, FAR)
     cosine = nearest_cosine(pool.vectors[rows], labelled)
-    usual = nearest_cosine(pool.vectors[everything], labelled)[~pool.anchors[everything]]
-    far = cosine < np.quantile(usual, FAR) if len(labelled) and len(usual) else np.zeros(len(rows), bool)
-    typical = typicality(pool.vectors, rows, everything) >= np.median(typicality(pool.vectors, everything, everything))
-    group = len(everything) / (len(labelled) + len(rows))
+    if len(labelled):
+        unlike |= cosine < np.quantile(nearest_cosine(pool.vectors[everything], labelled), FAR)
     closer = (pool.vectors[rows] @ pool.vectors[everything].T > cosine[:, None]).sum(axis=1)
+    unlabelled = closer > len(everything) / (len(labelled) + len(rows))
     in_words = []
     for i, row in enumerate(rows):
-        if typical[i] and closer[i] > group:
+        if unlabelled[i] and typical[i] >= np.median(usual):
             in_words.append("typical of a group nobody has labelled yet")
-        elif far[i]:
+        elif unlike[i]:
             in_words.append("unlike everything so far")
+        elif len(names) > 1:
+            in_words.append(_by_class(pool.probabilities[row], names))
         else:
-            in_words.append(_by_class(pool.probabilities[row], names) or otherwise)
+            in_words.append("in a group nobody has labelled yet" if unlabelled[i] else otherwise)
     return in_words
 
 
-def _by_class(probabilities: NDArray[np.float32], names: Sequence[str]) -> str | None:
-    """Return where a row stands among the classes; None if there are fewer than two."""
-    if len(names) < 2:
-        return None
+def _by_class(probabilities: NDArray[np.float32], names: Sequence[str]) -> str:
+    """Return where a row stands among two classes or more."""
     second, first = np.argsort(probabilities, kind="stable")[-2:]
     if probabilities[second] >= probabilities[first] / 2:
         return f"between {quoted(names[first])} and {quoted(names[second])}"

@@ -25,6 +25,9 @@ from ganbert.select.vectors import vectors_of
 from ganbert.storage.folders import scratch
 from ganbert.wording import quoted
 
+MOST_ROWS = 2000
+"""Suggested at once; some strategies make as many clusters."""
+
 
 @dataclass(frozen=True)
 class Suggestion:
@@ -136,8 +139,8 @@ def suggest(
 
 def check_choice(n: int, strategy: str, seed: int) -> None:
     """Raise `InputError` for a number of rows, a strategy or a seed that cannot be."""
-    if n < 1:
-        raise InputError(f"n={n}: at least 1")
+    if not 1 <= n <= MOST_ROWS:
+        raise InputError(f"n={n}: 1 to {MOST_ROWS:,} rows are suggested at once")
     if strategy != "auto" and strategy not in STRATEGIES:
         raise InputError(f"--strategy {strategy!r}: choose one of auto, {', '.join(STRATEGIES)}")
     if not 0 <= seed < SEEDS:
