@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # the same as in _HOMES, for type checkers and editors
     from ganbert.model.tokenizers import TextCounts
     from ganbert.predict.predictor import Predictions, Predictor
     from ganbert.runtime import Compute, choose_compute
+    from ganbert.select.suggest import Suggestion, Suggestions, suggest
     from ganbert.sklearn.estimator import GanBertClassifier
     from ganbert.sklearn.folds import LabelledFolds
     from ganbert.training.recipe import BERT, BERT_TUNED, CODE, DEFAULT, PAPER, RECIPES, Recipe
@@ -58,12 +59,15 @@ __all__ = [
     "Predictor",
     "Recipe",
     "RunError",
+    "Suggestion",
+    "Suggestions",
     "TableOptions",
     "TextCounts",
     "TrainingResult",
     "__version__",
     "choose_compute",
     "read_corpus",
+    "suggest",
     "train",
 ]
 
@@ -83,6 +87,9 @@ _HOMES = {
     "Predictor": "ganbert.predict.predictor",
     "Compute": "ganbert.runtime",
     "choose_compute": "ganbert.runtime",
+    "Suggestion": "ganbert.select.suggest",
+    "Suggestions": "ganbert.select.suggest",
+    "suggest": "ganbert.select.suggest",
     "GanBertClassifier": "ganbert.sklearn.estimator",
     "LabelledFolds": "ganbert.sklearn.folds",
     "BERT": "ganbert.training.recipe",

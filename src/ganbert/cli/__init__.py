@@ -14,14 +14,14 @@ from typing import Any
 import typer
 
 from ganbert import __version__
-from ganbert.cli import compare, curve, demo, evaluate, export, predict, train
+from ganbert.cli import compare, curve, demo, evaluate, export, predict, suggest, train
 from ganbert.cli.streams import tolerant_streams
 from ganbert.errors import InputError, RunError
 from ganbert.extras import extras_named
 from ganbert.storage.disk import why_not_written
 from ganbert.wording import printable
 
-LEAVES_FILES = frozenset({"train", "predict", "compare", "curve", "export", "demo"})
+LEAVES_FILES = frozenset({"suggest", "train", "predict", "compare", "curve", "export", "demo"})
 """Commands whose product is a file or folder: it is complete even where their last words could not be printed."""
 MESSAGE_LENGTH = 500
 """Characters kept of what a library says."""
@@ -43,6 +43,7 @@ app = typer.Typer(
     where the column `text` holds the texts and the column `label` the labels, empty where there is none.
     """,
 )
+app.command("suggest")(suggest.command)
 app.command("train")(train.command)
 app.command("evaluate")(evaluate.command)
 app.command("predict")(predict.command)

@@ -207,13 +207,14 @@ class PredictedTableGroup:
     table_format: options.TableFormat = "csv"
     skip_empty: options.SkipEmpty = False
 
-    def table_options(self, model: Path) -> TableOptions:
-        """Return them as reading takes them, with the columns that the model in this folder remembers."""
+    def table_options(self, model: Path | None) -> TableOptions:
+        """Return them as reading takes them, with the columns that the model in this folder, if any, remembers."""
         from ganbert.data.rows import TableOptions
         from ganbert.predict.backends import columns_of
 
         fields = dataclasses.asdict(self)
-        trained = columns_of(model)
+        fields["none_labels"] = tuple(fields.pop("none_label", None) or ())
+        trained = {} if model is None else columns_of(model)
         for name in ("text", "text_pair", "label"):
             remembered = trained.get(name, None if name == "text_pair" else name)
             fields[f"{name}_column"] = fields.get(f"{name}_column") or remembered
@@ -227,6 +228,15 @@ class TestedTableGroup(PredictedTableGroup):
     label_column: options.RememberedLabelColumn = None
     normalize_labels: options.NormalizeLabels = False
     allow_unseen: options.AllowUnseen = False
+
+
+@dataclass(frozen=True)
+class PoolGroup(PredictedTableGroup):
+    """How a table is read to choose rows of it, with a trained model or without."""
+
+    label_column: options.RememberedLabelColumn = None
+    none_label: options.NoneLabel = None
+    normalize_labels: options.NormalizeLabels = False
 
 
 @dataclass(frozen=True)

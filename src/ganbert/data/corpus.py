@@ -260,6 +260,25 @@ def _uses(tables: Table | Sequence[Table], labels: LabelUse, name: str) -> list[
     ]
 
 
+def read_tables(
+    tables: Table | Sequence[Table],
+    labels: LabelUse,
+    name: str,
+    options: TableOptions,
+    target: Path,
+    like: Rows | None = None,
+) -> Rows:
+    """Read and check tables into the Arrow file `target`: `read_rows` of whatever `read_corpus` takes.
+
+    Args:
+        tables: files, folders or tables in memory.
+        labels: what their labels are for.
+        name: what messages call tables in memory, with their number for {}.
+        options, target, like: as for `read_rows`.
+    """
+    return read_rows(_uses(tables, labels, name), options, target, like)
+
+
 def class_ids(dataset: Dataset) -> NDArray[np.int64]:
     """Return the [n] labels of a dataset. (Its own way to NumPy goes through Python objects.)"""
     return np.asarray(dataset.select_columns(["label"]).with_format("arrow")[:]["label"], dtype=np.int64)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,14 +10,12 @@ from typing import Any
 import datasets
 import pyarrow as pa
 import pyarrow.compute as pc
-import transformers
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
-from ganbert.data.tokens import TokenFormat, Tokens
+from ganbert.data.cache import kept_file
+from ganbert.data.tokens import Tokens, tokenizer_digest
 from ganbert.model.tokenizers import TextCounts
-from ganbert.storage.disk import sync
-from ganbert.storage.folders import scratch
 
 _FORMAT = 3
 """Of the kept files: to be counted up where their columns change."""
@@ -33,8 +29,7 @@ def encode(
 ) -> tuple[Dataset, TextCounts]:
     """Tokenise a part of the corpus, or map the ids that an earlier run made of the same texts.
 
-    The files are kept where `datasets` keeps its own (`HF_DATASETS_CACHE`), in the folder `ganbert`;
-    `datasets.disable_caching()` keeps none.
+    The files are kept by `cache.kept_file`.
 
     Args:
         dataset: columns `text`, perhaps `text_pair`, `label`, perhaps `weight`.
@@ -55,7 +50,7 @@ def encode(
 
     names = [name for name in dataset.column_names if name in _GIVEN]
     texts, given = dataset.remove_columns(names), dataset.select_columns(names).with_format("arrow")[:]
-    key = _fingerprint(texts, tokenizer, tokens.format)
+    key = _fingerprint(texts, tokenizer)
     mapped = partial(
         texts.map,
         convert,
@@ -65,7 +60,10 @@ def encode(
         load_from_cache_file=False,
         desc="Tokenising" if progress else None,
     )
-    encoded = _cached(key, len(texts), mapped)
+    kept = kept_file(
+        f"{key}.arrow", lambda path: mapped(cache_file_name=str(path)), lambda path: _read(path, len(texts))
+    )
+    encoded = mapped() if kept is None else kept
     n_cut, n_unknown = (int(pc.sum(encoded.data[name]).as_py() or 0) for name in ("cut", "unknown"))
     beside = Dataset(given.rename_columns([_GIVEN[name] for name in names]))
     return datasets.concatenate_datasets([encoded.remove_columns(["cut", "unknown"]), beside], axis=1), TextCounts(
@@ -73,30 +71,8 @@ def encode(
     )
 
 
-def _cached(key: str, n_rows: int, make: Callable[..., Dataset]) -> Dataset:
-    """Return the kept rows of a key, or make and keep them; they are not kept where the disk does not allow it."""
-    if not datasets.is_caching_enabled():
-        return make()
-    folder = Path(datasets.config.HF_DATASETS_CACHE) / "ganbert"
-    kept = folder / f"{key}.arrow"
-    if (found := _read(kept, n_rows)) is not None:
-        return found
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with scratch(folder) as beside:
-            make(cache_file_name=str(beside / kept.name))
-            sync(beside / kept.name)
-            (beside / kept.name).replace(kept)
-    except OSError:  # read-only, full, ...: the next run has to tokenise again
-        return make()
-    made = _read(kept, n_rows)
-    return make() if made is None else made
-
-
 def _read(file: Path, n_rows: int) -> Dataset | None:
-    """Return the rows of an Arrow file; None if it is missing or damaged."""
-    if not file.is_file():
-        return None
+    """Return the rows of an Arrow file; None if it is damaged."""
     try:
         found = Dataset.from_file(str(file))
         found.data.validate(full=True)
@@ -105,15 +81,9 @@ def _read(file: Path, n_rows: int) -> Dataset | None:
     return found if len(found) == n_rows else None
 
 
-def _fingerprint(texts: Dataset, tokenizer: PreTrainedTokenizerBase, token_format: TokenFormat) -> str:
+def _fingerprint(texts: Dataset, tokenizer: PreTrainedTokenizerBase) -> str:
     """Return a hash of all that token ids depend on."""
-    digest = hashlib.sha256(f"{_FORMAT} {transformers.__version__} {type(tokenizer)} {token_format}".encode())
-    settings = {**tokenizer.init_kwargs, "vocabulary": tokenizer.get_vocab()}
-    if tokenizer.is_fast:
-        # Its rules, except the two that each call sets.
-        rules = json.loads(tokenizer.backend_tokenizer.to_str())
-        settings["rules"] = {name: rule for name, rule in rules.items() if name not in ("truncation", "padding")}
-    digest.update(json.dumps(settings, sort_keys=True, default=str).encode())
+    digest = hashlib.sha256(f"{_FORMAT} {tokenizer_digest(tokenizer)}".encode())
     for table in texts.with_format("arrow").iter(10_000):
         for batch in table.combine_chunks().to_batches():
             digest.update(batch.serialize())

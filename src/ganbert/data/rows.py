@@ -28,7 +28,7 @@ from ganbert.labels import UNLABELLED, label_text, look_alike_key
 if TYPE_CHECKING:
     from datasets import Dataset
 
-LabelUse = Literal["optional", "required", "ignored"]
+LabelUse = Literal["optional", "required", "ignored", "where there are any"]
 NO_LABEL = "no label: every row here needs one"
 
 
@@ -84,7 +84,8 @@ class TableUse:
 
     Attributes:
         path: where it is, or what messages call it if it is in memory.
-        labels: "optional" (rows without one are unlabelled rows), "required" (each row needs one) or "ignored".
+        labels: "optional" (rows without one are unlabelled rows), "required" (each row needs one), "ignored", or "where
+            there are any" (the table may lack the column).
         content: the table itself, if it is in memory.
     """
 
@@ -135,7 +136,7 @@ class Rows:
         tables: which.
         texts: columns `text`, and `text_pair` if there are pairs, mapped from an Arrow file.
         labels: of the rows.
-        n_skipped: rows dropped because they held no text.
+        skipped: positions of the rows dropped because they held no text, counted from 0 over all tables.
         n_blank: blank lines of text files that were passed over.
         notes: for a person, on how the tables were read.
     """
@@ -143,9 +144,14 @@ class Rows:
     tables: tuple[TableUse, ...]
     texts: Dataset
     labels: Labels
-    n_skipped: int
+    skipped: NDArray[np.int64]
     n_blank: int
     notes: tuple[str, ...]
+
+    @property
+    def n_skipped(self) -> int:
+        """How many rows were dropped because they held no text."""
+        return len(self.skipped)
 
     @property
     def has_pairs(self) -> bool:
@@ -179,7 +185,7 @@ def read_rows(tables: Sequence[TableUse], options: TableOptions, target: Path, l
     """
     from datasets import Dataset  # here, because predicting reads tables without it
 
-    labels, n_skipped, n_blank, notes = Labels(), 0, 0, list[str]()
+    labels, skipped, n_seen, n_blank, notes = Labels(), [np.empty(0, np.int64)], 0, 0, list[str]()
     pairs = [] if like is None else [(like.tables[0].path, like.has_pairs)]
     with ExitStack() as stack:
         sink, writer = stack.enter_context(pa.OSFile(str(target), "wb")), None
@@ -199,11 +205,11 @@ def read_rows(tables: Sequence[TableUse], options: TableOptions, target: Path, l
                     writer = stack.enter_context(pa.ipc.new_stream(sink, kept.schema))
                 writer.write_table(kept)
                 labels.add(cells.filter(keep), row + np.flatnonzero(keep))
-                n_skipped += len(keep) - len(kept)
-                row += len(keep)
+                skipped.append(n_seen + np.flatnonzero(~np.asarray(keep)))
+                row, n_seen = row + len(keep), n_seen + len(keep)
             n_blank += log.n_blank
             notes += [f"{table.path}: {note}" for note in log.notes]
-    return Rows(tuple(tables), Dataset.from_file(str(target)), labels, n_skipped, n_blank, tuple(notes))
+    return Rows(tuple(tables), Dataset.from_file(str(target)), labels, np.concatenate(skipped), n_blank, tuple(notes))
 
 
 def check_tables(
@@ -254,7 +260,7 @@ def _checked_chunks(
 ) -> Generator[dict[str, pa.ChunkedArray], None, None]:
     """Yield the checked columns of each chunk; a row to skip has an empty text."""
     path, first_row, label, as_label = table.path, 1, options.label_column, options.label_reader()
-    is_needed, is_seen = table.labels == "required", table.labels == "ignored"
+    is_needed, is_seen = table.labels == "required", table.labels in ("ignored", "where there are any")
     for chunk in options.chunks(path, log, table.content):
         columns = text_columns(chunk, options, path, first_row)
         columns["label"] = pa.nulls(len(chunk), pa.string())

@@ -213,6 +213,25 @@ class TableWriter:
             raise RunError(f"{self._name}: cannot be written: {reason(error)}") from error
 
 
+def writer_like(target: Path, source: Path, log: ReadLog, *, format: str = "csv") -> TableWriter:
+    """Return a writer of rows of another table, with its delimiter and encoding where both have one format.
+
+    Args:
+        target: where to write.
+        source: the other table.
+        log: of reading it, from its first chunk on.
+        format: of standard input and output.
+    """
+    same_format = not source.is_dir() and format_of(source, format) == format_of(target, format)
+    return TableWriter(target, format=format, dialect=log.dialect if same_format else None)
+
+
+def refuse_columns(chunk: pa.Table, names: Sequence[str], path: Path, what: str) -> None:
+    """Raise `InputError` if a table has a column already that is to be added to it."""
+    if (name := next((name for name in names if name in chunk.column_names), None)) is not None:
+        raise InputError(f"is a column of {what} already: rename or remove it", path=path, column=name)
+
+
 @contextmanager
 def _standard_output() -> Iterator[IO[bytes]]:
     if sys.stdout is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -208,6 +210,20 @@ def rust_tokenizer(tokenizer: PreTrainedTokenizerBase) -> Tokenizer | None:
     if changed != (PreTrainedTokenizerFast.__call__, PreTrainedTokenizerFast._encode_plus):
         return None  # a class of its own that does something to texts or ids in Python
     return tokenizer.backend_tokenizer
+
+
+def tokenizer_digest(tokenizer: PreTrainedTokenizerBase) -> str:
+    """Return a hash of all that token ids depend on, except the texts."""
+    from transformers import __version__
+
+    digest = hashlib.sha256(f"{__version__} {type(tokenizer)} {TokenFormat.of(tokenizer)}".encode())
+    settings = {**tokenizer.init_kwargs, "vocabulary": tokenizer.get_vocab()}
+    if tokenizer.is_fast:
+        # Its rules, except the two that each call sets.
+        rules = json.loads(tokenizer.backend_tokenizer.to_str())
+        settings["rules"] = {name: rule for name, rule in rules.items() if name not in ("truncation", "padding")}
+    digest.update(json.dumps(settings, sort_keys=True, default=str).encode())
+    return digest.hexdigest()
 
 
 def padded_length(length: int, longest: int | None = None) -> int:

@@ -7,10 +7,11 @@ entry. Each imports its libraries when it is first used, so importing this modul
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ganbert.errors import InputError
 from ganbert.extras import require
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from ganbert.data.tokens import Batch, Tokens
     from ganbert.model.modeling import GanBertForSequenceClassification
+
+T = TypeVar("T")
 
 
 class Backend(Protocol):
@@ -56,6 +59,21 @@ class Backend(Protocol):
 
     def __call__(self, batch: Batch) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """Return the probabilities [b, k] and the novelty [b], None without a fake class."""
+
+
+def on_workers(backend: Backend, compute: Callable[[T], None], batches: Sequence[T]) -> None:
+    """Call `compute` for each batch, on as many threads at once as the backend has workers."""
+    workers = min(backend.workers, len(batches))
+    if workers == 1:  # a single batch is computed by all threads together
+        for batch in batches:
+            compute(batch)
+    elif workers > 1:
+        try:
+            with ThreadPoolExecutor(workers, initializer=backend.start_worker) as pool:
+                for _ in pool.map(compute, batches):
+                    pass
+        finally:
+            backend.stop_workers()
 
 
 @dataclass(frozen=True)

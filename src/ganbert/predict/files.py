@@ -13,11 +13,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ganbert.data.cells import text_columns
-from ganbert.data.formats import format_of
 from ganbert.data.formats.base import ReadLog
 from ganbert.data.rows import TableOptions
-from ganbert.data.tables import TableWriter, check_table_output, is_text_format
-from ganbert.errors import InputError
+from ganbert.data.tables import check_table_output, is_text_format, refuse_columns, writer_like
 from ganbert.model.tokenizers import TextCounts
 from ganbert.predict.predictor import Predictions, Predictor
 
@@ -79,15 +77,10 @@ def predict_file(
     log, first_row, texts_seen = ReadLog(), 1, TextCounts()
     chunks = options.chunks(source, log)
     first = next(chunks)  # the log knows the dialect then
-    same_format = not source.is_dir() and format_of(source, format) == format_of(target, format)
     decimals = DECIMALS if is_text_format(target, format) else None
-    with TableWriter(target, format=format, dialect=log.dialect if same_format else None) as out:
+    with writer_like(target, source, log, format=format) as out:
         for chunk in chain([first], chunks):
-            for name in names:
-                if name in chunk.column_names:
-                    raise InputError(
-                        "is a column of predictions already: rename or remove it", path=source, column=name
-                    )
+            refuse_columns(chunk, names, source, "predictions")
             texts = text_columns(chunk, options, source, first_row)
             keep = pc.not_equal(texts["text"], "")
             kept = chunk.filter(keep)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -21,7 +20,7 @@ from ganbert.errors import InputError, RunError
 from ganbert.extras import extras_named
 from ganbert.model.problem import ONE_OF_K
 from ganbert.model.tokenizers import TextCounts
-from ganbert.predict.backends import Backend, open_folder
+from ganbert.predict.backends import Backend, on_workers, open_folder
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -178,12 +177,13 @@ class Predictor:
             parts.append(self._predict_window(texts[window], None if text_pairs is None else text_pairs[window]))
         return _joined(parts)
 
-    def predict_rows(self, dataset: Dataset, *, progress: bool = False) -> Predictions:
+    def predict_rows(self, dataset: Dataset, *, progress: bool = False, doing: str = "Testing") -> Predictions:
         """Classify the rows of a data set.
 
         Args:
             dataset: columns `text` and, for a model of pairs, `text_pair`, as in `Corpus.test`.
             progress: show a progress bar, if standard error is a terminal.
+            doing: what stands before the bar.
 
         Raises:
             InputError, RunError: as `predict`.
@@ -195,7 +195,7 @@ class Predictor:
         console = Console(stderr=True)
         hidden = not (progress and console.is_terminal)
         parts = [self._rows(0)]
-        for start in track(windows, description="Testing", console=console, disable=hidden, transient=True):
+        for start in track(windows, description=doing, console=console, disable=hidden, transient=True):
             rows = dataset[start : start + WINDOW]
             parts.append(self.predict(rows["text"], rows.get("text_pair")))
         return _joined(parts)
@@ -225,17 +225,7 @@ class Predictor:
 
         lengths = [len(row) for row in ids["input_ids"]]
         batches = list(length_batches(lengths, self._batch_rows, self.tokens.format.max_length))
-        workers = min(self.backend.workers, len(batches))
-        if workers == 1:  # a single batch is computed by all threads together
-            for batch in batches:
-                compute(batch)
-        else:
-            try:
-                with ThreadPoolExecutor(workers, initializer=self.backend.start_worker) as pool:
-                    for _ in pool.map(compute, batches):
-                        pass
-            finally:
-                self.backend.stop_workers()
+        on_workers(self.backend, compute, batches)
         if not np.isfinite(predictions.probabilities).all():
             raise RunError("the model gives probabilities that are no numbers (nan): it cannot be used")
         return predictions

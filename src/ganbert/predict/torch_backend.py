@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from ganbert.data.tokens import Batch, Tokens, length_batches
+from ganbert.data.tokens import Batch, Tokens, length_batches, tokenizer_digest
 from ganbert.errors import InputError
 from ganbert.model.config import GanBertConfig
 from ganbert.model.encoders import load_tokenizer
@@ -21,7 +23,7 @@ from ganbert.model.losses import fake_score
 from ganbert.model.modeling import GanBertForSequenceClassification, GanBertOutput
 from ganbert.model.problem import Problem
 from ganbert.model.tokenizers import usable_length
-from ganbert.predict.backends import Backend
+from ganbert.predict.backends import Backend, on_workers
 from ganbert.runtime import Compute, choose_compute
 from ganbert.storage.fields import one_line, read_config
 
@@ -146,15 +148,37 @@ class Encoder:
         tokenizer = load_tokenizer(name, model.encoder)
         tokenizer.model_max_length = usable_length(tokenizer, model.encoder, max_length)
         self._backend, self._tokens = TorchModel(model, compute), Tokens.of(tokenizer)
+        self._token_rules = tokenizer_digest(tokenizer)
 
-    @torch.inference_mode()
+    @property
+    def width(self) -> int:
+        """The d of its vectors."""
+        width: int = self._backend.module.config.hidden_size
+        return width
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of all that the vectors depend on, except the texts: tokens, weights, pooling, precision."""
+        module = self._backend.module
+        said = (torch.__version__, self._token_rules, module.config.pooling, module.config.encoder.to_json_string())
+        digest = hashlib.sha256("\n".join(said).encode())
+        for name, weights in module.encoder.state_dict().items():
+            digest.update(f"{name} {weights.dtype}".encode())
+            digest.update(weights.cpu().reshape(-1).view(torch.uint8).numpy())
+        return digest.hexdigest()
+
     def __call__(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> NDArray[np.float32]:
         """Return the vectors [n, d] of n texts, or of n pairs of texts, in float32."""
         module = self._backend.module
-        vectors = np.empty((len(texts), module.config.hidden_size), dtype=np.float32)
+        vectors = np.empty((len(texts), self.width), dtype=np.float32)
         ids = self._tokens(texts, pairs)
-        lengths = [len(row) for row in ids["input_ids"]]
-        for rows, length in length_batches(lengths, lambda n: self._backend.batch_tokens // n):
+
+        @torch.inference_mode()
+        def compute(rows_and_length: tuple[NDArray[np.int64], int]) -> None:
+            rows, length = rows_and_length
             batch = self._tokens.pad(ids, rows, length)
             vectors[rows] = module.text_vectors(**self._backend.inputs(batch)).float().cpu().numpy()
+
+        lengths = [len(row) for row in ids["input_ids"]]
+        on_workers(self._backend, compute, list(length_batches(lengths, lambda n: self._backend.batch_tokens // n)))
         return vectors
