@@ -171,7 +171,7 @@ def test_an_unseen_label_that_looks_like_a_class_says_so(folder: Path) -> None:
     train, held = csv(folder, TRAIN), csv(folder, "text,label\na,Ham\nb,eggs\nc,eggs\n", "held.csv")
     assert refusal([train], folder, test=held) == (
         f"{held}, row 1, column 'label': label 'Ham' is in no training row (--allow-unseen counts such rows as "
-        "errors); it looks like 'ham': --normalize-labels takes it for that"
+        "errors); 'Ham' looks like 'ham': --normalize-labels takes it for that"
     )
     assert read([train], folder, TableOptions(allow_unseen=True), test=held).notes == (
         f"{held}: labels that no training row has count as errors: 'Ham' (1 row), 'eggs' (2 rows); "
