@@ -143,8 +143,8 @@ ClassNames = Annotated[
     typer.Option(
         "--class-names",
         metavar="FILE|auto|none",
-        help="What classes are called in words: a file (JSON, YAML, or a table of label and text), or auto, which takes "
-        "labels that are words. A class that the file names needs no labelled row.",
+        help="What classes are called in words: a file (JSON, YAML, or a table of label and text), or auto: labels "
+        "that are words. A class that the file names needs no labelled row.",
     ),
 ]
 MaxLength = Annotated[int | None, typer.Option(min=3, help="Tokens kept of a text.")]
