@@ -199,7 +199,9 @@ def test_a_model_without_names_says_nothing_of_them(run: Callable[..., TrainingR
 def test_a_run_begun_with_other_names_is_another_run() -> None:
     plain, first, second = toy_corpus(), named(toy_corpus()), named(toy_corpus(), {**CALLED, "tool": ("saw",)})
     assert len({run_folder.fingerprint(corpus) for corpus in (plain, first, second)}) == 3
-    assert run_folder.fingerprint(first) == run_folder.fingerprint(named(toy_corpus(), dict(reversed(CALLED.items()))))
+    assert run_folder.fingerprint(first) == run_folder.fingerprint(
+        named(toy_corpus(), dict(reversed([*CALLED.items()])))
+    )
 
 
 def test_names_of_pairs_are_said_to_be_left_out(run: Callable[..., TrainingResult]) -> None:

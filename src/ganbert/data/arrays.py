@@ -14,7 +14,7 @@ from sklearn.utils.validation import column_or_1d
 
 from ganbert.data.class_names import GivenClassNames, class_names_given, names_of
 from ganbert.data.corpus import Corpus, corpus_of_texts
-from ganbert.labels import UNLABELLED, Classes, label_text
+from ganbert.labels import NUMBER, UNLABELLED, Classes, label_text
 
 _KEPT_KINDS = "biufU"
 """Kinds of NumPy dtypes that `classes_` takes over from `y`: truth values, numbers and text."""
@@ -71,6 +71,8 @@ def _with_named(classes: NDArray[Any], class_names: Mapping[Any, Any]) -> NDArra
     new = [label for label in class_names if label_text(label) not in known]
     if not new:
         return classes
+    if classes.dtype.kind in "iuf":  # a file, and a saved classifier, hold labels as text
+        new = [_as_number(label) for label in new]
     try:
         _, labels = labels_of([*classes.tolist(), *new])
     except ValueError as error:
@@ -78,6 +80,12 @@ def _with_named(classes: NDArray[Any], class_names: Mapping[Any, Any]) -> NDArra
     if len(labels) < len(classes) + len(new):
         raise ValueError("class_names: -1 means no label, and has no name")
     return np.unique(labels)
+
+
+def _as_number(label: Any) -> Any:
+    if not isinstance(label, str) or not NUMBER.fullmatch(label):
+        return label
+    return int(label) if label.lstrip("+-").isdecimal() else float(label)
 
 
 def texts_of(X: Any, *, empty: bool) -> tuple[list[str], list[str] | None]:  # noqa: N803
