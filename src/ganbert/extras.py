@@ -25,6 +25,7 @@ EXTRA_OF = {
     "joblib": "train",
     "matplotlib": "train",
     "jinja2": "train",
+    "yaml": "train",
     "onnx": "train",
     "onnxscript": "train",
     "setfit": "compare",

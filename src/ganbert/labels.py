@@ -20,6 +20,8 @@ from decimal import Decimal
 
 import numpy as np
 
+from ganbert.wording import quoted
+
 UNLABELLED = -100
 """The label of a row that has none; `torch.nn.functional.cross_entropy` ignores it."""
 
@@ -135,6 +137,13 @@ class Classes:
         """Return the name of the class that looks like a label, if there is one."""
         found = self._looks.get(look_alike_key(label))
         return None if found is None else self.names[found]
+
+    def hint(self, labels: Iterable[str]) -> str:
+        """Return what to say behind a message of the first of these labels that looks like a class."""
+        for label in labels:
+            if (name := self.like(label)) is not None:
+                return f"; {quoted(label)} looks like {quoted(name)}: --normalize-labels takes it for that"
+        return ""
 
 
 def ordered_labels(labels: Iterable[str]) -> tuple[str, ...]:

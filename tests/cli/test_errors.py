@@ -370,3 +370,40 @@ def test_no_arguments_show_the_help(run: Run) -> None:
 
     assert outcome.status == 2
     assert "a first look" in (outcome.out + outcome.err).lower()
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ('{"animal": "x", "animal": "y"}', "names label 'animal' twice"),
+        ('{"animal": 3}', "label 'animal': '3' is no text"),
+        ("[]", "is no JSON object such as "),
+    ],
+)
+def test_class_names_that_cannot_be_used(
+    refused: Callable[..., str], tmp_path: Path, content: str, problem: str
+) -> None:
+    table, names = write(tmp_path / "t.csv", GOOD), write(tmp_path / "names.json", content)
+
+    assert refused(table, "--class-names", names).startswith(f"{names}: {problem}")
+
+
+def test_class_names_that_are_not_there_or_no_help(refused: Callable[..., str], tmp_path: Path) -> None:
+    table, pile = write(tmp_path / "t.csv", GOOD), write(tmp_path / "pile.csv", "text\na cat\n")
+    names = write(tmp_path / "names.json", '{"animal": "a cat", "tool": "a saw"}')
+
+    assert refused(table, "--class-names", tmp_path / "no.json").startswith(f"{tmp_path / 'no.json'}: cannot be read")
+    assert refused(table, "--class-names", "words").startswith("words: no table format has this ending")
+    assert refused(table, "--class-names", "-").startswith("--class-names -: class names are read from a file")
+    assert refused("--unlabeled", pile).startswith("no table: name a FILE, or --unlabeled FILE with --labeled FILE or ")
+    missing = refused("--unlabeled", pile, "--class-names", names, "--recipe", "paper")
+    assert missing.startswith("no labelled row to learn from. Class names are not learned from: this recipe leaves ")
+    one = write(tmp_path / "one.json", '{"animal": "a cat"}')
+    assert refused("--unlabeled", pile, "--class-names", one).startswith(f"one class only in {pile}, 'animal': ")
+
+
+def test_class_names_may_not_lie_in_the_output_folder(refused: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    names = write(tmp_path / "model" / "names.json", '{"animal": "a cat"}')
+
+    assert refused(write(tmp_path / "t.csv", GOOD), "--class-names", names).startswith(f"{names}: is an input and lies")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -8,7 +9,8 @@ import typer
 from typer.testing import CliRunner
 
 from ganbert.cli import options
-from ganbert.cli.option_groups import MachineGroup, TableGroup, expand_groups
+from ganbert.cli.option_groups import ClassNamesGroup, MachineGroup, TableGroup, expand_groups
+from ganbert.errors import InputError
 
 seen: dict[str, Any] = {}
 
@@ -70,6 +72,16 @@ def test_the_table_group_says_how_tables_are_read() -> None:
     options = tables.table_options(format="tsv")
     assert (options.text_column, options.none_labels, options.skip_empty) == ("body", ("none", "?"), True)
     assert options.format == "tsv"
+
+
+def test_the_group_of_class_names_says_which_file_and_checks_it(tmp_path: Path) -> None:
+    assert (ClassNamesGroup().file, ClassNamesGroup().checked()) == (None, "auto")
+    assert (ClassNamesGroup("none").file, ClassNamesGroup("none").checked()) == (None, None)
+    names = tmp_path / "names.json"
+    with pytest.raises(InputError, match="cannot be read"):
+        ClassNamesGroup(str(names)).checked()
+    names.write_text('{"a": "b"}', encoding="utf-8")
+    assert ClassNamesGroup(str(names)).checked() == ClassNamesGroup(str(names)).file == names
 
 
 def test_a_subclass_of_a_group_may_have_another_default_in_the_same_place() -> None:

@@ -325,6 +325,57 @@ def test_the_columns_of_training_are_those_of_the_next_commands(train_and_plot: 
     assert config(tmp_path / "model")["columns"] == {"text": "message", "label": "kind"}
 
 
+# What classes are called
+
+
+def test_labels_that_are_words_are_class_names_unless_told_otherwise(
+    train_briefly: Run, toy_table: Toy, tmp_path: Path
+) -> None:
+    outcome = train_briefly(toy_table())
+
+    assert "Class names: 'animal' is called 'animal', " in outcome.err
+    assert outcome.result["class_names"] == {"animal": ["animal"], "colour": ["colour"], "tool": ["tool"]}
+    assert config(tmp_path / "model")["class_names"] == [["animal"], ["colour"], ["tool"]]
+    assert (outcome.result["data"]["labelled"], outcome.result["steps"]) == (24, 2)
+
+    outcome = train_briefly(toy_table(), "--class-names", "none", "--overwrite")
+
+    assert "Class names" not in outcome.err
+    assert outcome.result["class_names"] == {}
+    assert config(tmp_path / "model")["class_names"] is None
+
+
+def test_class_names_come_from_a_file_and_may_name_classes_without_a_row(
+    train_briefly: Run, run: Run, toy_table: Toy, tmp_path: Path
+) -> None:
+    names = write_rows(tmp_path / "names.csv", "label,text", "animal,cat", "animal,dog", "plant,an oak")
+
+    outcome = train_briefly(toy_table(), "--class-names", names)
+
+    assert outcome.result["class_names"] == {"animal": ["cat", "dog"], "plant": ["an oak"]}
+    assert outcome.result["data"]["classes"] == 4
+    assert "No class name for 'colour', 'tool'\n" in outcome.err
+    card = (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+    assert "Classes: animal (cat / dog), colour, plant (an oak), tool." in card
+    predicted = run("predict", tmp_path / "model", toy_table(), "--output", tmp_path / "p.csv", "--probabilities")
+    assert predicted.status == 0, predicted.err
+    assert "plant" in (tmp_path / "p.csv").read_text(encoding="utf-8").splitlines()[0]
+
+
+def test_with_class_names_no_row_needs_a_label(train_briefly: Run, tmp_path: Path) -> None:
+    pile = write_rows(tmp_path / "pile.csv", "text", *(text for text, _ in toy_rows(30)))
+    test = write_rows(tmp_path / "test.csv", "text,label", *(f"{text},{name}" for text, name in toy_rows(9, first=60)))
+    names = tmp_path / "names.yaml"
+    names.write_text("animal: a cat\ncolour: [red, crimson]\ntool: a saw\n", encoding="utf-8")
+
+    outcome = train_briefly("--unlabeled", pile, "--class-names", names, "--test", test)
+
+    counts = outcome.result["data"]
+    assert (counts["labelled"], counts["unlabelled"], counts["classes"]) == (0, 30, 3)
+    assert outcome.result["test"]["n"] == 9
+    assert "30 rows to train on: 0 labelled in 3 classes, 30 unlabelled" in outcome.err
+
+
 def test_what_was_read_is_said_before_training(train_and_plot: Run, toy_table: Toy) -> None:
     lines = train_and_plot(toy_table()).err.splitlines()
 

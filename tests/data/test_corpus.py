@@ -171,7 +171,7 @@ def test_an_unseen_label_that_looks_like_a_class_says_so(folder: Path) -> None:
     train, held = csv(folder, TRAIN), csv(folder, "text,label\na,Ham\nb,eggs\nc,eggs\n", "held.csv")
     assert refusal([train], folder, test=held) == (
         f"{held}, row 1, column 'label': label 'Ham' is in no training row (--allow-unseen counts such rows as "
-        "errors); it looks like 'ham': --normalize-labels takes it for that"
+        "errors); 'Ham' looks like 'ham': --normalize-labels takes it for that"
     )
     assert read([train], folder, TableOptions(allow_unseen=True), test=held).notes == (
         f"{held}: labels that no training row has count as errors: 'Ham' (1 row), 'eggs' (2 rows); "
@@ -184,6 +184,94 @@ def test_labels_that_mean_none_are_unlabelled_rows(folder: Path) -> None:
     corpus = read([table], folder, TableOptions(none_labels=("nan", "0")))
     assert corpus.label_names == ("x", "y")
     assert corpus.labels.tolist() == [0, -100, 1, -100]
+
+
+# What classes are called
+
+
+def test_classes_that_only_their_names_make_have_ids_and_rows_may_follow_later(folder: Path) -> None:
+    names = csv(folder, '{"spam": "junk mail", "eggs": ["breakfast", "from hens"]}', "names.json")
+    held = csv(folder, "text,label\nd,eggs\n", "held.csv")
+    corpus = read([csv(folder, TRAIN)], folder, test=held, class_names=names)
+    assert corpus.label_names == ("eggs", "ham", "spam")
+    assert corpus.labels.tolist() == [1, -100, 2]
+    assert corpus.class_names == {"eggs": ("breakfast", "from hens"), "spam": ("junk mail",)}
+    assert corpus.notes == (
+        "Class names: 'eggs' is called 'breakfast' or 'from hens', 'spam' is called 'junk mail'",
+        "No class name for 'ham'",
+    )
+    assert corpus.test is not None
+    assert corpus.test["label"][:] == [0]
+    assert names.resolve() in corpus.files
+    assert corpus.counts() | {"labelled": 2, "classes": 3} == corpus.counts()
+
+
+def test_names_in_the_labels_are_taken_on_request_and_only_for_labels_that_rows_have(folder: Path) -> None:
+    table = csv(folder, "text,label\na,card_lost\nb,x1\nc,x1\n")
+    assert read([table], folder).class_names == {}
+    corpus = read([table], folder, class_names="auto")
+    assert corpus.label_names == ("card_lost", "x1")
+    assert corpus.class_names == {"card_lost": ("card lost",)}
+    assert corpus.notes == (
+        "Class names: 'card_lost' is called 'card lost'",
+        "No class name for 'x1' (--class-names gives them)",
+    )
+    pairs = csv(folder, "text,text_pair,label\na,b,entailment\nc,d,neutral\n", "pairs.csv")
+    read_pairs = read([pairs], folder, class_names="auto")
+    assert (read_pairs.class_names, read_pairs.notes) == ({}, ())
+
+
+def test_a_name_of_a_label_that_only_looks_alike_is_a_class_of_its_own_unless_merged(folder: Path) -> None:
+    table, names = csv(folder, "text,label\na,ham\nb,spam\n"), {"Ham": "pork", "SPAM": "junk"}
+    corpus = read([table], folder, class_names=names)
+    assert corpus.label_names == ("Ham", "SPAM", "ham", "spam")
+    assert corpus.notes[1] == (
+        "No class name for 'ham', 'spam'; 'ham' looks like 'Ham': --normalize-labels takes it for that"
+    )
+    merged = read([table], folder, TableOptions(normalize_labels=True), class_names={**names, "eggs": "e", "Eggs": "f"})
+    assert merged.label_names == ("eggs", "ham", "spam")
+    assert merged.class_names == {"eggs": ("e", "f"), "ham": ("pork",), "spam": ("junk",)}
+    assert "'ham' (1 row), 'Ham' (0 rows)" in merged.notes[0]
+
+
+def test_the_name_of_a_label_that_means_none_makes_no_class(folder: Path) -> None:
+    corpus = read([csv(folder, TRAIN)], folder, TableOptions(none_labels=("?",)), class_names={"?": "unclear"})
+    assert (corpus.label_names, corpus.class_names, corpus.notes) == (("ham", "spam"), {}, ())
+
+
+def test_with_names_no_row_needs_a_label(folder: Path) -> None:
+    pile, names = csv(folder, "text\na\nb\nc\n"), {"ham": "pork", "spam": "junk"}
+    for corpus in (
+        read([], folder, unlabelled=[pile], class_names=names),
+        read([csv(folder, "text,label\na,\nb,\nc,\n", "t.csv")], folder, class_names=names),
+    ):
+        assert corpus.label_names == ("ham", "spam")
+        assert (len(corpus.labelled), len(corpus.unlabelled)) == (0, 3)
+        with pytest.raises(InputError, match="holds out no row of any class"):
+            corpus.hold_out(0.5, 0)
+
+
+def test_too_few_names_or_rows_are_refused(folder: Path) -> None:
+    pile, pairs = csv(folder, "text\na\n"), csv(folder, "text,text_pair\na,b\n", "pairs.csv")
+    names = {"ham": "pork", "spam": "junk"}
+    assert refusal([], folder, unlabelled=[pile]).endswith("or say what the classes are called (--class-names FILE)")
+    assert refusal([], folder, unlabelled=[pile], class_names="auto").startswith(f"no labelled row in {pile}: ")
+    one = refusal([], folder, unlabelled=[pile], class_names={"ham": "pork"})
+    assert one.startswith(f"one class only in {pile}, 'ham': ")
+    no_help = refusal([], folder, unlabelled=[pairs], class_names=names)
+    assert no_help == f"no labelled row in {pairs}: label at least two rows of different classes"
+    empty = csv(folder, "text\n", "empty.csv")
+    assert refusal([], folder, unlabelled=[empty], class_names=names).startswith(f"no row in {empty}: ")
+
+
+def test_wrong_names_are_found_before_the_tables_are_read(folder: Path) -> None:
+    assert refusal([folder / "no.csv"], folder, class_names=folder / "no.json").startswith(f"{folder / 'no.json'}: ")
+
+
+def test_rows_that_are_held_out_leave_the_names_as_they_are(folder: Path) -> None:
+    rows = "".join(f"{i},{'ham' if i % 2 else 'spam'}\n" for i in range(20))
+    corpus = read([csv(folder, f"text,label\n{rows}")], folder, class_names="auto")
+    assert corpus.hold_out(0.2, 0).class_names == corpus.class_names == {"ham": ("ham",), "spam": ("spam",)}
 
 
 # What was read

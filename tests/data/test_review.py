@@ -79,6 +79,17 @@ def test_sound_data_has_no_slips() -> None:
     assert slips(corpus(["x", "y"] * 3, ["我有3个苹果", "他有5本书"] * 3, [f"pair {i}" for i in range(6)])) == []
 
 
+def test_classes_without_a_row_are_no_slip_nor_is_a_pile_without_a_label() -> None:
+    some = corpus_of_texts(SENTENCES, [0, 0, 1, 1, -100, -100], ["ham", "spam", *(f"class {i}" for i in "abcdefg")])
+    assert slips(some) == []
+    none = corpus_of_texts(SENTENCES, [-100] * 6, ["ham", "spam"])
+    assert slips(replace(none, test=some.train.select([0, 2]))) == []
+    assert describe(none) == [
+        "6 rows to train on: 0 labelled in 2 classes, 6 unlabelled",
+        "labelled rows of each class: 'ham' 0, 'spam' 0",
+    ]
+
+
 # Labels
 
 

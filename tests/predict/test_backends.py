@@ -19,7 +19,7 @@ from ganbert.model.modeling import GanBertForSequenceClassification
 from ganbert.predict.backends import BACKENDS, Backend, BackendEntry, export_formats, exported_tokens, open_folder
 from ganbert.predict.export import export_model
 from ganbert.predict.predictor import Predictor
-from ganbert.storage.fields import class_names
+from ganbert.storage.fields import label_names
 from tests.conftest import Run, tiny_tokenizer
 
 TEXTS = ["red", "a big cat", "the saw is here"]
@@ -33,7 +33,7 @@ class WordVotes(Backend):
     batch_tokens, workers = 64, 1
 
     def __init__(self, folder: Path, config: dict[str, Any]) -> None:
-        self.label_names = class_names(config["id2label"])
+        self.label_names = label_names(config["id2label"])
         self.scores = np.load(folder / "model.npz")["scores"]
 
     def __call__(self, batch: Batch) -> tuple[NDArray[np.float32], None]:

@@ -296,6 +296,9 @@ OF_MODELS: dict[str, tuple[Damage, str]] = {
     "no fake class": (edit(adversarial=False), "another shape"),
     "generator that is gone": (edit(has_generator=True), "4 weights are missing: generator"),
     "columns in a list": (edit(columns=["text"]), "columns=.*: must be null, or names"),
+    "class names in a string": (edit(class_names="a"), "class_names='a': must be null, or a list of texts for each"),
+    "class names of numbers": (edit(class_names=[["a"], [3]]), "class_names=.*: must be null, or a list of texts"),
+    "too many class names": (edit(class_names=[["a"]] * 9), "class_names: names 9 classes, and id2label "),
     "columns of numbers": (edit(columns={"text": 3}), "columns=.*: must be null, or names"),
 }
 

@@ -22,7 +22,7 @@ from ganbert.errors import InputError, RunError
 from ganbert.model.encoders import load_tokenizer
 from ganbert.model.modeling import GanBertForSequenceClassification
 from ganbert.model.tokenizers import TextCounts
-from ganbert.predict.backends import columns_of
+from ganbert.predict.backends import class_names_of, columns_of
 from ganbert.predict.export import _check_output, export_model
 from ganbert.predict.onnx_backend import SLOW_OPTIMIZERS
 from ganbert.predict.predictor import Predictor
@@ -306,7 +306,7 @@ def test_weights_of_a_model_that_lost_its_config_are_not_taken_for_an_export(tmp
 
 def test_names_of_columns_and_the_unknown_token_stand_in_the_exported_folder(tiny_encoder: str, tmp_path: Path) -> None:
     model = GanBertForSequenceClassification.from_encoder(
-        tiny_encoder, num_labels=2, columns={"text": "message", "label": "intent"}
+        tiny_encoder, num_labels=2, columns={"text": "message", "label": "intent"}, class_names=[["a word"], []]
     )
     model.save_pretrained(tmp_path / "model")
     load_tokenizer(tiny_encoder).save_pretrained(tmp_path / "model")
@@ -315,4 +315,5 @@ def test_names_of_columns_and_the_unknown_token_stand_in_the_exported_folder(tin
     predictor = Predictor.load(str(folder))
 
     assert columns_of(folder) == {"text": "message", "label": "intent"}
+    assert class_names_of(folder) == {"LABEL_0": ("a word",)}
     assert predictor.predict(["qwertz", "the cat", "cat " * 100]).counts == TextCounts(3, 1, 1)

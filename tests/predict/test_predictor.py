@@ -16,11 +16,12 @@ from datasets import Dataset
 from ganbert.data.tokens import Batch
 from ganbert.errors import InputError, RunError
 from ganbert.metrics import classification_metrics
+from ganbert.model.config import GanBertConfig
 from ganbert.model.encoders import load_tokenizer
 from ganbert.model.modeling import GanBertForSequenceClassification
 from ganbert.model.tokenizers import TextCounts
 from ganbert.predict import predictor as predictor_module
-from ganbert.predict.backends import columns_of
+from ganbert.predict.backends import class_names_of, columns_of
 from ganbert.predict.predictor import Predictor
 from ganbert.predict.torch_backend import TorchModel
 from ganbert.runtime import Compute
@@ -354,6 +355,24 @@ def test_names_of_columns_are_kept_with_the_model(tiny_encoder: str, tmp_path: P
     model.save_pretrained(tmp_path)
 
     assert columns_of(tmp_path) == {"text": "message", "label": "intent"}
+
+
+def test_what_classes_are_called_is_kept_with_the_model_by_their_ids(tiny_encoder: str, tmp_path: Path) -> None:
+    model = build(tiny_encoder)
+    model.save_pretrained(tmp_path)
+    assert class_names_of(tmp_path) == {}
+    names = {0: "dtype", 1: "dropout", 2: "b"}  # words that configurations of transformers use themselves
+    model.config.id2label, model.config.label2id = names, {name: i for i, name in names.items()}
+    model.config.class_names = [["a data type", "a kind"], ["it forgets"], []]
+    model.save_pretrained(tmp_path)
+
+    assert class_names_of(tmp_path) == {"dtype": ("a data type", "a kind"), "dropout": ("it forgets",)}
+    assert GanBertConfig.from_pretrained(tmp_path).label_names == ("dtype", "dropout", "b")
+    (tmp_path / "config.json").write_text('{"class_names": [["a"]]}', encoding="utf-8")
+    with pytest.raises(InputError, match=r"config\.json: id2label=None"):
+        class_names_of(tmp_path)
+    with pytest.raises(InputError, match=r"is no model folder: it has no config\.json"):
+        class_names_of(tmp_path / "none")
 
 
 def test_texts_are_cut_where_the_encoder_ends_whatever_the_folder_says(tiny_encoder: str, tmp_path: Path) -> None:

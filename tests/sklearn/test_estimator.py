@@ -84,6 +84,7 @@ def test_parameters_round_trip_through_get_and_set_and_clone() -> None:
         "output": "folder",
         "overwrite": True,
         "progress": True,
+        "class_names": {"a": "b"},
     }
 
     made = GanBertClassifier(**values)  # type: ignore[arg-type]
@@ -512,3 +513,68 @@ def test_ctrl_c_ends_a_search_and_not_only_one_of_its_fits(make: Make, monkeypat
     with pytest.raises(KeyboardInterrupt):
         cross_val_score(make(), TEXTS, NAMES, cv=3)
     assert len(begun) == 1
+
+
+# What classes are called
+
+
+def test_classes_that_only_their_names_make_are_among_those_it_predicts(make: Make) -> None:
+    names = {"animal": "a cat", "plant": ["an oak", "a rose"]}
+
+    fitted = make(class_names=names).fit(TEXTS, SOME)
+
+    assert fitted.classes_.tolist() == ["animal", "colour", "plant", "tool"]
+    assert fitted.predict_proba(TEXTS).shape == (36, 4)
+    assert fitted.model_.config.class_names == [["a cat"], [], ["an oak", "a rose"], []]
+    assert fitted.class_names is names
+
+
+def test_names_of_numbered_classes_and_of_none_but_named_ones(make: Make) -> None:
+    numbers = make(class_names={2: "a hammer", 7: "an oak"}).fit(TEXTS, NUMBERS)
+    assert numbers.classes_.tolist() == [0, 1, 2, 7]
+    assert numbers.model_.config.class_names == [[], [], ["a hammer"], ["an oak"]]
+
+    alone = make(class_names={"colour": "red", "animal": "a cat"}).fit(TEXTS, [None] * len(TEXTS))
+    assert alone.classes_.tolist() == ["animal", "colour"]
+    assert set(alone.predict(TEXTS)) <= {"animal", "colour"}
+
+
+def test_names_are_taken_from_labels_only_on_request(make: Make) -> None:
+    assert make().fit(TEXTS, SOME).model_.config.class_names is None
+    assert make(class_names="auto").fit(TEXTS, SOME).model_.config.class_names == [["animal"], ["colour"], ["tool"]]
+
+
+@pytest.mark.parametrize(
+    ("names", "y", "problem"),
+    [
+        ({"a": 5}, SOME, "class_names: label 'a': '5' is no text"),
+        ({7: "an oak"}, SOME, "class_names and y have labels of different types: y mixes text"),
+        ({-1: "nothing"}, NUMBERS, "class_names: -1 means no label"),
+        ({"animal": "a cat"}, [None] * 36, r"y holds 1 class\(es\)"),
+    ],
+)
+def test_names_that_do_not_fit_the_labels_are_refused(make: Make, names: Any, y: Any, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        make(class_names=names).fit(TEXTS, y)
+
+
+def test_pairs_without_a_label_are_refused(make: Make) -> None:
+    with pytest.raises(ValueError, match="y holds no label: class names help single texts only"):
+        make(class_names={"a": "x", "b": "y"}).fit([[text, text] for text in TEXTS], [None] * 36)
+
+
+def test_names_go_with_sample_weights(make: Make) -> None:
+    weights = [2.0 if i % 2 else 1.0 for i in range(36)]
+    fitted = make(class_names={"plant": "an oak"}).fit(TEXTS, SOME, weights)
+    assert "plant" in fitted.classes_
+
+
+def test_names_come_back_with_a_saved_classifier(make: Make, tmp_path: Path) -> None:
+    fitted = make(class_names={2: "a hammer", np.int64(7): ["an oak"]}).fit(TEXTS, NUMBERS)
+    fitted.save(tmp_path / "model")
+
+    opened = GanBertClassifier.from_folder(tmp_path / "model", precision="float32")
+
+    assert opened.classes_.tolist() == [0, 1, 2, 7]
+    assert opened.class_names == {"2": "a hammer", "7": ["an oak"]}
+    np.testing.assert_array_equal(opened.fit(TEXTS, NUMBERS).predict_proba(TEXTS), fitted.predict_proba(TEXTS))

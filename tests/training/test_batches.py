@@ -184,6 +184,41 @@ def test_a_stream_that_is_sorted_alone_leaves_the_labelled_rows_random() -> None
     assert labelled_first == [batch[:4] for batch in plan(recipe, 40, 5960, 100, lengths=LENGTHS[::-1])]
 
 
+# Class names
+
+
+def with_names(recipe: Recipe, labelled: int, unlabelled: int, names: int) -> list[Stream]:
+    n = labelled + unlabelled
+    return batch_streams(recipe, rows(labelled), rows(unlabelled, labelled), 0, names=rows(names, n))
+
+
+@pytest.mark.parametrize("recipe", [PAPER, CODE, DEFAULT])
+def test_names_are_drawn_as_labelled_rows_are_and_change_no_number_of_rows(recipe: Recipe) -> None:
+    plain, named = with_names(recipe, 30, 5000, 0), with_names(recipe, 30, 5000, 6)
+    assert [stream.per_batch for stream in plain][-1] == [stream.per_batch for stream in named][-1]
+    without = np.concatenate([stream.rows for stream in plain])
+    times = Counter(np.concatenate([stream.rows for stream in named]).tolist())
+    assert times == Counter(without.tolist()) | dict.fromkeys(range(5030, 5036), times[0])
+    assert times[0] == (1 if recipe is DEFAULT else recipe.copies_of_labelled(30, int((without >= 30).sum())))
+
+
+def test_names_take_places_of_labelled_rows() -> None:
+    (stream,) = with_names(BERT, 10, 500, 4)
+    assert stream.rows.tolist() == [*range(10), *range(510, 514)]
+    assert stream.per_batch == 14
+    assert [stream.per_batch for stream in with_names(DEFAULT, 10, 500, 4)] == [14, 32]
+
+
+def test_without_a_labelled_row_the_pile_and_the_names_fill_the_batch() -> None:
+    pile, names = rows(500), rows(4, 500)
+    first, second = with_names(DEFAULT, 0, 500, 4)
+    assert (first.rows.tolist(), first.per_batch, second.per_batch) == (names.tolist(), 4, 32)
+    (alone,) = with_names(DEFAULT, 0, 500, 0)
+    assert (alone.rows.tolist(), alone.per_batch) == (pile.tolist(), 32)
+    (stream,) = with_names(PAPER, 0, 500, 4)
+    assert stream.rows.tolist() == [*names, *pile]
+
+
 def test_batch_size_counts_all_streams() -> None:
     assert plan(DEFAULT, 40, 3000, 1).batch_size == 64
     assert plan(DEFAULT, 10, 3000, 1).batch_size == 10 + 32

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from dataclasses import fields, replace
 from typing import Any
 
@@ -254,6 +255,23 @@ def test_the_weight_of_a_loss_is_a_setting_that_the_model_has_and_the_recipe_and
             PAPER.with_settings({weight.name: "-1"})
         with pytest.raises(ValueError, match=f"^{weight.name}=-1: must be a number, 0 or above"):
             GanBertConfig.from_dict({weight.name: -1})
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_steps_of_a_pile_without_a_label_are_those_of_its_rows(recipe: Recipe) -> None:
+    assert recipe.n_unlabelled_used(0, 5000) == 5000  # nothing to limit them by
+    assert recipe.copies_of_labelled(0, 5000) == 1
+    per_batch = 32 if recipe.labelled_share else 64
+    assert recipe.n_steps(0, 5000) == math.ceil(3 * 5000 / per_batch)
+    assert recipe.looks(0, 5000) == math.inf
+    assert replace(recipe, unlabelled_per_labelled=0.0).n_unlabelled_used(0, 5000) == 0
+
+
+def test_class_names_take_part_in_no_recipe_of_the_paper() -> None:
+    learning = {name for name, recipe in RECIPES.items() if recipe.name_rows_weight}
+    assert learning == {"default", "bert-tuned"}
+    with pytest.raises(ValueError, match=r"^name_rows_weight=-1"):
+        DEFAULT.with_settings({"name_rows_weight": "-1"})
 
 
 def test_every_field_explains_itself() -> None:

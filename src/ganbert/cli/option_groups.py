@@ -103,6 +103,29 @@ class TableGroup:
 
 
 @dataclass(frozen=True)
+class ClassNamesGroup:
+    """What the classes are called in words."""
+
+    class_names: options.ClassNames = "auto"
+
+    @property
+    def file(self) -> Path | None:
+        """The file that names them, if there is one."""
+        return None if self.class_names in ("auto", "none") else Path(self.class_names)
+
+    def checked(self) -> Path | str | None:
+        """Return them as `read_corpus` takes them; `InputError` where the file cannot be used."""
+        if self.file is None:
+            return None if self.class_names == "none" else self.class_names
+        from ganbert.data.class_names import read_class_names
+
+        if str(self.file) == "-":
+            raise InputError("--class-names -: class names are read from a file, not from standard input")
+        read_class_names(self.file)  # at once: `read_corpus` reads it after libraries that take seconds to import
+        return self.file
+
+
+@dataclass(frozen=True)
 class ComparisonGroup:
     """What is compared, and under which conditions."""
 

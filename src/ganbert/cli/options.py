@@ -165,6 +165,15 @@ Labelled = Annotated[
 Unlabelled = Annotated[
     list[Path] | None, typer.Option("--unlabeled", "--unlabelled", help="Table whose labels are not looked at.")
 ]
+ClassNames = Annotated[
+    str,
+    typer.Option(
+        "--class-names",
+        metavar="FILE|auto|none",
+        help="What classes are called in words: a file (JSON, YAML, or a table of label and text), or auto: labels "
+        "that are words. A class that the file names needs no labelled row.",
+    ),
+]
 MaxLength = Annotated[int | None, typer.Option(min=3, help="Tokens kept of a text.")]
 Epochs = Annotated[
     float | None,

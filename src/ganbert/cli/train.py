@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ganbert.cli import options
-from ganbert.cli.option_groups import MachineGroup, RecipeGroup, TableGroup, expand_groups
+from ganbert.cli.option_groups import ClassNamesGroup, MachineGroup, RecipeGroup, TableGroup, expand_groups
 from ganbert.errors import InputError
 from ganbert.wording import printable
 
@@ -38,6 +38,7 @@ def command(
     test: Annotated[Path | None, typer.Option(help="Table to measure the finished model on, once.")] = None,
     encoder: options.Encoder = "minilm",
     *,
+    names: ClassNamesGroup,
     recipe: RecipeGroup,
     seed: options.Seed = 0,
     early_stopping: Annotated[
@@ -84,13 +85,15 @@ def command(
 
         ganbert train --labeled few.csv --unlabeled many.jsonl.gz --validation-fraction 0.2
 
+        ganbert train --unlabeled many.csv --class-names names.json --test test.csv
+
         ganbert train data.parquet --recipe paper --encoder google-bert/bert-base-cased --set epochs=5
 
     Stopped runs go on with `--resume`.
     """
     options.quiet_libraries()
-    if not (files or labelled):
-        raise InputError("no table: name a FILE, or --labeled FILE with --unlabeled FILE")
+    if not (files or labelled or (unlabelled and names.file)):
+        raise InputError("no table: name a FILE, or --unlabeled FILE with --labeled FILE or --class-names FILE")
     if validation is not None and validation_fraction is not None:
         raise InputError("--validation and --validation-fraction: give one of the two")
     if early_stopping is not None and validation is None and validation_fraction is None:
@@ -99,6 +102,7 @@ def command(
 
     table_options = tables.table_options(format=table_format)
     check_tables(files or [], table_options, labelled or [], unlabelled or [], validation, test)
+    class_names = names.checked()
 
     # From here on libraries that take seconds to import.
     from transformers.integrations.integration_utils import get_available_reporting_integrations
@@ -116,7 +120,7 @@ def command(
             f"--report-to {report_to!r}: not installed, or no tracker that transformers knows (tensorboard, trackio, "
             f"wandb, mlflow, ...); installed: {', '.join(trackers) or 'none'}"
         )
-    inputs = [*(files or []), *(labelled or []), *(unlabelled or []), *filter(None, (validation, test))]
+    inputs = [*(files or []), *(labelled or []), *(unlabelled or []), *filter(None, (validation, test, names.file))]
     check_output(output, resume=resume, overwrite=overwrite, inputs=[*map(str, inputs), encoder])
     if push_to_hub is not None:  # not after an hour of training
         check_repo_id(push_to_hub)
@@ -128,6 +132,7 @@ def command(
         unlabelled=unlabelled or [],
         validation=validation,
         test=test,
+        class_names=class_names,
     )
     if validation_fraction is not None:
         corpus = corpus.hold_out(validation_fraction, seed)
@@ -151,7 +156,9 @@ def command(
     if as_json:
         options.print_json(_summary(result, recipe.recipe))
     else:
-        _print_summary(result, table_options, [*([test] if test else []), *(files or []), *(labelled or [])])
+        _print_summary(
+            result, table_options, [*([test] if test else []), *(files or []), *(labelled or []), *(unlabelled or [])]
+        )
     if push_to_hub is not None:  # the model is finished and named above, whatever becomes of the upload
         address = push_folder(output, push_to_hub)
         print(f"Uploaded to {printable(address)}", file=sys.stderr)
@@ -171,6 +178,7 @@ def _summary(result: TrainingResult, name: str) -> dict[str, object]:
             "mostly_unknown": result.n_unknown,
             "test_in_train": result.n_test_in_train,
         },
+        "class_names": result.class_names,
         "fallback": result.fallback,
         "warnings": [*result.slips, *result.warnings],
     }

@@ -12,38 +12,80 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import column_or_1d
 
+from ganbert.data.class_names import GivenClassNames, class_names_given, names_of
 from ganbert.data.corpus import Corpus, corpus_of_texts
-from ganbert.labels import UNLABELLED, label_text
+from ganbert.labels import NUMBER, UNLABELLED, Classes, label_text
 
 _KEPT_KINDS = "biufU"
 """Kinds of NumPy dtypes that `classes_` takes over from `y`: truth values, numbers and text."""
 
 
-def corpus_of_arrays(X: Any, y: Any, sample_weight: Any = None) -> tuple[NDArray[Any], Corpus]:  # noqa: N803
+def corpus_of_arrays(
+    X: Any,  # noqa: N803
+    y: Any,
+    sample_weight: Any = None,
+    class_names: GivenClassNames | None = None,
+) -> tuple[NDArray[Any], Corpus]:
     """Return the classes, sorted, and the rows to train on; rows of weight 0 are not among them.
+
+    Args:
+        X: n texts, or n rows of one or two texts.
+        y: n labels.
+        sample_weight: n weights.
+        class_names: a class to what it is called, or "auto"; classes that it names need no row.
 
     Raises:
         ValueError: as `texts_of`, `labels_of`, `weights_of`, `names_of_classes`, or there are fewer than two classes.
+        InputError: as `class_names_given`.
     """
     texts, pairs = texts_of(X, empty=False)
     rows, known = labels_of(y, len(texts))
     weights = np.ones(len(texts)) if sample_weight is None else weights_of(sample_weight, len(texts))
     known, rows = known[weights[rows] > 0], rows[weights[rows] > 0]
-    classes = np.unique(known)
+    stated = class_names_given(class_names)
+    classes = _with_named(np.unique(known), class_names if isinstance(class_names, Mapping) else stated or {})
     if len(classes) < 2:
         raise ValueError(f"y holds {len(classes)} class(es): a classifier needs labelled texts of at least two")
+    if pairs is not None and len(rows) == 0:
+        raise ValueError("y holds no label: class names help single texts only, and X holds pairs")
     ids = np.full(len(texts), UNLABELLED)
-    ids[rows] = np.searchsorted(classes, known)
+    if len(rows):
+        ids[rows] = np.searchsorted(classes, known)
     kept = np.flatnonzero(weights > 0)
-    relative = weights / weights[rows].mean()
+    names = names_of_classes(classes.tolist())
     corpus = corpus_of_texts(
         [texts[i] for i in kept],
         ids[kept].tolist(),
-        names_of_classes(classes.tolist()),
+        names,
         None if pairs is None else [pairs[i] for i in kept],
-        None if np.ptp(weights[rows]) == 0 else relative[kept].tolist(),  # equal weights are none
+        None if len(set(weights[rows])) < 2 else (weights / weights[rows].mean())[kept].tolist(),  # equal ones are none
     )
-    return classes, dataclasses.replace(corpus, class_values={"dtype": classes.dtype.str, "values": classes.tolist()})
+    called, notes = names_of(Classes(names), stated, pairs=pairs is not None)
+    values = {"dtype": classes.dtype.str, "values": classes.tolist()}
+    return classes, dataclasses.replace(corpus, class_names=called, notes=tuple(notes), class_values=values)
+
+
+def _with_named(classes: NDArray[Any], class_names: Mapping[Any, Any]) -> NDArray[Any]:
+    """Return the classes, sorted, with those that only `class_names` has; equal in text is equal."""
+    known = {label_text(label) for label in classes.tolist()}
+    new = [label for label in class_names if label_text(label) not in known]
+    if not new:
+        return classes
+    if classes.dtype.kind in "iuf":  # a file, and a saved classifier, hold labels as text
+        new = [_as_number(label) for label in new]
+    try:
+        _, labels = labels_of([*classes.tolist(), *new])
+    except ValueError as error:
+        raise ValueError(f"class_names and y have labels of different types: {error}") from None
+    if len(labels) < len(classes) + len(new):
+        raise ValueError("class_names: -1 means no label, and has no name")
+    return np.unique(labels)
+
+
+def _as_number(label: Any) -> Any:
+    if not isinstance(label, str) or not NUMBER.fullmatch(label):
+        return label
+    return int(label) if label.lstrip("+-").isdecimal() else float(label)
 
 
 def texts_of(X: Any, *, empty: bool) -> tuple[list[str], list[str] | None]:  # noqa: N803

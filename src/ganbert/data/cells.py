@@ -28,18 +28,21 @@ def text_columns(chunk: pa.Table, options: TableOptions, path: Path, first_row: 
     Raises:
         InputError: a column is missing or holds no text, or a text is empty and `skip_empty` is not set.
     """
-    columns = {"text": _texts(chunk, options.text_column, path, first_row, options.skip_empty)}
+    columns = {"text": texts_of_column(chunk, options.text_column, path, first_row, options.skip_empty)}
     pair_column = options.text_pair_column or ("text_pair" if "text_pair" in chunk.column_names else None)
     if pair_column is not None:
-        columns["text_pair"] = _texts(chunk, pair_column, path, first_row, options.skip_empty)
+        columns["text_pair"] = texts_of_column(chunk, pair_column, path, first_row, options.skip_empty)
         columns["text"] = pc.if_else(pc.equal(columns["text_pair"], ""), "", columns["text"])
     return columns
 
 
-def _texts(chunk: pa.Table, column: str, path: Path, first_row: int, skip_empty: bool) -> pa.ChunkedArray:
-    if column not in chunk.column_names:
-        found = ", ".join(map(repr, chunk.column_names)) or "none"
-        raise InputError(f"no such column; the columns here are {found}", path=path, column=column)
+def texts_of_column(chunk: pa.Table, column: str, path: Path, first_row: int, skip_empty: bool) -> pa.ChunkedArray:
+    """Return one column as texts, "" where a cell is empty or blank.
+
+    Raises:
+        InputError: it is missing or holds no text, or a text is empty and `skip_empty` is not set.
+    """
+    require_column(chunk, column, path)
     cells = plain_cells(chunk, column, "holds {}, not text", path, first_row)
     types = pa.types
     is_bytes = (types.is_binary, types.is_large_binary, types.is_fixed_size_binary, types.is_binary_view)
@@ -53,6 +56,13 @@ def _texts(chunk: pa.Table, column: str, path: Path, first_row: int, skip_empty:
     if not skip_empty:
         refuse_rows(empty, "empty text (--skip-empty drops and counts such rows)", path, first_row, column)
     return pc.if_else(empty, "", texts)
+
+
+def require_column(chunk: pa.Table, column: str, path: Path) -> None:
+    """Raise `InputError` where a table has no such column, naming those it has."""
+    if column not in chunk.column_names:
+        found = ", ".join(map(repr, chunk.column_names)) or "none"
+        raise InputError(f"no such column; the columns here are {found}", path=path, column=column)
 
 
 def label_texts(

@@ -18,11 +18,12 @@ import pyarrow.compute as pc
 from datasets import Dataset
 from numpy.typing import NDArray
 
+from ganbert.data.class_names import ClassNames, GivenClassNames, class_names_given, names_of
 from ganbert.data.rows import LabelUse, Rows, TableOptions, TableUse, read_rows
 from ganbert.errors import InputError
 from ganbert.labels import UNLABELLED, Classes, look_alikes, most_frequent, ordered_labels
 from ganbert.storage.folders import scratch
-from ganbert.wording import counted, quoted, shown
+from ganbert.wording import counted, shown
 
 SEPARATOR = "\x1f"
 
@@ -55,13 +56,14 @@ class Corpus:
     Attributes:
         train: columns `text`, perhaps `text_pair`, and `label`: a class id, or -100 for an unlabelled row; perhaps
             `weight`, of the labelled rows in the cross-entropy, with mean 1.
-        label_names: the k class names, in the order of their ids.
+        label_names: the k class names, in the order of their ids; a class may have no row yet.
         validation, test: like `train`; labels that no training row has are ids from k on.
         n_skipped: rows dropped because they had no text.
         n_blank: blank lines of text files that were passed over.
         notes: for a person, on how the tables were read.
         files: the tables, all of them, as absolute paths without links.
         columns: names of the columns in the tables: `text`, `text_pair` where there is one, `label`.
+        class_names: what classes are called in words: a label to one or several texts. Empty: none are used.
         class_values: what a program calls the classes, if not by their names; kept in the model's configuration.
         folder: holds the Arrow files as long as it lives.
     """
@@ -75,6 +77,7 @@ class Corpus:
     notes: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
+    class_names: ClassNames = field(default_factory=dict)
     class_values: Mapping[str, Any] | None = None
     folder: object = field(default=None, repr=False, compare=False)
 
@@ -150,6 +153,7 @@ def read_corpus(
     unlabelled: Table | Sequence[Table] = (),
     validation: Table | None = None,
     test: Table | None = None,
+    class_names: GivenClassNames | None = None,
 ) -> Corpus:
     """Read and check all tables of a run.
 
@@ -165,6 +169,9 @@ def read_corpus(
         unlabelled: tables whose labels, if any, are not looked at.
         validation: table to choose the best checkpoint by.
         test: table to measure the finished model on.
+        class_names: what classes are called in words: a mapping from a label to its text or texts, a file of them
+            (`read_class_names`), or "auto", which takes the labels that are words. A class that is named here needs no
+            row; with two or more of them no row needs a label.
 
     Raises:
         InputError: something in them cannot be used; names table, row and column. "table 2" is the second of `tables`.
@@ -177,12 +184,14 @@ def read_corpus(
     ]
     if not given:
         raise InputError("no table to train on")
+    stated = class_names_given(class_names)  # before the tables: a mistake there is found at once
     named = {"validation": validation, "test": test}
     held_out = {name: _uses([table], "required", f"{name} table") for name, table in named.items() if table is not None}
     with _temporary_folder() as (path, folder):
         train = read_rows(given, options, path / "train.arrow")
-        classes, notes = _classes(train, options.normalize_labels)
-        parts, read = {"train": _with_class_ids(train, classes, options)[0]}, [train]
+        classes, notes = _classes(train, options, stated or {})
+        called, how = names_of(classes, stated, pairs=train.has_pairs)
+        parts, read, notes = {"train": _with_class_ids(train, classes, options)[0]}, [train], [*notes, *how]
         for name, uses in held_out.items():
             rows = read_rows(uses, options, path / f"{name}.arrow", like=train)
             if len(rows.texts) == 0:
@@ -198,8 +207,12 @@ def read_corpus(
         n_skipped=sum(rows.n_skipped for rows in read),
         n_blank=sum(rows.n_blank for rows in read),
         notes=(*(note for rows in read for note in rows.notes), *notes),
-        files=tuple(table.path.resolve() for rows in read for table in rows.tables if table.is_file),
+        files=(
+            *(table.path.resolve() for rows in read for table in rows.tables if table.is_file),
+            *([Path(class_names).resolve()] if isinstance(class_names, str | os.PathLike) and stated else []),
+        ),
         columns=columns,
+        class_names=called,
         folder=folder,
     )
 
@@ -296,9 +309,11 @@ def whole_texts(dataset: Dataset) -> pa.ChunkedArray:
     return parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, pa.scalar(SEPARATOR, pa.large_string()))
 
 
-def _classes(rows: Rows, normalize: bool) -> tuple[Classes, list[str]]:
-    """Return the classes that occur, and notes on merged spellings; `InputError` if there are fewer than two."""
-    counts = rows.labels.counts
+def _classes(rows: Rows, options: TableOptions, stated: ClassNames) -> tuple[Classes, list[str]]:
+    """Return the classes that occur or are named, and notes on merged spellings; `InputError` if they are too few."""
+    as_label, normalize = options.label_reader(), options.normalize_labels
+    named = [label for label in stated if as_label(label) is not None]
+    counts = dict.fromkeys(named, 0) | rows.labels.counts
     notes, names = [], dict.fromkeys(counts)
     for group in look_alikes(counts) if normalize else []:
         name = most_frequent(group)
@@ -308,8 +323,11 @@ def _classes(rows: Rows, normalize: bool) -> tuple[Classes, list[str]]:
             names.pop(label)
         names[name] = None
     places = ", ".join(str(table.path) for table in rows.tables)
-    if not names:
-        raise InputError(f"no labelled row in {places}: label at least two rows of different classes")
+    if named and not len(rows.texts):
+        raise InputError(f"no row in {places}: there is nothing to learn from")
+    if not names or (rows.has_pairs and not rows.labels.counts):
+        way_out = "" if rows.has_pairs else ", or say what the classes are called (--class-names FILE)"
+        raise InputError(f"no labelled row in {places}: label at least two rows of different classes{way_out}")
     if len(names) == 1:
         raise InputError(
             f"one class only in {places}, {next(iter(names))!r}: a classifier needs labelled rows of at least two"
@@ -328,23 +346,12 @@ def _with_class_ids(rows: Rows, classes: Classes, options: TableOptions) -> tupl
     unseen = {label: counts[label] for label in sorted(counts.keys() - known.keys())}
     if unseen and not options.allow_unseen:
         label = next(label for label in counts if label in unseen)
-        like = classes.like(label)
-        hint = f"; it looks like {quoted(like)}: --normalize-labels takes it for that" if like else ""
         raise InputError(
-            f"label {label!r} is in no training row (--allow-unseen counts such rows as errors){hint}",
+            f"label {label!r} is in no training row (--allow-unseen counts such rows as errors){classes.hint([label])}",
             path=rows.tables[0].path,
             row=rows.labels.first[label],
             column=options.label_column,
         )
     ids = known | {label: len(classes.names) + i for i, label in enumerate(unseen)}
-    notes = [f"{rows.tables[0].path}: {_unseen_note(classes, unseen)}"] if unseen else []
-    return rows.with_labels([ids[label] for label in counts]), notes
-
-
-def _unseen_note(classes: Classes, unseen: Mapping[str, int]) -> str:
-    note = f"labels that no training row has count as errors: {shown(unseen)}"
-    alike = {label: name for label in unseen if (name := classes.like(label)) is not None}
-    if alike:
-        label, name = next(iter(alike.items()))
-        note += f"; {quoted(label)} looks like {quoted(name)}: --normalize-labels takes it for that"
-    return note
+    errors = f"labels that no training row has count as errors: {shown(unseen)}{classes.hint(unseen)}"
+    return rows.with_labels([ids[label] for label in counts]), [f"{rows.tables[0].path}: {errors}"] if unseen else []

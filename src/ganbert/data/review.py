@@ -67,10 +67,10 @@ def _label_counts(corpus: Corpus) -> dict[str, int]:
 
 def _slips_of_classes(counts: Mapping[str, int]) -> Iterator[str]:
     """Yield warnings of classes with too few rows."""
-    n = sum(counts.values())
-    if len(counts) > _ID_SHARE * n:
+    n, n_classes = sum(counts.values()), sum(map(bool, counts.values()))  # a class may have a name and no row
+    if n_classes > _ID_SHARE * n:
         yield (
-            f"nearly every labelled row has a class of its own ({counted(len(counts), 'class')}, "
+            f"nearly every labelled row has a class of its own ({counted(n_classes, 'class')}, "
             f"{counted(n, 'labelled row')}): does the label column hold ids or free text? (--label-column names it)"
         )
     elif single := [label for label, rows in counts.items() if rows == 1]:

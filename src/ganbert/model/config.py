@@ -17,8 +17,8 @@ from ganbert.storage.fields import (
     RealTerm,
     check_fields,
     check_plausible,
-    class_names,
     is_whole,
+    label_names,
     one_line,
     require_choice,
 )
@@ -70,6 +70,7 @@ class GanBertConfig(PreTrainedConfig):
         joint: study variant: every parameter descends L_D + L_G, nothing detached, as in the widely copied PyTorch
             port. Not adversarial: on fakes it settles at p_fake = 0.5.
         columns: names of the columns that the model was trained on: `text`, perhaps `text_pair`, and `label`.
+        class_names: of each class, in the order of ids, the texts that say what it is called; None if none are known.
         **kwargs: the fields of `LossWeights`, as contrastive_weight, and those of every configuration of transformers.
 
     Raises:
@@ -99,6 +100,7 @@ class GanBertConfig(PreTrainedConfig):
         text_pairs: bool = False,
         joint: bool = False,
         columns: dict[str, str] | None = None,
+        class_names: list[list[str]] | None = None,
         **kwargs: Any,
     ) -> None:
         if encoder is None:  # transformers compares every configuration with one made without arguments
@@ -120,13 +122,14 @@ class GanBertConfig(PreTrainedConfig):
         self.text_pairs = text_pairs
         self.joint = joint
         self.columns = columns
+        self.class_names = class_names
         check_fields({**vars(self), **kwargs})  # before transformers makes a dictionary of num_labels entries
         super().__init__(**kwargs)
 
     @property
     def label_names(self) -> tuple[str, ...]:
         """The k class names, in the order of their ids."""
-        return class_names(self.id2label)
+        return label_names(self.id2label)
 
     @property
     def hidden_size(self) -> int:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from ganbert.errors import InputError
 from ganbert.extras import require
 from ganbert.storage.disk import read_object
-from ganbert.storage.fields import EXPORT_KEY, check_fields, one_line, read_config
+from ganbert.storage.fields import EXPORT_KEY, check_fields, label_names, one_line, read_config
 from ganbert.storage.folders import MANIFEST, changed_weights
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from transformers import PreTrainedTokenizerBase
 
+    from ganbert.data.class_names import ClassNames
     from ganbert.data.tokens import Batch, Tokens
     from ganbert.model.modeling import GanBertForSequenceClassification
 
@@ -178,12 +179,34 @@ def columns_of(folder: Path) -> dict[str, str]:
     Raises:
         InputError: `folder` is no model folder.
     """
-    if not (folder / "config.json").is_file():
-        raise InputError("is no model folder: it has no config.json", path=folder)
-    columns = (read_object(folder / "config.json") or {}).get("columns")  # a damaged file is refused by `read_folder`
+    columns = _stated(folder).get("columns")
     if not isinstance(columns, dict):
         return {}
     return {name: column for name, column in columns.items() if isinstance(column, str)}
+
+
+def class_names_of(folder: Path) -> ClassNames:
+    """Return what the classes of a model are called in words, as it was told in training; empty if it was not.
+
+    Raises:
+        InputError: `folder` is no model folder, or its config.json names no classes.
+    """
+    config = _stated(folder)
+    if config.get("class_names") is None:
+        return {}
+    try:
+        check_fields({name: config.get(name) for name in ("id2label", "class_names")})
+        labels = label_names(config.get("id2label"))
+    except ValueError as error:
+        raise InputError(f"config.json: {error}", path=folder) from error
+    return {label: tuple(texts) for label, texts in zip(labels, config["class_names"], strict=True) if texts}
+
+
+def _stated(folder: Path) -> dict[str, Any]:
+    """Return what a model's config.json states, nothing if it is damaged: `read_folder` refuses that."""
+    if not (folder / "config.json").is_file():
+        raise InputError("is no model folder: it has no config.json", path=folder)
+    return read_object(folder / "config.json") or {}
 
 
 def export_facts(tokenizer: PreTrainedTokenizerBase, *, int8: bool) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from ganbert.data.tokens import Batch, Tokens
 from ganbert.errors import InputError, RunError
 from ganbert.predict.backends import Backend, exported_tokens
 from ganbert.runtime import check_threads
-from ganbert.storage.fields import EXPORT_KEY, class_names, one_line
+from ganbert.storage.fields import EXPORT_KEY, label_names, one_line
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -82,7 +82,7 @@ class OnnxModel(Backend):
         if precision not in ("auto", own_precision):
             raise InputError(f"--precision {precision!r}: this model was exported in {own_precision}", path=folder)
         self.workers = threads or int(os.environ.get("OMP_NUM_THREADS", "").split(",")[0] or os.cpu_count() or 1)
-        self.label_names = class_names(config["id2label"])
+        self.label_names = label_names(config["id2label"])
         self.text_pairs, self.adversarial = config["text_pairs"], config["adversarial"]
         self._session = _open(folder / MODEL_FILE)
         self._check_graph(folder / MODEL_FILE, _inputs(config), _outputs(config))

@@ -10,7 +10,7 @@ import dataclasses
 import json
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -69,9 +69,11 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         output: folder for the trained model, with log, plots and model card; None keeps no files.
         overwrite: replace the model that `output` holds, which is refused otherwise.
         progress: show progress bars and notes on standard error.
+        class_names: what classes are called in words: a mapping from a class, as it stands in `y`, to its text or
+            texts, or "auto", which takes the labels that are words. Classes that are named here need no labelled text.
 
     Attributes:
-        classes_: [k], the classes, sorted.
+        classes_: [k], the classes, sorted; those that only `class_names` has among them.
         recipe_: the recipe that was used.
         n_steps_: the number of optimiser steps.
         seed_: the seed that was used.
@@ -100,6 +102,7 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         output: str | Path | None = None,
         overwrite: bool = False,
         progress: bool = False,
+        class_names: Mapping[Any, str | Sequence[str]] | str | None = None,
     ) -> None:
         self.encoder = encoder
         self.recipe = recipe
@@ -119,6 +122,7 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.output = output
         self.overwrite = overwrite
         self.progress = progress
+        self.class_names = class_names
 
     def fit(
         self,
@@ -139,8 +143,8 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             UserWarning: the recipe learned from labelled rows alone, texts were cut, or labels look like mistakes.
 
         Raises:
-            ValueError: lengths differ, fewer than two classes have labels, or a parameter is not valid. `InputError` is
-                a ValueError.
+            ValueError: lengths differ, fewer than two classes have a label or a name, or a parameter is not valid.
+                `InputError` is a ValueError.
             RunError: training failed, for example because a loss is no longer finite.
         """
         with contextlib.ExitStack() as stack:
@@ -149,7 +153,7 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             stack.enter_context(_in_words_of_python())
             self._check_parameters()
             recipe, seed = self._recipe(), drawn_seed(self.seed)
-            classes, corpus = corpus_of_arrays(X, y, sample_weight)
+            classes, corpus = corpus_of_arrays(X, y, sample_weight, self.class_names)
             if self.validation_fraction is not None:
                 corpus = corpus.hold_out(self.validation_fraction, seed)
             compute = choose_compute(self.device, self.precision, self.threads)

@@ -62,6 +62,13 @@ def _are_columns(value: Any) -> bool:
     )
 
 
+def _are_texts_of_classes(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, list)
+        and all(isinstance(texts, list) and all(isinstance(text, str) for text in texts) for texts in value)
+    )
+
+
 def _choice(choices: Any) -> _Field:
     words = get_args(choices)
     return _Field(lambda value: isinstance(value, str) and value in words, f"choose one of {', '.join(words)}")
@@ -79,6 +86,7 @@ _FIELDS = {
     "noise_size": _Field(lambda value: is_whole(value, 1, 1_000_000), "must be a whole number from 1 to 1,000,000"),
     "num_labels": _Field(lambda value: is_whole(value, 1, 1_000_000), "must be a whole number from 1 to 1,000,000"),
     "columns": _Field(_are_columns, f"must be null, or names of the columns {', '.join(COLUMNS)}"),
+    "class_names": _Field(_are_texts_of_classes, "must be null, or a list of texts for each class"),
     **dict.fromkeys(("adversarial", "has_generator", "feature_dropout", "text_pairs", "joint"), _SWITCH),
     **dict.fromkeys(("dropout", "input_dropout"), _SHARE),
 }
@@ -97,15 +105,17 @@ def check_fields(stated: Mapping[str, Any]) -> None:
     if stated.get("has_generator") and stated.get("adversarial") is False:
         raise ValueError("has_generator=True needs adversarial=True: without a fake class there is nothing to fool")
     if stated.get("id2label") is not None:
-        names = class_names(stated["id2label"])
+        names = label_names(stated["id2label"])
         if stated.get("num_labels") not in (None, len(names)):
             raise ValueError(f"num_labels={stated['num_labels']}: but id2label names {len(names)} classes")
         ids = {name: i for i, name in enumerate(names)}
         if stated.get("label2id") is not None and stated["label2id"] != ids:
             raise ValueError("label2id: is not the inverse of id2label")
+        if stated.get("class_names") is not None and len(stated["class_names"]) != len(names):
+            raise ValueError(f"class_names: names {len(stated['class_names'])} classes, and id2label {len(names)}")
 
 
-def class_names(id2label: Any) -> tuple[str, ...]:
+def label_names(id2label: Any) -> tuple[str, ...]:
     """Return the names of the classes 0 to k-1 of `{"0": name, ...}`; `ValueError` unless each has one of its own."""
     if not isinstance(id2label, Mapping) or not id2label:
         raise ValueError(f"id2label={_short(id2label)}: must name each class, as in {{'0': 'no', '1': 'yes'}}")

@@ -17,6 +17,8 @@ from ganbert.training.recipe import Recipe
 WINDOW = 32
 """Batches among which rows are sorted by length: enough for batches nearly free of padding, few enough to shuffle."""
 
+NO_ROWS = np.empty(0, dtype=np.int64)
+
 
 @dataclass(frozen=True)
 class Stream:
@@ -27,7 +29,12 @@ class Stream:
 
 
 def batch_streams(
-    recipe: Recipe, labelled: NDArray[np.int64], unlabelled: NDArray[np.int64], seed: int, n_processes: int = 1
+    recipe: Recipe,
+    labelled: NDArray[np.int64],
+    unlabelled: NDArray[np.int64],
+    seed: int,
+    n_processes: int = 1,
+    names: NDArray[np.int64] = NO_ROWS,
 ) -> list[Stream]:
     """Return what every batch is made of.
 
@@ -37,21 +44,23 @@ def batch_streams(
         unlabelled: positions of the unlabelled rows.
         seed: picks the unlabelled rows where the recipe uses only some.
         n_processes: that share each batch; its size is rounded down to a multiple of it.
+        names: positions of class names, which are drawn as labelled rows are; no number of rows depends on them.
     """
-    used = recipe.n_unlabelled_used(len(labelled), len(unlabelled)) if recipe.uses_unlabelled else 0
+    n_labelled = len(labelled)
+    used = recipe.n_unlabelled_used(n_labelled, len(unlabelled)) if recipe.uses_unlabelled else 0
     if used < len(unlabelled):
         unlabelled = np.sort(np.random.default_rng(seed).choice(unlabelled, used, replace=False))
+    labelled = np.concatenate([labelled, names])
     # More labelled places than labelled rows would only repeat rows within a batch.
     if used == 0:
         streams = [Stream(labelled, min(recipe.batch_size, len(labelled)))]
     elif recipe.labelled_share is None:
-        pool = np.concatenate([np.repeat(labelled, recipe.copies_of_labelled(len(labelled), used)), unlabelled])
+        pool = np.concatenate([np.repeat(labelled, recipe.copies_of_labelled(n_labelled, used)), unlabelled])
         streams = [Stream(pool, min(recipe.batch_size, len(pool)))]
     else:
-        n_labelled = recipe.labelled_rows_per_batch()
-        streams = [Stream(labelled, min(n_labelled, len(labelled)))]
-        if n_labelled < recipe.batch_size:
-            streams.append(Stream(unlabelled, recipe.batch_size - n_labelled))
+        places = recipe.labelled_rows_per_batch()
+        shares = [Stream(labelled, min(places, len(labelled))), Stream(unlabelled, recipe.batch_size - places)]
+        streams = [share for share in shares if share.per_batch]
     surplus = sum(stream.per_batch for stream in streams) % n_processes
     return [*streams[:-1], replace(streams[-1], per_batch=streams[-1].per_batch - surplus)]
 

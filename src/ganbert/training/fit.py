@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 import torch
 import transformers
@@ -40,6 +41,7 @@ from ganbert.runtime import Compute, is_main_process, n_processes
 from ganbert.training import run_folder
 from ganbert.training.batches import BatchPlan, batch_streams
 from ganbert.training.callbacks import EarlyStopping, LogFile, QuietProgress, StepCount, StopOnSignal, WholeCheckpoints
+from ganbert.training.class_name_rows import class_name_rows
 from ganbert.training.health import HealthCallback
 from ganbert.training.recipe import Recipe
 from ganbert.training.trainer import GanBertTrainer
@@ -74,8 +76,9 @@ class TokenRows:
     """A corpus as token ids.
 
     Attributes:
-        train, validation: what the collator takes; validation rows of a class without a training row have no label.
-        lengths: [n] tokens of each training row.
+        train, validation: what the collator takes; behind the training rows of the corpus stand those of class names;
+            validation rows of a class without a training row have no label.
+        lengths: [n] tokens of each training row, names included.
         counts: what became of the training texts.
     """
 
@@ -134,6 +137,10 @@ class Fit:
             validation = validation.remove_columns(["length", "labels"]).add_column("labels", learnable)
         for note in notes:
             say(note)
+        if (names := class_name_rows(corpus, self.recipe)) is not None:
+            own = train.remove_columns([name for name in train.column_names if name == "sample_weights"])
+            train = datasets.concatenate_datasets([own, encode(names.rows, self.tokenizer)[0]])
+            train = train.add_column("sample_weights", names.weights)
         lengths = np.asarray(train.with_format("numpy")["length"][:])
         return TokenRows(train.remove_columns("length"), validation, lengths, counts)
 
@@ -219,11 +226,12 @@ class Fit:
     def _plan(self, rows: TokenRows) -> BatchPlan:
         """Return all batches of the run."""
         corpus, seed = self.corpus, self.seed
-        streams = batch_streams(self.recipe, corpus.labelled, corpus.unlabelled, seed, n_processes())
+        names = np.arange(len(corpus.train), len(rows.train))
+        streams = batch_streams(self.recipe, corpus.labelled, corpus.unlabelled, seed, n_processes(), names)
         return BatchPlan(streams, rows.lengths, self.steps, seed)
 
     def times_shown(self, rows: TokenRows, steps: int) -> NDArray[np.int64]:
-        """Return how often each training row stands in the first batches of the run, [n]."""
+        """Return how often each training row, names included, stands in the first batches of the run, [n]."""
         return self._plan(rows).times_shown(steps)
 
     @property
@@ -263,6 +271,8 @@ def build_model(
     )
     model.config.text_pairs = "text_pair" in corpus.train.column_names
     model.config.columns = dict(corpus.columns) or None
+    if corpus.class_names:
+        model.config.class_names = [list(corpus.class_names.get(name, ())) for name in corpus.label_names]
     if corpus.class_values is not None:
         model.config.class_values = dict(corpus.class_values)
     tokenizer = load_tokenizer(encoder, model.encoder)

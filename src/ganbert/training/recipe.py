@@ -33,6 +33,7 @@ _WEIGHTS = (
     "generator_lr",
     "weight_decay",
     "teacher_weight",
+    "name_rows_weight",
     "looks_needed",
     *(weight.name for weight in fields(LossWeights)),
 )
@@ -69,6 +70,10 @@ class Recipe(LossWeights):
     # Beyond the paper
     teacher_share: float = _option(0.0, "share of the steps that go to a teacher of labelled rows alone; 0: none")
     teacher_weight: float = _option(1.0, "weight of what the teacher says of unlabelled rows")
+
+    name_rows_weight: float = _option(
+        0.0, "weight of class names as labelled rows, which fades with the labels of the class; 0: none"
+    )
 
     # What a batch holds
     max_length: int = _option(64, "tokens kept of a text (paper: 64, 128 or 256 by task)")
@@ -123,14 +128,17 @@ class Recipe(LossWeights):
         return self.adversarial or self.teacher_share > 0
 
     def n_unlabelled_used(self, n_labelled: int, n_unlabelled: int) -> int:
-        """Return how many of `n_unlabelled` rows the run draws on (paper: |U| = 100 |L| when there is that much)."""
-        if self.unlabelled_per_labelled is None:
+        """Return how many of `n_unlabelled` rows the run draws on (paper: |U| = 100 |L| when there is that much).
+
+        Without a labelled row there is nothing to limit them by: it draws on all.
+        """
+        if self.unlabelled_per_labelled is None or (n_labelled == 0 and self.unlabelled_per_labelled > 0):
             return n_unlabelled
         return min(n_unlabelled, round(self.unlabelled_per_labelled * n_labelled))
 
     def copies_of_labelled(self, n_labelled: int, n_unlabelled: int) -> int:
         """Return how often each labelled row stands in one pass (section 4: "a factor log(|U|/|L|)")."""
-        if self.replication == "none" or n_unlabelled == 0:
+        if self.replication == "none" or n_unlabelled == 0 or n_labelled == 0:
             return 1
         if self.replication == "ln":
             return max(1, round(math.log(n_unlabelled / n_labelled)))
@@ -159,7 +167,9 @@ class Recipe(LossWeights):
         return steps
 
     def looks(self, n_labelled: int, n_unlabelled: int) -> float:
-        """Return how often `plain()` shows each labelled row in its steps."""
+        """Return how often `plain()` shows each labelled row in its steps; infinity where there is none."""
+        if n_labelled == 0:
+            return math.inf
         return self.n_steps(n_labelled, n_unlabelled) * min(self.batch_size, n_labelled) / n_labelled
 
     def teacher_steps(self, steps: int) -> int:
@@ -233,6 +243,7 @@ DEFAULT = Recipe(
     real_term="all",
     contrastive_weight=1.0,
     teacher_share=0.5,
+    name_rows_weight=1.0,
     max_length=128,
     labelled_share=0.5,
     looks_needed=40.0,

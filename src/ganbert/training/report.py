@@ -7,7 +7,7 @@ import io
 import json
 import platform
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from transformers import PreTrainedTokenizerBase
 
 from ganbert import __version__
+from ganbert.data.class_names import ClassNames
 from ganbert.metrics import SHOWN, Metrics
 from ganbert.model.encoders import MINILM
 from ganbert.model.losses import TERMS
@@ -54,6 +55,7 @@ class TrainingResult:
         warnings: what the health watch had to say.
         fallback: why the recipe learned from labelled rows alone although it asks for more; None if it ran as asked.
         examples: a few training texts, which the model card shows.
+        class_names: what the classes are called in words; empty if nothing said so.
     """
 
     output: Path
@@ -77,6 +79,7 @@ class TrainingResult:
     warnings: tuple[str, ...]
     fallback: str | None
     examples: tuple[str, ...] = ()
+    class_names: ClassNames = field(default_factory=dict)
 
 
 TEMPLATE = """\
@@ -148,7 +151,7 @@ def write_model_card(result: TrainingResult) -> None:
         recipe=result.recipe,
         fallback=result.fallback,
         folder=json.dumps(printable(result.output.resolve().name), ensure_ascii=False),
-        classes=", ".join(map(markdown, result.model.config.label_names)),
+        classes=", ".join(_classes(result)),
         counts=result.counts | {"cut at the maximum length": result.n_cut},
         slips=list(map(markdown, result.slips)),
         test=result.test,
@@ -162,6 +165,13 @@ def write_model_card(result: TrainingResult) -> None:
         warnings=result.warnings,
     )
     write_whole(result.output / "README.md", f"{card}\n")
+
+
+def _classes(result: TrainingResult) -> Iterator[str]:
+    """Yield each class as Markdown, with the texts that say what it is called, if they say more."""
+    for label in result.model.config.label_names:
+        called = [markdown(text) for text in result.class_names.get(label, ()) if text != label]
+        yield markdown(label) + (f" ({' / '.join(called)})" if called else "")
 
 
 def _card_data(result: TrainingResult) -> ModelCardData:

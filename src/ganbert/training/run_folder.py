@@ -154,8 +154,10 @@ def facts(recipe: Recipe, corpus: Corpus, encoder: str, seed: int, precision: st
 
 
 def fingerprint(corpus: Corpus) -> str:
-    """Return a hash of the training and validation rows, in their order."""
+    """Return a hash of the training and validation rows, in their order, and of what the classes are called."""
     digest = hashlib.sha256(repr(corpus.label_names).encode())
+    if corpus.class_names:
+        digest.update(json.dumps(corpus.class_names, sort_keys=True).encode())
     for part in (corpus.train, corpus.validation):
         for table in () if part is None else part.with_format("arrow").iter(10_000):
             for batch in table.combine_chunks().to_batches():

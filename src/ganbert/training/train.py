@@ -15,6 +15,7 @@ from ganbert.errors import InputError
 from ganbert.predict.predictor import Predictor
 from ganbert.runtime import SEEDS, Compute, choose_compute, is_main_process
 from ganbert.training import run_folder
+from ganbert.training.class_name_rows import class_name_rows, why_left_out
 from ganbert.training.fit import Fit, Settings, TokenRows
 from ganbert.training.health import last_health
 from ganbert.training.method import Lesson, affordable, learn
@@ -87,6 +88,9 @@ def train(
     if early_stopping is not None and corpus.validation is None:
         raise InputError("early stopping needs validation rows")
     recipe, fallback = affordable(recipe, corpus)
+    if len(corpus.labelled) == 0 and class_name_rows(corpus, recipe) is None:
+        reason = why_left_out(corpus, recipe) or "Nothing says what the classes are called."
+        raise InputError(f"no labelled row to learn from. {reason}")
     settings = Settings(
         encoder=encoder,
         compute=compute or choose_compute(),
@@ -105,7 +109,10 @@ def train(
     facts = run_folder.facts(recipe, corpus, encoder, seed, settings.compute.precision)
     student.begin(facts, resume=resume)
     found = slips(corpus) if review else []
-    for line in (*(_introduction(corpus, found) if review else ()), *filter(None, [fallback])):
+    for line in (
+        *(_introduction(corpus, found) if review else ()),
+        *filter(None, [fallback, why_left_out(corpus, recipe)]),
+    ):
         say(line)
     rows = student.tokenize()
     learned = learn(student, rows, lesson, facts)
@@ -151,12 +158,13 @@ def _measured(student: Fit, rows: TokenRows, learned: Lesson, **known: Any) -> T
         n_cut=rows.counts.n_cut,
         n_unknown=rows.counts.n_unknown,
         tokens=int(learned.shown @ rows.lengths),
-        labelled_shown=float(learned.shown[corpus.labelled].mean()),
+        labelled_shown=float(learned.shown[corpus.labelled].mean()) if len(corpus.labelled) else 0.0,
         health=last_health(student.trainer.state.log_history),
         n_test_in_train=n_shared,
         test=test,
         warnings=tuple(student.warnings),
         examples=_examples(corpus),
+        class_names=corpus.class_names,
         **known,
     )
 
