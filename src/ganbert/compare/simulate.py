@@ -16,10 +16,15 @@ import numpy as np
 from datasets import Dataset
 from numpy.typing import NDArray
 
+from ganbert.compare.conditions import texts_of
 from ganbert.data.class_names import ClassNames
-from ganbert.errors import InputError
 from ganbert.labels import UNLABELLED
+from ganbert.predict.torch_backend import Encoder
 from ganbert.runtime import Compute
+from ganbert.select.pool import Pool, pick
+from ganbert.select.quick import QuickLearner
+from ganbert.select.strategies import AUTO, strategy_named
+from ganbert.select.vectors import vectors_of
 
 BATCH = 25
 """Labels given between two requests, as somebody does who labels for some minutes and then asks what is next."""
@@ -104,7 +109,7 @@ def _simulation(selection: Simulated, pool: _Pool, seed: int) -> Simulation:
 
 
 def strategy(selection: Simulated, rows: Dataset, class_names: ClassNames, names: list[str], seed: int) -> Choose:
-    """Return a strategy at work on a pool.
+    """Return a strategy at work on a pool, with a quick learner of what is labelled so far.
 
     Args:
         selection: which strategy, and the vectors that it sees.
@@ -116,4 +121,15 @@ def strategy(selection: Simulated, rows: Dataset, class_names: ClassNames, names
     Raises:
         InputError: there is no strategy of that name.
     """
-    raise InputError(f"--selection {selection.name!r}: no such strategy")
+    choose = strategy_named(AUTO if selection.name == "suggest" else selection.name).choose
+    encoder = Encoder(selection.encoder, selection.max_length, selection.compute)
+    vectors = vectors_of(encoder, *texts_of(rows))
+    of_names = {names.index(label): vectors_of(encoder, texts) for label, texts in class_names.items()}
+
+    def chosen(labels: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+        learner = QuickLearner(len(names), of_names).fit(vectors, labels)
+        probabilities = learner.predict_proba(vectors) if learner.knows else np.zeros((len(labels), 0), np.float32)
+        anchors = labels != UNLABELLED
+        return pick(choose, Pool(vectors, labels, probabilities, anchors, ~anchors), n, seed)
+
+    return chosen

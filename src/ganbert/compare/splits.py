@@ -98,7 +98,6 @@ class Split:
         whole: whether the seed decides nothing but the order of the rows.
         hash: of all texts and labels, in order, and of the class names.
         selection: how the labelled rows were chosen.
-        class_names: what the classes are called, for methods that learn from it; empty where they may not.
     """
 
     corpus: Corpus
@@ -107,7 +106,6 @@ class Split:
     whole: bool
     hash: str
     selection: str = "random"
-    class_names: ClassNames = field(default_factory=dict)
 
     @property
     def test(self) -> Dataset:
@@ -124,7 +122,7 @@ class Split:
     def named_rows(self) -> tuple[list[str], list[int]]:
         """The texts of the class names, and the class id of each: rows that a method may add to the labelled ones."""
         ids = {name: i for i, name in enumerate(self.corpus.label_names)}
-        pairs = [(text, ids[label]) for label, texts in self.class_names.items() for text in texts]
+        pairs = [(text, ids[label]) for label, texts in self.corpus.class_names.items() for text in texts]
         return [text for text, _ in pairs], [label for _, label in pairs]
 
     def facts(self) -> dict[str, object]:
@@ -248,12 +246,11 @@ def _split(
     ids |= {name: len(names) + i for i, name in enumerate(unseen)}
     held = _corpus([test], [ids[name] for name in truth], names).train
     return Split(
-        replace(corpus, test=held),
+        replace(corpus, test=held, class_names=class_names),
         n_removed=n_removed,
         unseen=unseen,
         whole=whole,
         hash=_hash(corpus.train, held, names, class_names),
-        class_names=class_names,
     )
 
 
