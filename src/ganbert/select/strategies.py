@@ -74,12 +74,12 @@ def coverage(pool: Pool, n: int, rng: np.random.Generator) -> Rows:
     rows = sample(pool.candidates, rng)
     vectors = pool.vectors[rows]
     n_clusters = pool.n_classes if pool.n_classes > 1 else int(pool.anchors.sum()) + n
-    limit = 1 - pure_radius(vectors, n_clusters, rng) ** 2 / 2  # a ball is what has at least this cosine
+    limit = 1 - pure_radius(vectors, n_clusters, rng) ** 2 / 2  # a ball is what has a greater cosine
     nearest = nearest_cosine(vectors, pool.vectors[pool.anchors])
     gains = np.empty((len(rows), len(rows)), np.bool_)  # [ball, row]
     for start in range(0, len(rows), BLOCK):
-        gains[start : start + BLOCK] = vectors[start : start + BLOCK] @ vectors.T >= limit
-    gains[:, nearest >= limit] = False
+        gains[start : start + BLOCK] = vectors[start : start + BLOCK] @ vectors.T > limit
+    gains[:, nearest > limit] = False
     chosen: list[int] = []
     while len(chosen) < n and gains.any():
         best = int(gains.sum(axis=1).argmax())
@@ -105,18 +105,18 @@ def badge(pool: Pool, n: int, rng: np.random.Generator) -> Rows:
         return random(pool, n, rng)
     p, guess = pool.probabilities, pool.probabilities.argmax(axis=1)
     squares = np.einsum("nk,nk->n", p, p) - 2 * p.max(axis=1) + 1  # of the lengths of all gradients; |h| is 1
-    distances = np.where(pool.open, squares, 0).astype(np.float64)
-    chosen = [int(distances.argmax())] if distances.any() else []
-    while chosen and len(chosen) < n:
-        last = chosen[-1]
+    distances = np.where(pool.open, np.inf, 0)
+    chosen: list[int] = []
+    chances = np.where(pool.open, squares, 0).astype(np.float64)
+    while chances.any() and len(chosen) < n:
+        # k-means++, which begins with the longest gradient
+        last = int(rng.choice(len(chances), p=chances / chances.sum()) if chosen else chances.argmax())
+        chosen.append(last)
         g = p[last].copy()
         g[guess[last]] -= 1
         inner = (p @ g - g[guess]) * (pool.vectors @ pool.vectors[last])
-        distances = np.minimum(distances, np.maximum(squares + squares[last] - 2 * inner, 0))
+        chances = distances = np.minimum(distances, np.maximum(squares + squares[last] - 2 * inner, 0))
         distances[last] = 0
-        if not distances.any():
-            break
-        chosen.append(int(rng.choice(len(distances), p=distances / distances.sum())))  # k-means++
     return np.array(chosen, dtype=np.int64) if chosen else random(pool, n, rng)
 
 
@@ -145,7 +145,7 @@ def clustered(
     """Return k-means of the vectors, by mini-batches where there is much to do; the same for the same `rng`."""
     seed = int(rng.integers(2**31))
     if k <= 50 and len(vectors) <= 10_000:
-        kmeans = KMeans(k, n_init=1, random_state=seed)
+        kmeans = KMeans(k, n_init=3, random_state=seed)
     else:
         kmeans = MiniBatchKMeans(k, n_init=3, batch_size=2048, random_state=seed)
     # On one thread: several add up in the order in which they end, and two runs would differ in their last digits.
@@ -182,7 +182,7 @@ def pure_radius(vectors: NDArray[np.float32], k: int, rng: np.random.Generator) 
         cosines[cluster[rows, None] == cluster] = -1
         nearest[rows] = cosines.max(axis=1)
     distances = np.sqrt(np.maximum(2 - 2 * nearest, 0))
-    return float(np.quantile(distances, 1 - PURITY, method="lower"))
+    return float(np.sort(distances)[int((1 - PURITY) * len(vectors))])
 
 
 def sample(rows: Rows, rng: np.random.Generator) -> Rows:
