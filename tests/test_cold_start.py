@@ -26,7 +26,9 @@ def imported_by(code: str, *arguments: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["train"], ["evaluate"], ["predict"], ["export"], ["demo"], ["compare"], ["curve"]], ids=" ".join
+    "command",
+    [[], ["suggest"], ["train"], ["evaluate"], ["predict"], ["export"], ["demo"], ["compare"], ["curve"]],
+    ids=" ".join,
 )
 def test_help_imports_no_library_that_computes(command: list[str]) -> None:
     assert not COMPUTING & imported_by(MAIN, *command, "--help")

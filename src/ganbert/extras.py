@@ -23,6 +23,7 @@ EXTRA_OF = {
     "sklearn": "train",
     "scipy": "train",
     "joblib": "train",
+    "threadpoolctl": "train",
     "matplotlib": "train",
     "jinja2": "train",
     "yaml": "train",

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ganbert.cli import options
-from ganbert.cli.option_groups import MachineGroup, PoolGroup, expand_groups
+from ganbert.cli.option_groups import ClassNamesGroup, MachineGroup, PoolGroup, expand_groups
 from ganbert.errors import InputError
-from ganbert.storage.fields import read_json
 from ganbert.wording import counted, printable, quoted
 
 if TYPE_CHECKING:
@@ -36,19 +35,18 @@ def command(
         typer.Option(help="Model folder whose probabilities are to be used.", show_default=False),
     ] = None,
     n: Annotated[int, typer.Option("-n", "--rows", min=1, help="How many rows.")] = 20,
-    class_names: Annotated[
-        str,
-        typer.Option(metavar="FILE|none", help='What classes are called in words: JSON, {"label": "text"} or several.'),
-    ] = "none",
     strategy: Annotated[
         str,
-        typer.Option(help="How to choose: auto, random, typical, coverage, margin, badge or cluster-margin."),
+        typer.Option(
+            help="How to choose: auto, random, facility-location, typical, coverage, margin, badge or cluster-margin."
+        ),
     ] = "auto",
     encoder: options.Encoder = "minilm",
     max_length: Annotated[int, typer.Option(min=3, help="Tokens of a text that the encoder reads.")] = 128,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Fixes what is drawn at random.")] = 0,
     overwrite: options.Overwrite = False,
     *,
+    names: ClassNamesGroup,
     tables: PoolGroup,
     machine: MachineGroup,
     as_json: options.Json = False,
@@ -73,8 +71,8 @@ def command(
         raise InputError("--json and --output - both want standard output: name an output file")
     if str(pool) == "-" or (pool.exists() and not (pool.is_file() or pool.is_dir())):
         raise InputError("the pool is read more than once: write it to a file", path=pool)
-    names_file = None if class_names == "none" else Path(class_names)
-    inputs = [pool, *(labelled or []), *([names_file] if names_file else [])]
+    class_names = names.checked()
+    inputs = [pool, *(labelled or []), *([names.file] if names.file else [])]
     check_table_output(output, inputs=inputs, overwrite=overwrite, format=tables.table_format)
     check_tables([], table_options, labelled or [], [pool])
 
@@ -87,7 +85,7 @@ def command(
         pool,
         labelled,
         n,
-        class_names=None if names_file is None else read_json(names_file),
+        class_names=class_names,
         model=model,
         encoder=encoder,
         strategy=strategy,

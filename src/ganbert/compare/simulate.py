@@ -23,7 +23,7 @@ from ganbert.predict.torch_backend import Encoder
 from ganbert.runtime import Compute
 from ganbert.select.pool import Pool, pick
 from ganbert.select.quick import QuickLearner
-from ganbert.select.strategies import AUTO, strategy_named
+from ganbert.select.strategies import strategy_named
 from ganbert.select.vectors import vectors_of
 
 BATCH = 25
@@ -121,7 +121,7 @@ def strategy(selection: Simulated, rows: Dataset, class_names: ClassNames, names
     Raises:
         InputError: there is no strategy of that name.
     """
-    choose = strategy_named(AUTO if selection.name == "suggest" else selection.name).choose
+    choose = strategy_named("auto" if selection.name == "suggest" else selection.name).choose
     encoder = Encoder(selection.encoder, selection.max_length, selection.compute)
     vectors = vectors_of(encoder, *texts_of(rows))
     of_names = {names.index(label): vectors_of(encoder, texts) for label, texts in class_names.items()}

@@ -105,7 +105,7 @@ def read_pile(pool: Texts, labelled: Texts | None, options: TableOptions, folder
     if len(rows.texts) == 0:
         raise InputError("has no rows to choose from", path=rows.tables[0].path)
     read, known = [rows], _labels_of(rows)
-    if labelled is not None and not (isinstance(labelled, Sequence) and len(labelled) == 0):
+    if labelled is not None:
         further = _read(labelled, "required", "labelled", options, folder / "labelled.arrow", like=rows)
         read.append(further)
         known |= _labels_of(further, all_rows=True)
@@ -127,12 +127,12 @@ def _read(
 
 def _are_texts(texts: Texts) -> TypeGuard[Sequence[str]]:
     """Whether these are texts: a single string is the path of a table, and a list of strings holds no paths."""
-    return isinstance(texts, list | tuple) and len(texts) > 0 and all(isinstance(text, str) for text in texts)
+    return isinstance(texts, list | tuple) and all(isinstance(text, str) for text in texts)
 
 
 def _in_memory(columns: dict[str, list[Any]], name: str) -> pa.Table:
     try:
-        return pa.table(columns)
+        return pa.table({name: pa.array(cells, pa.string() if not cells else None) for name, cells in columns.items()})
     except (pa.ArrowException, UnicodeError) as error:
         raise InputError(f"cannot be read: {one_line(error)}", path=name) from error
 

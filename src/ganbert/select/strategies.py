@@ -16,6 +16,7 @@ from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
+from ganbert.errors import InputError
 from ganbert.plugins import Registry
 from ganbert.select.pool import BLOCK, Choose, Pool, Rows, nearest_cosine
 
@@ -74,12 +75,12 @@ def coverage(pool: Pool, n: int, rng: np.random.Generator) -> Rows:
     rows = sample(pool.candidates, rng)
     vectors = pool.vectors[rows]
     n_clusters = pool.n_classes if pool.n_classes > 1 else int(pool.anchors.sum()) + n
-    limit = 1 - pure_radius(vectors, n_clusters, rng) ** 2 / 2  # a ball is what has at least this cosine
+    limit = 1 - pure_radius(vectors, n_clusters, rng) ** 2 / 2  # a ball is what has a greater cosine
     nearest = nearest_cosine(vectors, pool.vectors[pool.anchors])
     gains = np.empty((len(rows), len(rows)), np.bool_)  # [ball, row]
     for start in range(0, len(rows), BLOCK):
-        gains[start : start + BLOCK] = vectors[start : start + BLOCK] @ vectors.T >= limit
-    gains[:, nearest >= limit] = False
+        gains[start : start + BLOCK] = vectors[start : start + BLOCK] @ vectors.T > limit
+    gains[:, nearest > limit] = False
     chosen: list[int] = []
     while len(chosen) < n and gains.any():
         best = int(gains.sum(axis=1).argmax())
@@ -105,18 +106,18 @@ def badge(pool: Pool, n: int, rng: np.random.Generator) -> Rows:
         return random(pool, n, rng)
     p, guess = pool.probabilities, pool.probabilities.argmax(axis=1)
     squares = np.einsum("nk,nk->n", p, p) - 2 * p.max(axis=1) + 1  # of the lengths of all gradients; |h| is 1
-    distances = np.where(pool.open, squares, 0).astype(np.float64)
-    chosen = [int(distances.argmax())] if distances.any() else []
-    while chosen and len(chosen) < n:
-        last = chosen[-1]
+    distances = np.where(pool.open, np.inf, 0)
+    chosen: list[int] = []
+    chances = np.where(pool.open, squares, 0).astype(np.float64)
+    while chances.any() and len(chosen) < n:
+        # k-means++, which begins with the longest gradient
+        last = int(rng.choice(len(chances), p=chances / chances.sum()) if chosen else chances.argmax())
+        chosen.append(last)
         g = p[last].copy()
         g[guess[last]] -= 1
         inner = (p @ g - g[guess]) * (pool.vectors @ pool.vectors[last])
-        distances = np.minimum(distances, np.maximum(squares + squares[last] - 2 * inner, 0))
+        chances = distances = np.minimum(distances, np.maximum(squares + squares[last] - 2 * inner, 0))
         distances[last] = 0
-        if not distances.any():
-            break
-        chosen.append(int(rng.choice(len(distances), p=distances / distances.sum())))  # k-means++
     return np.array(chosen, dtype=np.int64) if chosen else random(pool, n, rng)
 
 
@@ -139,13 +140,32 @@ def cluster_margin(pool: Pool, n: int, rng: np.random.Generator) -> Rows:
     return best[most_telling.argsort(kind="stable")]
 
 
+def facility_location(pool: Pool, n: int, rng: np.random.Generator) -> Rows:
+    """Take the row that brings most uncertain rows nearer to a labelled one, again and again.
+
+    A row is served by the nearest labelled or chosen one, as well as their cosine says, and matters as much as it is
+    uncertain. With nothing known of the classes all matter the same, and the choice is what stands for the pile best.
+    """
+    rows, served = (sample(rows, rng, SAMPLE // 2) for rows in (pool.candidates, np.arange(len(pool.vectors))))
+    weights = 1 - pool.margins()[served]
+    cosines = np.maximum(pool.vectors[rows] @ pool.vectors[served].T, 0)  # [row, served]
+    best = np.maximum(nearest_cosine(pool.vectors[served], pool.vectors[pool.anchors]), 0)
+    chosen: list[int] = []
+    while len(chosen) < min(n, len(rows)):
+        gains = np.maximum(cosines - best, 0) @ weights
+        gains[chosen] = -1
+        chosen.append(int(gains.argmax()))
+        best = np.maximum(best, cosines[chosen[-1]])
+    return rows[chosen]
+
+
 def clustered(
     vectors: NDArray[np.float32], k: int, rng: np.random.Generator, weights: NDArray[np.floating[Any]] | None = None
 ) -> KMeans | MiniBatchKMeans:
     """Return k-means of the vectors, by mini-batches where there is much to do; the same for the same `rng`."""
     seed = int(rng.integers(2**31))
     if k <= 50 and len(vectors) <= 10_000:
-        kmeans = KMeans(k, n_init=1, random_state=seed)
+        kmeans = KMeans(k, n_init=3, random_state=seed)
     else:
         kmeans = MiniBatchKMeans(k, n_init=3, batch_size=2048, random_state=seed)
     # On one thread: several add up in the order in which they end, and two runs would differ in their last digits.
@@ -182,12 +202,12 @@ def pure_radius(vectors: NDArray[np.float32], k: int, rng: np.random.Generator) 
         cosines[cluster[rows, None] == cluster] = -1
         nearest[rows] = cosines.max(axis=1)
     distances = np.sqrt(np.maximum(2 - 2 * nearest, 0))
-    return float(np.quantile(distances, 1 - PURITY, method="lower"))
+    return float(np.sort(distances)[int((1 - PURITY) * len(vectors))])
 
 
-def sample(rows: Rows, rng: np.random.Generator) -> Rows:
-    """Return the rows, or a sample of them if they are many, in their order."""
-    return rows if len(rows) <= SAMPLE else np.sort(rng.choice(rows, SAMPLE, replace=False))
+def sample(rows: Rows, rng: np.random.Generator, most: int = SAMPLE) -> Rows:
+    """Return the rows, or a sample of them if they are more than `most`, in their order."""
+    return rows if len(rows) <= most else np.sort(rng.choice(rows, most, replace=False))
 
 
 def _as_strategy(name: str, value: Any) -> Strategy:
@@ -203,6 +223,11 @@ STRATEGIES = Registry(
     "ganbert.strategies",
     {
         "random": Strategy(random, "rows drawn at random", reason="drawn at random"),
+        "facility-location": Strategy(
+            facility_location,
+            "rows that stand for the uncertain part of the pile",
+            "Wei et al. 2015, Submodularity in data subset selection and active learning, section 4",
+        ),
         "typical": Strategy(
             typical,
             "the most typical row of each of the largest clusters without a label",
@@ -230,13 +255,13 @@ STRATEGIES = Registry(
 """By name."""
 
 
-def auto_strategy(n_labelled: int, n_classes: int, *, trained: bool = False) -> str:
-    """Return the name of the strategy for what is known: typical rows first, then uncertain ones of many kinds.
+AUTO = "facility-location"
+"""What "auto" stands for: of all it was best on average over tasks, and worse than chance on none that it can tell
+apart (docs/results/label-cost.md). It adapts by its weights: from what stands for the pile to what is uncertain."""
 
-    Args:
-        n_labelled: labelled rows.
-        n_classes: classes known so far.
-        trained: whether the probabilities are those of a trained model.
-    """
-    knows_little = n_classes < 2 or n_labelled < 2 * n_classes
-    return "typical" if knows_little and not trained else "cluster-margin"
+
+def strategy_named(name: str) -> Strategy:
+    """Return a strategy of the registry, or that of "auto"; `InputError` lists them."""
+    if name != "auto" and name not in STRATEGIES:
+        raise InputError(f"no strategy {name!r}: choose one of auto, {', '.join(STRATEGIES)}")
+    return STRATEGIES[AUTO if name == "auto" else name]

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ganbert.data.class_names import ClassNames, GivenClassNames, class_names_given, names_of
 from ganbert.data.rows import TableOptions
 from ganbert.errors import InputError
-from ganbert.labels import UNLABELLED, Classes, label_text
+from ganbert.labels import Classes
 from ganbert.predict.predictor import Predictor
 from ganbert.predict.torch_backend import Encoder
 from ganbert.runtime import SEEDS, Compute, choose_compute
@@ -20,10 +21,9 @@ from ganbert.select.pile import Pile, Texts, read_pile
 from ganbert.select.pool import Pool, Rows, pick
 from ganbert.select.quick import QuickLearner
 from ganbert.select.reasons import reasons
-from ganbert.select.strategies import STRATEGIES, auto_strategy
+from ganbert.select.strategies import AUTO, STRATEGIES
 from ganbert.select.vectors import vectors_of
 from ganbert.storage.folders import scratch
-from ganbert.wording import quoted
 
 MOST_ROWS = 2000
 """Suggested at once; some strategies make as many clusters."""
@@ -72,7 +72,7 @@ def suggest(
     labelled: Texts | None = None,
     n: int = 20,
     *,
-    class_names: Mapping[str, str | Sequence[str]] | None = None,
+    class_names: GivenClassNames | None = None,
     model: str | os.PathLike[str] | None = None,
     encoder: str = "minilm",
     strategy: str = "auto",
@@ -96,10 +96,11 @@ def suggest(
         labelled: texts with a label: tables, or a mapping from texts to labels. The texts of a list without labels are
             not proposed.
         n: how many texts.
-        class_names: a label to one text or several that say what the class is called. Pairs of texts do without.
+        class_names: what classes are called: a mapping from a label to its text or texts, a file (`read_class_names`), or
+            "auto", which takes the labels that are words. Pairs of texts do without.
         model: a model folder, whose probabilities take the place of those of a quick learner.
         encoder: what makes the text vectors: a Hub name, a folder, or `minilm`.
-        strategy: how to choose (`ganbert suggest --help` lists them), or "auto", which looks at how much is known.
+        strategy: how to choose (`ganbert suggest --help` lists them), or "auto", the one that measured best.
         seed: fixes what is drawn at random.
         max_length: tokens of a text that the encoder reads.
         options: how tables are read.
@@ -110,12 +111,13 @@ def suggest(
         InputError: a table, the model or the encoder cannot be used, or there is no such strategy.
     """
     check_choice(n, strategy, seed)
-    names, options = _class_names(class_names), options or TableOptions()
+    stated, options = class_names_given(class_names), options or TableOptions()
     compute = compute or choose_compute()
     predictor = None if model is None else _open(Path(model), compute)
     with scratch() as folder:
         pile = read_pile(pool, labelled, options, folder)
-        classes = pile.classes(options, predictor.label_names if predictor else (), () if predictor else names)
+        classes = pile.classes(options, predictor.label_names if predictor else (), () if predictor else stated or ())
+        names, notes = names_of(classes, stated, pairs=pile.rows.has_pairs)
         opened = Encoder(encoder, max_length, compute)
         found = _pool(pile, classes, opened, progress)
         if predictor is None:
@@ -127,14 +129,12 @@ def suggest(
             probabilities = np.zeros((len(found.vectors), predicted.shape[1]), np.float32)
             probabilities[: len(predicted)], knows = predicted, True
         found = replace(found, probabilities=probabilities)
-        if strategy == "auto":
-            n_labels = int((found.labels != UNLABELLED).sum())
-            strategy = auto_strategy(n_labels, found.n_classes, trained=predictor is not None)
+        strategy = AUTO if strategy == "auto" else strategy
         chosen = pick(STRATEGIES[strategy].choose, found, n, seed)
         rows = _in_words(pile, found, chosen, classes.names if knows else (), strategy, seed)
     counts = {"pool": len(pile.rows.texts), "labelled": len(pile.known), "classes": len(classes.names)}
     counts |= {"skipped_empty": pile.n_skipped, "skipped_blank": pile.n_blank}
-    return Suggestions(rows, strategy, counts, pile.notes)
+    return Suggestions(rows, strategy, counts, (*pile.notes, *notes))
 
 
 def check_choice(n: int, strategy: str, seed: int) -> None:
@@ -145,17 +145,6 @@ def check_choice(n: int, strategy: str, seed: int) -> None:
         raise InputError(f"--strategy {strategy!r}: choose one of auto, {', '.join(STRATEGIES)}")
     if not 0 <= seed < SEEDS:
         raise InputError(f"seed={seed}: 0 or above, and below 2^32")
-
-
-def _class_names(given: Mapping[str, str | Sequence[str]] | None) -> dict[str, tuple[str, ...]]:
-    """Return the texts of each named class."""
-    names = {}
-    for key, texts in (given or {}).items():
-        label, found = label_text(key), (texts,) if isinstance(texts, str) else tuple(texts)
-        if label is None or not found or not all(isinstance(text, str) and text.strip() for text in found):
-            raise InputError(f"class_names: {quoted(str(key))} needs a text, or several, that say what it is called")
-        names[label] = found
-    return names
 
 
 def _open(model: Path, compute: Compute) -> Predictor:
@@ -176,9 +165,7 @@ def _pool(pile: Pile, classes: Classes, encoder: Encoder, progress: bool) -> Poo
     return Pool(vectors, labels, np.zeros((len(labels), 0), np.float32), anchors, is_first & ~anchors)
 
 
-def _name_vectors(
-    names: Mapping[str, tuple[str, ...]], classes: Classes, pile: Pile, encoder: Encoder
-) -> dict[int, NDArray[np.float32]]:
+def _name_vectors(names: ClassNames, classes: Classes, pile: Pile, encoder: Encoder) -> dict[int, NDArray[np.float32]]:
     """Return the vectors of the texts that name each class; none for pairs, which a name is not."""
     named = [(i, text) for label in names if (i := classes.id_of(label)) is not None for text in names[label]]
     if pile.rows.has_pairs or not named:

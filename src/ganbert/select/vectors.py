@@ -98,7 +98,8 @@ def _read(path: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:
     if vectors.shape != shape or vectors.dtype != np.float32:
         return None
     for start in range(0, len(vectors), CHUNK):
-        lengths = np.linalg.norm(vectors[start : start + CHUNK], axis=1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            lengths = np.linalg.norm(vectors[start : start + CHUNK], axis=1)
         if not (np.abs(lengths - 1) < 1e-3).all():
             return None
     return np.asarray(vectors)
