@@ -96,7 +96,7 @@ def suggest(
         labelled: texts with a label: tables, or a mapping from texts to labels. The texts of a list without labels are
             not proposed.
         n: how many texts.
-        class_names: what classes are called: a mapping from a label to its text or texts, a file (`read_class_names`), or
+        class_names: what classes are called: a mapping from a label to its text or texts, a file, or
             "auto", which takes the labels that are words. Pairs of texts do without.
         model: a model folder, whose probabilities take the place of those of a quick learner.
         encoder: what makes the text vectors: a Hub name, a folder, or `minilm`.
