@@ -79,7 +79,8 @@ def train(
         say: told, a line at a time, what a person should know.
 
     Raises:
-        InputError: an argument, the encoder or the output folder cannot be used; nothing has been written.
+        InputError: an argument, the encoder or the output folder cannot be used, or no row has a label and the recipe
+            learns from no class name; nothing has been written.
         RunError: losses are no longer finite.
         InterruptedRunError: SIGTERM or Ctrl-C came; a checkpoint has been saved.
     """
