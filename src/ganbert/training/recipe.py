@@ -65,6 +65,7 @@ class Recipe(LossWeights):
     real_term: RealTerm = _option("taken_for_fake", "rows of E_real: taken_for_fake (paper), unlabelled or all (code)")
     feature_matching: FeatureMatching = _option("sum", "over the dimensions: sum (paper) or mean (authors' code)")
     joint: bool = _option(False, "study variant: all parameters descend L_D + L_G, as in the PyTorch port")
+    detached_game: bool = _option(False, "the game moves G and D's fake class alone, so it costs no accuracy")
 
     # Beyond the paper
     teacher_share: float = _option(0.0, "share of the steps that go to a teacher of labelled rows alone; 0: none")
@@ -111,6 +112,7 @@ class Recipe(LossWeights):
         share, cap = self.labelled_share, self.unlabelled_per_labelled
         _require("labelled_share", share, share is None or 0 < share <= 1, "above 0 and at most 1")
         _require("unlabelled_per_labelled", cap, cap is None or 0 <= cap <= 1e12, "0 or above, at most 1e12")
+        _require("detached_game", self.detached_game, not (self.detached_game and self.joint), "false with joint")
         _require("batch_size", self.batch_size, share is None or self.batch_size > 1, "above 1 with labelled_share")
 
     def plain(self) -> Self:
@@ -248,8 +250,9 @@ BERT_TUNED = dataclasses.replace(DEFAULT.plain(), contrastive_weight=0.0)
 
 OF_UNLABELLED_ROWS = frozenset(
     {
-        "noise", "noise_size", "feature_dropout", "real_term", "feature_matching", "joint", "generator_lr",
-        "unlabelled_per_labelled", "replication", "labelled_share", "looks_needed", "teacher_share", "teacher_weight",
+        "noise", "noise_size", "feature_dropout", "real_term", "feature_matching", "joint", "detached_game",
+        "generator_lr", "unlabelled_per_labelled", "replication", "labelled_share", "looks_needed",
+        "teacher_share", "teacher_weight",
         *(weight.name for weight in fields(LossWeights) if weight.metadata["of_unlabelled"]),
     }
 )  # fmt: skip

@@ -22,7 +22,13 @@ from ganbert.runtime import n_processes, rows_of_all
 from ganbert.training.health import HealthMonitor
 from ganbert.training.recipe import DEFAULT, Recipe
 
-NETWORKS = ("encoder", "discriminator", "generator")
+RATES = {
+    "encoder": "encoder_lr",
+    "discriminator": "discriminator_lr",
+    "fake_class": "discriminator_lr",
+    "generator": "generator_lr",
+}
+"""What has a gradient norm and a learning rate of its own, and the field of the recipe that holds the rate."""
 
 
 class Teacher:
@@ -110,7 +116,7 @@ class GanBertTrainer(Trainer):
                 [
                     {
                         "params": group,
-                        "lr": getattr(self.recipe, f"{network}_lr"),
+                        "lr": getattr(self.recipe, RATES[network]),
                         "weight_decay": self.args.weight_decay if decays else 0.0,
                     }
                     for (network, decays), group in groups.items()
@@ -144,6 +150,9 @@ class GanBertTrainer(Trainer):
         if model.training and self.teacher is not None:
             with self.accelerator.autocast():
                 inputs = {**inputs, "soft_targets": self.recipe.teacher_weight * self.teacher.soft_targets(inputs)}
+        assert isinstance(self.model, GanBertForSequenceClassification)
+        if self.model.generator is not None:
+            self.model.generator.turn = self.state.global_step  # a resumed run meets the same random numbers
         loss, outputs = super().compute_loss(model, inputs, return_outputs=True, num_items_in_batch=num_items_in_batch)
         assert isinstance(outputs, GanBertOutput)
         if model.training:
@@ -165,13 +174,14 @@ class GanBertTrainer(Trainer):
 
     @cached_property
     def _parameters_by_network(self) -> dict[str, list[tuple[str, nn.Parameter]]]:
-        """Return the named trainable parameters of each network that the model has."""
-        children = {name: getattr(self.model, name, None) for name in NETWORKS}
-        return {
-            network: [(f"{network}.{name}", p) for name, p in child.named_parameters() if p.requires_grad]
-            for network, child in children.items()
-            if child is not None
-        }
+        """Return the named trainable parameters of each network; the fake class of a detached game counts as one."""
+        assert self.model is not None
+        found: dict[str, list[tuple[str, nn.Parameter]]] = {}
+        for name, p in self.model.named_parameters():
+            network = "fake_class" if name.startswith("discriminator.fake_class.") else name.partition(".")[0]
+            if p.requires_grad:
+                found.setdefault(network, []).append((name, p))
+        return found
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the health of the steps since the last log."""
