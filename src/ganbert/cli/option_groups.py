@@ -112,6 +112,7 @@ class ComparisonGroup:
     balanced: options.Balanced = False
     data_root: options.DataRoot = None
     encoder: options.Encoder = "minilm"
+    teacher_encoder: options.TeacherEncoder = None
     max_length: options.MaxLength = None
     epochs: options.Epochs = None
     max_steps: options.MaxSteps = None
@@ -138,6 +139,7 @@ class ComparisonGroup:
             self.chosen_budgets(),
             self.seeds,
             encoder=self.encoder,
+            teacher_encoder=self.teacher_encoder,
             balanced=self.balanced,
             max_length=self.max_length,
             epochs=self.epochs,

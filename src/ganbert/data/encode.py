@@ -79,7 +79,7 @@ def _cached(key: str, n_rows: int, make: Callable[..., Dataset]) -> Dataset:
         return make()
     folder = Path(datasets.config.HF_DATASETS_CACHE) / "ganbert"
     kept = folder / f"{key}.arrow"
-    if (found := _read(kept, n_rows)) is not None:
+    if (found := read_rows(kept, n_rows)) is not None:
         return found
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -89,12 +89,12 @@ def _cached(key: str, n_rows: int, make: Callable[..., Dataset]) -> Dataset:
             (beside / kept.name).replace(kept)
     except OSError:  # read-only, full, ...: the next run has to tokenise again
         return make()
-    made = _read(kept, n_rows)
+    made = read_rows(kept, n_rows)
     return make() if made is None else made
 
 
-def _read(file: Path, n_rows: int) -> Dataset | None:
-    """Return the rows of an Arrow file; None if it is missing or damaged."""
+def read_rows(file: Path, n_rows: int) -> Dataset | None:
+    """Return the `n_rows` rows of an Arrow file, mapped into memory; None if it is missing, damaged, or has others."""
     if not file.is_file():
         return None
     try:

@@ -36,8 +36,8 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """D: text vectors h [b, d] to logits [b, k+1], the fake class last; one hidden layer (section 4).
 
-    With a detached game the fake class is a layer of its own, `fake_class`: the others are then computed and initialised
-    bit for bit as without it.
+    With a detached game the fake class is a layer of its own, `fake_class`: the others are computed and initialised bit
+    for bit as without it.
     """
 
     def __init__(self, config: GanBertConfig) -> None:

@@ -69,6 +69,7 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         output: folder for the trained model, with log, plots and model card; None keeps no files.
         overwrite: replace the model that `output` holds, which is refused otherwise.
         progress: show progress bars and notes on standard error.
+        teacher_encoder: what the teacher stands on, if it is to be another encoder, which may be larger.
 
     Attributes:
         classes_: [k], the classes, sorted.
@@ -100,6 +101,7 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         output: str | Path | None = None,
         overwrite: bool = False,
         progress: bool = False,
+        teacher_encoder: str | Path | None = None,
     ) -> None:
         self.encoder = encoder
         self.recipe = recipe
@@ -119,6 +121,7 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.output = output
         self.overwrite = overwrite
         self.progress = progress
+        self.teacher_encoder = teacher_encoder
 
     def fit(
         self,
@@ -161,6 +164,7 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                     corpus,
                     output,
                     encoder=str(self.encoder),
+                    teacher_encoder=None if self.teacher_encoder is None else str(self.teacher_encoder),
                     seed=seed,
                     compute=compute,
                     early_stopping=self.early_stopping,
