@@ -196,6 +196,24 @@ def global_random_numbers_kept() -> Iterator[None]:
 
 
 @contextmanager
+def random_numbers_of(seed: int, device: torch.device) -> Iterator[None]:
+    """Draw what is random in this block from `seed`, and leave torch's global random numbers as they were.
+
+    Args:
+        seed: 0 or above, below 2^32.
+        device: a processor or CUDA device, on which they are drawn.
+    """
+    import torch
+
+    on_card = device.type == "cuda"
+    with torch.random.fork_rng(devices=[device] if on_card else []):
+        torch.default_generator.manual_seed(seed)
+        if on_card:
+            torch.cuda.manual_seed(seed)
+        yield
+
+
+@contextmanager
 def quiet_libraries() -> Iterator[None]:
     """Hide progress bars and notes of `datasets` and `transformers` in this block; afterwards all is as before."""
     import datasets  # here, because not all that imports this needs them

@@ -57,6 +57,17 @@ def test_a_test_file_is_measured_on(compare: Run, toy_table: Callable[..., Path]
     assert "ganbert compare" in (tmp_path / "out" / "report.html").read_text()
 
 
+def test_a_teacher_of_another_encoder_is_in_the_records(
+    compare: Run, toy_table: Callable[..., Path], tiny_encoder: str
+) -> None:
+    given = ("--methods", "default:looks_needed=0", "--seeds", 1, "--teacher-encoder", tiny_encoder, "--json")
+    outcome = compare(toy_table(), "--test", toy_table(n=30, labelled=30, name="test.csv", first=60), *given)
+    assert outcome.status == 0, outcome.err
+    (record,) = outcome.result["runs"]
+    assert record["settings"]["teacher_encoder"] == tiny_encoder
+    assert record["fallback"] is None
+
+
 def test_without_a_test_file_labelled_rows_are_cross_validated(compare: Run, toy_table: Callable[..., Path]) -> None:
     outcome = compare(toy_table(labelled=30), "--methods", "tfidf", "--seeds", 5, "--json")
     assert outcome.status == 0, outcome.err

@@ -230,6 +230,14 @@ def test_no_such_encoder_says_how_to_use_a_folder(refused: Callable[..., str], t
     assert "folder" in line
 
 
+def test_a_teacher_that_cannot_be_had_is_told(refused: Callable[..., str], toy_table: Toy) -> None:
+    needed = ("--set", "looks_needed=0")
+    line = refused(toy_table(), "--teacher-encoder", "nobody/no-such-encoder", *needed)
+    assert line.startswith("the teacher's encoder 'nobody/no-such-encoder'")
+    line = refused(toy_table(), "--teacher-encoder", "minilm", "--recipe", "paper")
+    assert line == "--teacher-encoder 'minilm': this recipe has no teacher (teacher_share)"
+
+
 def test_a_folder_without_encoder_is_refused(refused: Callable[..., str], toy_table: Toy, tmp_path: Path) -> None:
     (tmp_path / "encoder").mkdir()
 

@@ -63,6 +63,14 @@ def test_a_run_leaves_a_model_folder_and_nothing_else(train_and_plot: Run, toy_t
     assert f"macro F1 {result['test']['macro_f1']:.3f}" in card
 
 
+def test_the_card_names_the_encoder_of_the_teacher(
+    train_and_plot: Run, toy_table: Toy, tiny_encoder: str, tmp_path: Path
+) -> None:
+    train_and_plot(toy_table(), "--teacher-encoder", tiny_encoder, "--set", "looks_needed=0")
+    card = (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+    assert f"texts with a teacher on {tiny_encoder}" in card.replace("\\", "")
+
+
 def test_json_is_one_object_with_what_a_program_asks_for(train_and_plot: Run, toy_table: Toy, tmp_path: Path) -> None:
     result = train_and_plot(toy_table(), "--test", toy_table(n=30, labelled=30, name="t.csv", first=60)).result
 

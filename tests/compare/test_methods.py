@@ -124,6 +124,24 @@ def test_steps_are_told_as_they_are_taken(split: Split, conditions: Conditions) 
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]  # the teacher's two and the student's two
 
 
+def test_a_teacher_of_another_encoder_is_that_of_the_methods_that_have_one(
+    split: Split, conditions: Conditions
+) -> None:
+    other = replace(conditions, teacher_encoder="nowhere-at-all")
+    for name in ("bert-tuned", "gan-bert", "default"):  # of which the last falls back to labelled rows
+        plain, found = (METHODS[name].run(split, of) for of in (conditions, other))
+        np.testing.assert_array_equal(found.probabilities, plain.probabilities)
+    with pytest.raises(InputError, match="the teacher's encoder 'nowhere-at-all'"):
+        method_named("default:looks_needed=0").run(split, other)
+
+
+def test_a_run_says_its_teacher_s_encoder_only_where_it_has_another_one() -> None:
+    plain, other = (Run(NoRows(), "default", "1%", 0, teacher_encoder=name) for name in (None, "large"))
+    assert plain.identity["settings"] == {}
+    assert other.identity["settings"] == {"teacher_encoder": "large"}
+    assert plain.key != other.key
+
+
 def test_the_paper_s_rate_of_the_task_is_taken(split: Split, conditions: Conditions) -> None:
     recipe = METHODS["gan-bert"].run(split, conditions).recipe
     assert recipe["encoder_lr"] == recipe["discriminator_lr"] == recipe["generator_lr"] == 0.01

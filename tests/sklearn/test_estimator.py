@@ -86,6 +86,7 @@ def test_parameters_round_trip_through_get_and_set_and_clone() -> None:
         "overwrite": True,
         "progress": True,
         "class_names": {"a": "b"},
+        "teacher_encoder": "elsewhere",
     }
 
     made = GanBertClassifier(**values)  # type: ignore[arg-type]
@@ -96,6 +97,16 @@ def test_parameters_round_trip_through_get_and_set_and_clone() -> None:
     assert GanBertClassifier().set_params(**values).get_params() == values
     assert made.settings is settings  # stored, not copied or checked
     assert is_classifier(made)
+
+
+def test_a_teacher_may_stand_on_another_encoder(make: Make, tiny_encoder: str) -> None:
+    taught = make(teacher_encoder=Path(tiny_encoder)).fit(TEXTS, SOME)
+    assert taught.result_ is not None
+    assert taught.result_.teacher_encoder == tiny_encoder
+    with pytest.raises(InputError, match="the teacher's encoder 'nowhere-at-all'"):
+        make(teacher_encoder="nowhere-at-all").fit(TEXTS, SOME)
+    with pytest.raises(InputError, match=r"^teacher_encoder 'minilm': this recipe has no teacher"):
+        make(teacher_encoder="minilm", recipe="bert").fit(TEXTS, SOME)
 
 
 def test_the_constructor_checks_and_makes_nothing() -> None:

@@ -64,6 +64,27 @@ def test_max_steps_takes_the_place_of_epochs() -> None:
     assert replace(PAPER, max_steps=7).n_steps(*QC) == 7
 
 
+@pytest.mark.parametrize(
+    ("recipe", "steps", "expected"),
+    [
+        (DEFAULT, 300, (150, 150)),
+        (replace(DEFAULT, teacher_share=0.3), 10, (3, 7)),
+        (replace(DEFAULT, teacher_share=0.001), 10, (1, 9)),  # a teacher takes a step at least
+        (DEFAULT, 1, (0, 1)),  # and leaves one
+        (replace(DEFAULT, teacher_steps=40), 300, (40, 300)),  # beside all of the student's
+        (replace(PAPER, teacher_steps=40), 300, (40, 300)),
+        (PAPER, 300, (0, 300)),
+        (DEFAULT.plain(), 300, (0, 300)),
+        (replace(DEFAULT, teacher_steps=40).plain(), 300, (0, 300)),
+    ],
+)
+def test_steps_are_shared_out_between_teacher_and_student(
+    recipe: Recipe, steps: int, expected: tuple[int, int]
+) -> None:
+    assert recipe.shared_out(steps) == expected
+    assert recipe.has_teacher is (recipe.teacher_share > 0 or recipe.teacher_steps is not None)
+
+
 def test_unlabelled_rows_are_capped_per_labelled_row() -> None:
     assert PAPER.n_unlabelled_used(10, 5000) == 1000
     assert PAPER.n_unlabelled_used(10, 900) == 900

@@ -118,6 +118,7 @@ def test_stopped_while_it_finishes_the_folder_is_finished_or_can_be_resumed(
     output = unfinished(tmp_path / "model")
     newest = checkpoint(output, 7)
     finished(output / "teacher")
+    fill(output / "teacher", {folders.SOFT_TARGETS: "what it said"})
     fill(output, MODEL)
 
     with failing_at(number, Killed(), monkeypatch) as done:
@@ -488,6 +489,20 @@ def test_a_teacher_that_is_no_whole_run_is_trained_anew(tmp_path: Path) -> None:
     run_folder.begin(output, FACTS, resume=True)
 
     assert not (output / "teacher").exists()
+
+
+def test_what_a_teacher_said_stays_for_a_resumed_run_and_goes_with_the_teacher(tmp_path: Path) -> None:
+    output = unfinished(tmp_path / "model")
+    finished(output / "teacher")
+    fill(output / "teacher", {folders.SOFT_TARGETS: "what it said", ".0123456789abcdef.0123456789abcdef.part": "half"})
+
+    run_folder.begin(output, FACTS, resume=True)
+    assert (output / "teacher" / folders.SOFT_TARGETS).read_text() == "what it said"
+    fill(output, {folders.SOFT_TARGETS: "mine"})
+    finished(output)
+
+    assert not (output / "teacher").exists()
+    assert (output / folders.SOFT_TARGETS).read_text() == "mine"  # elsewhere it is a name like any other
 
 
 def test_the_lock_of_a_killed_teacher_goes_with_its_folder(tmp_path: Path) -> None:

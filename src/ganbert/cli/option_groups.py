@@ -138,6 +138,7 @@ class ComparisonGroup:
     names: options.KnownNames = "none"
     data_root: options.DataRoot = None
     encoder: options.Encoders = "minilm"
+    teacher_encoder: options.TeacherEncoder = None
     max_length: options.MaxLength = None
     epochs: options.Epochs = None
     max_steps: options.MaxSteps = None
@@ -177,6 +178,7 @@ class ComparisonGroup:
             encoder=_listed(self.encoder),
             selection=_listed(self.selection),
             names=_listed(self.names),
+            teacher_encoder=self.teacher_encoder,
             balanced=self.balanced,
             max_length=self.max_length,
             epochs=self.epochs,

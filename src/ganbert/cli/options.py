@@ -106,6 +106,10 @@ def _at_most(option: str, most: float) -> Callable[[float | None], float | None]
 
 
 Encoder = Annotated[str, typer.Option(help="Hugging Face name or folder of the encoder, or minilm.")]
+TeacherEncoder = Annotated[
+    str | None,
+    typer.Option(help="Encoder of the teacher, where it is to be another one, perhaps larger.", show_default=False),
+]
 Methods = Annotated[
     str,
     typer.Option(

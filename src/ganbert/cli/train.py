@@ -37,6 +37,7 @@ def command(
     ] = None,
     test: Annotated[Path | None, typer.Option(help="Table to measure the finished model on, once.")] = None,
     encoder: options.Encoder = "minilm",
+    teacher_encoder: options.TeacherEncoder = None,
     *,
     names: ClassNamesGroup,
     recipe: RecipeGroup,
@@ -121,7 +122,8 @@ def command(
             f"wandb, mlflow, ...); installed: {', '.join(trackers) or 'none'}"
         )
     inputs = [*(files or []), *(labelled or []), *(unlabelled or []), *filter(None, (validation, test, names.file))]
-    check_output(output, resume=resume, overwrite=overwrite, inputs=[*map(str, inputs), encoder])
+    encoders = [encoder, *filter(None, [teacher_encoder])]
+    check_output(output, resume=resume, overwrite=overwrite, inputs=[*map(str, inputs), *encoders])
     if push_to_hub is not None:  # not after an hour of training
         check_repo_id(push_to_hub)
     chosen = recipe.chosen()
@@ -141,6 +143,7 @@ def command(
         corpus,
         output,
         encoder=encoder,
+        teacher_encoder=teacher_encoder,
         seed=seed,
         compute=compute,
         micro_batch_size=micro_batch_size,

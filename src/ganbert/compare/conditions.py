@@ -34,6 +34,7 @@ class Conditions:
         max_length: tokens kept of a text.
         epochs, learning_rate: of the paper's recipe on this task; with the split they set everyone's number of steps.
         max_steps: of everyone, in place of that.
+        teacher_encoder: of the methods that have a teacher; None is `encoder`.
         on_step: called after each training step with its number and the number of steps.
     """
 
@@ -44,6 +45,7 @@ class Conditions:
     epochs: float = PAPER.epochs
     learning_rate: float = PAPER.encoder_lr
     max_steps: int | None = None
+    teacher_encoder: str | None = None
     on_step: Callable[[int, int], None] | None = field(default=None, compare=False)
 
     def paper(self, recipe: Recipe) -> Recipe:

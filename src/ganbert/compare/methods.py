@@ -72,6 +72,7 @@ def fine_tune(split: Split, conditions: Conditions, recipe: Recipe) -> Outcome:
             dataclasses.replace(split.corpus, test=None),
             folder / "model",
             encoder=conditions.encoder,
+            teacher_encoder=conditions.teacher_encoder if recipe.has_teacher else None,
             seed=conditions.seed,
             compute=conditions.compute,
             progress=False,

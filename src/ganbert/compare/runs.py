@@ -48,6 +48,7 @@ class Run:
         selection: how labelled rows are chosen: "random", "suggest" or the name of a strategy.
         names: what methods may know of the classes' names: "none", "labels" or a file for `read_class_names`.
         max_length, epochs, max_steps: in place of what the source says.
+        teacher_encoder: of the methods that have a teacher; None is `encoder`.
         precision: "float32" or "bfloat16".
         device, threads: as for `choose_compute`; not part of what it computes.
         on_step: called after each training step with its number and the number of steps.
@@ -64,6 +65,7 @@ class Run:
     max_length: int | None = None
     epochs: float | None = None
     max_steps: int | None = None
+    teacher_encoder: str | None = None
     precision: str = "float32"
     device: str = "auto"
     threads: int | None = None
@@ -85,7 +87,7 @@ class Run:
             "precision": self.precision,
             "settings": {
                 name: value
-                for name in ("max_length", "epochs", "max_steps")
+                for name in ("max_length", "epochs", "max_steps", "teacher_encoder")
                 if (value := getattr(self, name)) is not None
             },
             **{name: value for name, value in later.items() if value != LATER[name]},

@@ -61,7 +61,7 @@ def encode(
         desc="Tokenising" if progress else None,
     )
     kept = kept_file(
-        f"{key}.arrow", lambda path: mapped(cache_file_name=str(path)), lambda path: _read(path, len(texts))
+        f"{key}.arrow", lambda path: mapped(cache_file_name=str(path)), lambda path: read_rows(path, len(texts))
     )
     encoded = mapped() if kept is None else kept
     n_cut, n_unknown = (int(pc.sum(encoded.data[name]).as_py() or 0) for name in ("cut", "unknown"))
@@ -71,8 +71,10 @@ def encode(
     )
 
 
-def _read(file: Path, n_rows: int) -> Dataset | None:
-    """Return the rows of an Arrow file; None if it is damaged."""
+def read_rows(file: Path, n_rows: int) -> Dataset | None:
+    """Return the `n_rows` rows of an Arrow file, mapped into memory; None if it is missing, damaged, or has others."""
+    if not file.is_file():
+        return None
     try:
         found = Dataset.from_file(str(file))
         found.data.validate(full=True)

@@ -191,7 +191,7 @@ class Collator:
         self.tokens = tokens
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
-        """Return what `Tokens.pad` returns, [b, t], and each other column of the rows, such as `labels`, [b]."""
+        """Return what `Tokens.pad` returns, [b, t], and each other column: `labels` [b], `soft_targets` [b, k], ..."""
         import torch
 
         columns = {name: [row[name] for row in rows] for name in rows[0]}

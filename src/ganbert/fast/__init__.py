@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ganbert.fast.dropout import use_fast_dropout
 from ganbert.fast.micro_batches import use_micro_batches
+from ganbert.fast.mpnet import use_mpnet_packing
 from ganbert.fast.packing import use_packing
 from ganbert.fast.vocabulary import train_occurring_rows_only
 
@@ -40,7 +41,8 @@ def speed_up(
         compiled: torch.compile will make its own kernels: packing and dropout are left to it.
     """
     if not compiled:
-        use_packing(model.encoder)
+        if not use_packing(model.encoder):
+            use_mpnet_packing(model.encoder)
         use_fast_dropout(model)
     if token_ids is not None:
         train_occurring_rows_only(model.encoder, token_ids)

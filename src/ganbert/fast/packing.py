@@ -8,6 +8,7 @@ keyword arguments on to an exchangeable attention (transformers' AttentionInterf
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +66,30 @@ def use_packing(encoder: PreTrainedModel) -> bool:
     """
     if attention_of(encoder) != "sdpa":
         return False
+
+    hooks = []
+
+    def change() -> None:
+        encoder.set_attn_implementation(IMPLEMENTATION)
+        hooks.append(encoder.register_forward_pre_hook(_pack_inputs, with_kwargs=True))
+        hooks.append(encoder.register_forward_hook(_unpack_outputs, with_kwargs=True))
+
+    def undo() -> None:
+        encoder.set_attn_implementation("sdpa")
+        for hook in hooks:
+            hook.remove()
+
+    return keeps_vectors(encoder, change, undo)
+
+
+def keeps_vectors(encoder: PreTrainedModel, change: Callable[[], None], undo: Callable[[], None]) -> bool:
+    """Change how an encoder computes a small batch, and return whether real tokens keep their vectors.
+
+    Args:
+        encoder: what is changed.
+        change: makes the change; an error means that it cannot be made.
+        undo: takes it back, whole or half made, unless the vectors are kept.
+    """
     was_training = encoder.training
     encoder.train(False)
     mask = torch.ones(3, 9, dtype=torch.long, device=encoder.device)
@@ -74,21 +99,16 @@ def use_packing(encoder: PreTrainedModel) -> bool:
         "attention_mask": mask,
         "position_ids": position_ids(encoder, mask),
     }
-    hooks = []
     try:
         with torch.no_grad():
             expected = encoder(**inputs).last_hidden_state
-            encoder.set_attn_implementation(IMPLEMENTATION)
-            hooks.append(encoder.register_forward_pre_hook(_pack_inputs, with_kwargs=True))
-            hooks.append(encoder.register_forward_hook(_unpack_outputs, with_kwargs=True))
+            change()
             found = encoder(**inputs).last_hidden_state
         works = torch.allclose(expected[mask == 1], found[mask == 1], rtol=1e-3, atol=1e-3)
     except Exception:  # an encoder that does not take this stays as it was
         works = False
     if not works:
-        encoder.set_attn_implementation("sdpa")
-        for hook in hooks:
-            hook.remove()
+        undo()
     encoder.train(was_training)
     return works
 

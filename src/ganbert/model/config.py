@@ -69,6 +69,8 @@ class GanBertConfig(PreTrainedConfig):
         text_pairs: whether an input is a pair of texts; recorded so that predictions are asked for pairs as well.
         joint: study variant: every parameter descends L_D + L_G, nothing detached, as in the widely copied PyTorch
             port. Not adversarial: on fakes it settles at p_fake = 0.5.
+        detached_game: whether the game moves nothing but G and D's fake class. All else is trained as without it, and D
+            has its fake class as a layer of its own. Not together with `joint`.
         columns: names of the columns that the model was trained on: `text`, perhaps `text_pair`, and `label`.
         class_names: of each class, in the order of ids, the texts that say what it is called; None if none are known.
         **kwargs: the fields of `LossWeights`, as contrastive_weight, and those of every configuration of transformers.
@@ -99,6 +101,7 @@ class GanBertConfig(PreTrainedConfig):
         feature_matching: FeatureMatching = "sum",
         text_pairs: bool = False,
         joint: bool = False,
+        detached_game: bool = False,
         columns: dict[str, str] | None = None,
         class_names: list[list[str]] | None = None,
         **kwargs: Any,
@@ -121,6 +124,7 @@ class GanBertConfig(PreTrainedConfig):
             setattr(self, weight.name, kwargs.pop(weight.name, weight.default))
         self.text_pairs = text_pairs
         self.joint = joint
+        self.detached_game = detached_game
         self.columns = columns
         self.class_names = class_names
         check_fields({**vars(self), **kwargs})  # before transformers makes a dictionary of num_labels entries

@@ -197,6 +197,7 @@ class View:
         generated_features, generated_logits: [b', d] and [b', k+1], D on G's vectors; None without a generator.
         soft_targets: [b, k], a teacher's probabilities of unlabelled rows, times a weight; None without a teacher.
         sample_weights: [b], of the labelled rows; None is 1 for each.
+        judged: [b, k+1], D on real rows in a game that only moves the fake class; None: `logits`.
     """
 
     problem: Problem
@@ -210,6 +211,7 @@ class View:
     generated_logits: Tensor | None = None
     soft_targets: Tensor | None = None
     sample_weights: Tensor | None = None
+    judged: Tensor | None = None
 
     @property
     def class_logits(self) -> Tensor:
@@ -230,9 +232,9 @@ def _supervised(view: View) -> Tensor:
 def _real_or_fake(view: View) -> Tensor | None:
     if view.generated_logits is None:
         return None
-    config = view.config
+    config, logits = view.config, view.logits if view.judged is None else view.judged
     return discriminator_unsupervised_loss(
-        view.logits, view.generated_logits, view.labelled, config.real_term, config.real_weight
+        logits, view.generated_logits, view.labelled, config.real_term, config.real_weight
     )
 
 

@@ -29,7 +29,7 @@ from ganbert.model.networks import Discriminator, Generator
 from ganbert.model.positions import n_positions, position_ids
 from ganbert.model.problem import ONE_OF_K
 from ganbert.model.weights import open_checked
-from ganbert.runtime import rows_of_all
+from ganbert.runtime import random_numbers_of, rows_of_all
 from ganbert.storage.fields import one_line, read_config
 from ganbert.storage.folders import forget, share
 
@@ -167,19 +167,47 @@ class GanBertForSequenceClassification(PreTrainedModel):
         """Return what D (with the encoder) and G see of a batch: L_D moves D and the encoder, L_G moves G alone."""
         if self.generator is None:
             return {"D": real, "G": real}
+        if self.config.detached_game:
+            views: dict[Player, View] = self._views_of_detached_game(real)
+            return views
         generated = self.generator.sample(len(real.logits))
         if self.config.joint:  # nothing is kept apart
             features, logits = self.discriminator(generated)
             both = replace(real, generated_features=features, generated_logits=logits)
             return {"D": both, "G": both}
+        return self._game(real, generated)
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # it knows no random numbers but the global ones
+    def _views_of_detached_game(self, real: View) -> dict[Player, View]:
+        """Return the same for a game to which all is data but G and D's fake class, with random numbers of its own.
+
+        So everything else is trained bit for bit as if there were no game.
+        """
+        assert self.generator is not None
+        seed = (torch.initial_seed() + (self.generator.turn + 1) * 2654435761) % 2**32
+        self.generator.turn += self.training
+        with random_numbers_of(seed, real.h.device):
+            _, judged = self._judge(real.h.detach(), ("fake_class.",))
+            return self._game(
+                replace(real, judged=judged), self.generator.sample(len(real.logits)), moved=("fake_class.",)
+            )
+
+    def _game(self, real: View, generated: Tensor, moved: tuple[str, ...] = ("",)) -> dict[Player, View]:
+        """Return both views; `moved` begins the names of those parameters of D that L_D_unsup moves."""
         # D sees G's vectors as data: no gradient reaches G.
-        features, logits = self.discriminator(generated.detach())
+        features, logits = self._judge(generated.detach(), moved)
         seen_by_d = replace(real, generated_features=features, generated_logits=logits)
         # G sees D as a fixed function and what D makes of real rows as data: no gradient reaches D or the encoder.
-        frozen = {name: p.detach() for name, p in self.discriminator.named_parameters()}
-        features, logits = functional_call(self.discriminator, frozen, (generated,))
+        features, logits = self._judge(generated, ())
         real = replace(real, h=real.h.detach(), features=real.features.detach(), logits=real.logits.detach())
         return {"D": seen_by_d, "G": replace(real, generated_features=features, generated_logits=logits)}
+
+    def _judge(self, h: Tensor, moved: tuple[str, ...]) -> tuple[Tensor, Tensor]:
+        """Return D's features and logits of `h`, as a function of those of its parameters whose names begin so."""
+        named = self.discriminator.named_parameters()
+        seen = {name: p if name.startswith(moved) else p.detach() for name, p in named}
+        judged: tuple[Tensor, Tensor] = functional_call(self.discriminator, seen, (h,))
+        return judged
 
     def text_vectors(
         self,

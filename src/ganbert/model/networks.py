@@ -18,6 +18,7 @@ class Generator(nn.Module):
         self.activation = nn.LeakyReLU(0.2)
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(config.hidden_size, config.hidden_size)
+        self.turn = 0  # batches that G was trained on; in a detached game they fix, with the seed, its random numbers
 
     def forward(self, z: Tensor) -> Tensor:
         """Return the text vectors [b, d] that G makes of `z` [b, noise_size]."""
@@ -33,7 +34,11 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """D: text vectors h [b, d] to logits [b, k+1], the fake class last; one hidden layer (section 4)."""
+    """D: text vectors h [b, d] to logits [b, k+1], the fake class last; one hidden layer (section 4).
+
+    With a detached game the fake class is a layer of its own, `fake_class`: the others are computed and initialised bit
+    for bit as without it.
+    """
 
     def __init__(self, config: GanBertConfig) -> None:
         super().__init__()
@@ -42,10 +47,15 @@ class Discriminator(nn.Module):
         self.hidden = nn.Linear(config.hidden_size, config.hidden_size)
         self.activation = nn.LeakyReLU(0.2)
         self.dropout = nn.Dropout(config.dropout)
-        self.output = nn.Linear(config.hidden_size, len(config.label_names) + config.adversarial)
+        apart = config.adversarial and config.detached_game
+        self.output = nn.Linear(config.hidden_size, len(config.label_names) + (config.adversarial and not apart))
+        self.fake_class = nn.Linear(config.hidden_size, 1) if apart else None
 
     def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:
         """Return the features f(x) [b, d] and the logits [b, k+1] of `h` [b, d]."""
         activation = self.activation(self.hidden(self.input_dropout(h)))
         dropped = self.dropout(activation)
-        return (dropped if self.feature_dropout else activation), self.output(dropped)
+        logits = self.output(dropped)
+        if self.fake_class is not None:
+            logits = torch.cat([logits, self.fake_class(dropped)], dim=-1)
+        return (dropped if self.feature_dropout else activation), logits

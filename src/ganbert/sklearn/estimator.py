@@ -71,6 +71,7 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         progress: show progress bars and notes on standard error.
         class_names: what classes are called in words: a mapping from a class, as it stands in `y`, to its text or
             texts, or "auto", which takes the labels that are words. Classes that are named here need no labelled text.
+        teacher_encoder: what the teacher stands on, if it is to be another encoder, which may be larger.
 
     Attributes:
         classes_: [k], the classes, sorted; those that only `class_names` has among them.
@@ -103,6 +104,7 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         overwrite: bool = False,
         progress: bool = False,
         class_names: Mapping[Any, str | Sequence[str]] | str | None = None,
+        teacher_encoder: str | Path | None = None,
     ) -> None:
         self.encoder = encoder
         self.recipe = recipe
@@ -123,6 +125,7 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.overwrite = overwrite
         self.progress = progress
         self.class_names = class_names
+        self.teacher_encoder = teacher_encoder
 
     def fit(
         self,
@@ -165,6 +168,7 @@ class GanBertClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                     corpus,
                     output,
                     encoder=str(self.encoder),
+                    teacher_encoder=None if self.teacher_encoder is None else str(self.teacher_encoder),
                     seed=seed,
                     compute=compute,
                     early_stopping=self.early_stopping,

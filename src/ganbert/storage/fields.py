@@ -87,7 +87,9 @@ _FIELDS = {
     "num_labels": _Field(lambda value: is_whole(value, 1, 1_000_000), "must be a whole number from 1 to 1,000,000"),
     "columns": _Field(_are_columns, f"must be null, or names of the columns {', '.join(COLUMNS)}"),
     "class_names": _Field(_are_texts_of_classes, "must be null, or a list of texts for each class"),
-    **dict.fromkeys(("adversarial", "has_generator", "feature_dropout", "text_pairs", "joint"), _SWITCH),
+    **dict.fromkeys(
+        ("adversarial", "has_generator", "feature_dropout", "text_pairs", "joint", "detached_game"), _SWITCH
+    ),
     **dict.fromkeys(("dropout", "input_dropout"), _SHARE),
 }
 
@@ -104,6 +106,10 @@ def check_fields(stated: Mapping[str, Any]) -> None:
             raise ValueError(f"{name}={_short(value)}: {field.condition}")
     if stated.get("has_generator") and stated.get("adversarial") is False:
         raise ValueError("has_generator=True needs adversarial=True: without a fake class there is nothing to fool")
+    if stated.get("joint") and stated.get("detached_game"):
+        raise ValueError(
+            "joint=True and detached_game=True: one lets the game move everything, the other next to nothing"
+        )
     if stated.get("id2label") is not None:
         names = label_names(stated["id2label"])
         if stated.get("num_labels") not in (None, len(names)):

@@ -46,8 +46,10 @@ WELL_KNOWN = frozenset(
 )
 """Files of ganbert and its libraries. A folder without a manifest, from an older version, is judged by these names."""
 _NUMBERED = re.compile(r"model-\d{5}-of-\d{5}\.safetensors|rng_state_\d+\.pth")
+SOFT_TARGETS = "soft_targets.arrow"
+"""The file in the teacher's folder that holds what the teacher says of the unlabelled rows."""
 _PART_OF_RUN = re.compile(rf"checkpoint-\d+|{TEACHER}")
-FACTS = frozenset({"recipe", "encoder", "seed", "precision", "data"})
+FACTS = frozenset({"recipe", "encoder", "teacher_encoder", "seed", "precision", "data"})
 """What a run depends on, and `run.json` holds."""
 _LEFTOVER = re.compile(r"\.ganbert\.lock|(?:\.[0-9a-f]{16}){1,2}\.part|\.tmp[A-Za-z0-9]{6}|\.export-[a-z0-9_]{8}")
 """What a killed process leaves: ours, and the temporary names of safetensors."""
@@ -103,14 +105,17 @@ def seal(folder: Path, names: Iterable[str], *, checksums: bool = True) -> None:
     write_whole(folder / MANIFEST, json.dumps(content, indent=2) + "\n")
 
 
+def checksums(folder: Path) -> dict[str, str]:
+    """Return the checksums of the files of weights in the manifest; empty if it lists none."""
+    listed = (read_object(folder / MANIFEST) or {}).get("sha256")
+    return listed if isinstance(listed, dict) else {}
+
+
 def changed_weights(folder: Path) -> list[str]:
     """Return the files of weights whose checksum is not the one in the manifest; none without a manifest."""
-    listed = (read_object(folder / MANIFEST) or {}).get("sha256")
-    if not isinstance(listed, dict):
-        return []
     return [
         name
-        for name, digest in sorted(listed.items())
+        for name, digest in sorted(checksums(folder).items())
         if name == Path(name).name and (folder / name).is_file() and _sha256(folder / name) != digest
     ]
 
@@ -173,6 +178,8 @@ def written(folder: Path) -> set[str]:
     known = set() if listed is None else {*listed, MANIFEST}
     if _PART_OF_RUN.fullmatch(folder.name) and read_object(folder / MANIFEST) is None:
         known.add(MANIFEST)  # a torn one
+    if folder.name == TEACHER:
+        known.add(SOFT_TARGETS)  # written after the manifest
     found = leftovers(folder)
     for path in folder.iterdir():
         if _PART_OF_RUN.fullmatch(path.name):

@@ -12,10 +12,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import torch
 from accelerate import PartialState
 from transformers import ProgressCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from ganbert.errors import RunError
+from ganbert.errors import InterruptedRunError, RunError
 from ganbert.runtime import any_process, n_processes
 from ganbert.storage.disk import write_whole
 from ganbert.training.run_folder import checkpoint_of, keep_checkpoint
@@ -117,7 +118,11 @@ class EarlyStopping(TrainerCallback):
 
 
 class StopOnSignal(TrainerCallback):
-    """Lets SIGTERM and Ctrl-C end the run after this step, with a checkpoint; a second Ctrl-C ends it at once."""
+    """Lets SIGTERM and Ctrl-C end a run where it can go on later; a second Ctrl-C ends it at once.
+
+    In training that is after the step, with a checkpoint. Between a teacher's steps and a student's, whoever works
+    there asks `came` or looks at `received`.
+    """
 
     SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -144,12 +149,22 @@ class StopOnSignal(TrainerCallback):
         if self.received is not None:
             raise KeyboardInterrupt
         self.received = number
-        self.say(f"{signal.Signals(number).name}: saving a checkpoint after this step ...")
+        self.say(f"{signal.Signals(number).name}: stopping as soon as what is done is saved ...")
+
+    def came(self, device: torch.device) -> bool:
+        """Whether a signal has come to any of the processes that train together; all of them must ask."""
+        return any_process(self.received is not None, device)
+
+    def interruption(self, where: str) -> InterruptedRunError:
+        """Return the error that ends the run; `where` it stopped, and what is saved."""
+        return InterruptedRunError(
+            f"stopped {where}. The same command with --resume goes on from there.", self.received or signal.SIGTERM
+        )
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Ask the Trainer for a checkpoint and the end, in all processes after the same step."""
         if n_processes() > 1 and not control.should_log:
             return
-        if any_process(self.received is not None, args.device):
+        if self.came(args.device):
             control.should_save = True
             control.should_training_stop = True

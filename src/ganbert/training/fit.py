@@ -5,11 +5,12 @@ What is trained when, and why, is `method`; the steps themselves are the trainer
 
 from __future__ import annotations
 
+import gc
 import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import datasets
 import numpy as np
 import torch
 import transformers
-from datasets import Dataset
+from datasets import Dataset, concatenate_datasets
 from numpy.typing import NDArray
 from transformers import (
     EvalPrediction,
@@ -30,7 +31,7 @@ from transformers import (
 from ganbert.data.corpus import Corpus
 from ganbert.data.encode import encode
 from ganbert.data.tokens import Collator, Tokens
-from ganbert.errors import InterruptedRunError, RunError
+from ganbert.errors import RunError
 from ganbert.fast import speed_up
 from ganbert.metrics import SHOWN, classification_metrics
 from ganbert.model.encoders import load_tokenizer
@@ -87,6 +88,10 @@ class TokenRows:
     lengths: NDArray[np.int64]
     counts: TextCounts
 
+    def beside(self, column: Dataset) -> TokenRows:
+        """Return them with one more column of the training rows."""
+        return replace(self, train=concatenate_datasets([self.train, column], axis=1))
+
 
 class Fit:
     """A model that is trained in a folder: first `begin`, then `run`, then `save`.
@@ -125,14 +130,14 @@ class Fit:
             self.checkpoint = run_folder.begin(self.folder, facts, resume=resume)
         self.resumes = resume
 
-    def tokenize(self) -> TokenRows:
-        """Return the corpus as token ids, and say what was cut or is unknown."""
+    def tokenize(self, of: str = "") -> TokenRows:
+        """Return the corpus as token ids, and say what was cut or is unknown; `of` whom, if not of the model."""
         corpus, limit, say = self.corpus, self.tokenizer.model_max_length, self.settings.say
         train, counts = encode(corpus.train, self.tokenizer, progress=self.settings.progress)
-        notes, validation = counts.notes(limit, "training texts"), None
+        notes, validation = counts.notes(limit, f"training texts{of}"), None
         if corpus.validation is not None:
             validation, seen = encode(corpus.validation, self.tokenizer)
-            notes = [*seen.notes(limit, "validation texts"), *notes]
+            notes = [*seen.notes(limit, f"validation texts{of}"), *notes]
             learnable = self.model.problem.learnable(np.asarray(validation["labels"][:]), len(corpus.label_names))
             validation = validation.remove_columns(["length", "labels"]).add_column("labels", learnable)
         for note in notes:
@@ -147,42 +152,36 @@ class Fit:
     def run(
         self,
         rows: TokenRows,
-        teacher: GanBertForSequenceClassification | None = None,
+        stop: StopOnSignal,
         on_step: Callable[[int], None] | None = None,
     ) -> None:
         """Take the steps that are left.
 
         Args:
             rows: of this corpus.
-            teacher: says what unlabelled rows are.
+            stop: ends it at a signal.
             on_step: told of each step.
 
         Raises:
             RunError: a loss is no longer finite.
             InterruptedRunError: SIGTERM or Ctrl-C came; a checkpoint has been saved.
         """
-        say, steps = self.settings.say, self.steps
-        stop, bar = StopOnSignal(say), QuietProgress()
-        self.trainer = self._trainer(rows, teacher, stop, bar, on_step)
+        say, steps, bar = self.settings.say, self.steps, QuietProgress()
+        self.trainer = self._trainer(rows, stop, bar, on_step)
         say(f"Training on {self.settings.compute}: {steps} steps of up to {self.recipe.batch_size} rows.")
         if self.resumes:
             found = self.checkpoint
             say(f"Resuming from {found}." if found else "No checkpoint had been saved yet: starting at step 1.")
         began = time.perf_counter()
-        with stop, closing(bar):
+        with closing(bar):
             self.trainer.train(resume_from_checkpoint=str(self.checkpoint) if self.checkpoint else None)
         self.seconds = time.perf_counter() - began
-        if stop.received is not None and self.steps_taken < steps:
-            raise InterruptedRunError(
-                f"stopped at step {self.steps_taken} of {steps}; a checkpoint is saved. "
-                "The same command with --resume goes on from there.",
-                stop.received,
-            )
+        if self.steps_taken < steps and stop.came(self.arguments.device):
+            raise stop.interruption(f"at step {self.steps_taken} of {steps}; a checkpoint is saved")
 
     def _trainer(
         self,
         rows: TokenRows,
-        teacher: GanBertForSequenceClassification | None,
         stop: StopOnSignal,
         bar: QuietProgress,
         on_step: Callable[[int], None] | None,
@@ -198,7 +197,6 @@ class Fit:
         trainer = GanBertTrainer(
             recipe=self.recipe,
             batch_sampler=plan,
-            teacher=teacher,
             say=self.settings.say,
             model=self.model,
             args=self.arguments,
@@ -239,8 +237,8 @@ class Fit:
         """Optimiser steps from the beginning of the run, those before a resume among them."""
         return self.trainer.state.global_step
 
-    def save(self) -> GanBertForSequenceClassification:
-        """Save the trained model without G, and return what a reader of the folder will get.
+    def save(self) -> None:
+        """Save the trained model without G.
 
         Raises:
             RunError: a weight is no finite number.
@@ -258,7 +256,13 @@ class Fit:
             model.save_pretrained(self.folder, state_dict=state)
             self.tokenizer.save_pretrained(self.folder)
         trainer.accelerator.wait_for_everyone()
-        return GanBertForSequenceClassification.from_pretrained(self.folder)
+
+    def release(self) -> None:
+        """Free the memory of the model, which is saved, and of its optimiser."""
+        if (trainer := vars(self).pop("trainer", None)) is not None:
+            trainer.accelerator.free_memory()
+        del trainer, self.model
+        gc.collect()
 
 
 def build_model(

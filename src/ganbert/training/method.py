@@ -1,14 +1,16 @@
 """The default method on one page: a teacher learns from the labels, a student from labels, teacher and adversary.
 
 1. Is unlabelled text affordable? With few steps a model learns more from labelled rows alone (`affordable`).
-2. The first half of the steps trains a teacher: a plain classifier of the labelled rows (`_teach`).
-3. The other half trains the student, a new model, on batches of which half is labelled. It minimises
+2. A teacher learns first: a plain classifier of the labelled rows, on the student's encoder or another one, perhaps
+   larger. It takes half of the steps, or steps of its own (`teacher_of`, `_teach`).
+3. It labels, once, the unlabelled rows that the student will meet, and is not needed any more (`SoftTargets`).
+4. The student, a new model, takes the other steps, on batches of which half is labelled. It minimises
 
        L = L_D_sup                 labelled rows: their class
          + L_D_unsup               all rows and G's vectors: real or invented
          + w_f L_G_unsup           G's vectors: are taken for real (moves G alone)
          + w_m L_G_fm              G's vectors: have the mean features of real rows (moves G alone)
-         + L_T                     unlabelled rows: what the teacher says of them
+         + L_T                     unlabelled rows: what the teacher said of them
          + w_c L_C                 labelled rows: lie near others of their class
 
    `ganbert.model.losses` holds the formulas and `TERMS`, the list. The weights are fields of the recipe, as is the
@@ -20,22 +22,26 @@ The paper's own method is the same without teacher and contrast, on all steps.
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from datasets import Dataset
 from numpy.typing import NDArray
 
 from ganbert.data.corpus import Corpus
-from ganbert.fast import speed_up
+from ganbert.errors import InputError, InterruptedRunError, RunError
 from ganbert.model.modeling import GanBertForSequenceClassification
 from ganbert.runtime import SEEDS, is_main_process
 from ganbert.storage.folders import TEACHER, is_finished, is_unfinished
 from ganbert.training import run_folder
-from ganbert.training.callbacks import last_step
+from ganbert.training.callbacks import StopOnSignal, last_step
 from ganbert.training.fit import Fit, TokenRows
 from ganbert.training.recipe import Recipe
+from ganbert.training.soft_targets import SoftTargets
 
 TEACHER_SEED = 1_000_003
 """Added to a run's seed for its teacher, whose weights and batches are not to be the student's."""
@@ -67,67 +73,125 @@ def affordable(recipe: Recipe, corpus: Corpus) -> tuple[Recipe, str | None]:
     return recipe, None
 
 
+def teacher_of(student: Fit, steps: int, encoder: str | None) -> Fit:
+    """Return the teacher of a student: a plain classifier of the same rows, in a folder within the student's.
+
+    Args:
+        student: whose recipe it learns by, without what is for unlabelled rows.
+        steps: of the teacher.
+        encoder: another one than the student's, whose text vector is what its own files say; None is the same.
+
+    Raises:
+        InputError: there is no such encoder.
+    """
+    recipe, settings = dataclasses.replace(student.recipe.plain(), max_steps=steps), student.settings
+    if encoder is not None:
+        recipe, settings = dataclasses.replace(recipe, pooling="auto"), dataclasses.replace(settings, encoder=encoder)
+    seed = (student.seed + TEACHER_SEED) % SEEDS
+    try:
+        return Fit(recipe, student.corpus, student.folder / TEACHER, steps, seed, settings)
+    except InputError as error:
+        raise InputError(f"the teacher's {error}") from error
+
+
 @dataclass(frozen=True)
 class Lesson:
-    """A model that was trained, and what it took.
+    """What a model took to train.
 
     Attributes:
-        model: the trained one, as its folder holds it.
         steps: optimiser steps.
         seconds: of those steps that this call took.
         shown: [n], how often each training row stood in a batch.
+        tokens: that the batches held, without padding.
     """
 
-    model: GanBertForSequenceClassification
     steps: int
     seconds: float
     shown: NDArray[np.int64]
+    tokens: int
+
+    @classmethod
+    def of(cls, fit: Fit, rows: TokenRows, steps: int) -> Lesson:
+        """Return what these steps of a fit were."""
+        shown = fit.times_shown(rows, steps)
+        return cls(steps, fit.seconds, shown, int(shown @ rows.lengths))
+
+    def after(self, other: Lesson, seconds: float) -> Lesson:
+        """Return both together, with the seconds in between."""
+        return Lesson(
+            self.steps + other.steps,
+            self.seconds + other.seconds + seconds,
+            self.shown + other.shown,
+            self.tokens + other.tokens,
+        )
 
 
-def learn(student: Fit, rows: TokenRows, lesson: int, facts: dict[str, Any]) -> Lesson:
-    """Train the teacher, then the student, and return the student with what both took.
+def learn(
+    student: Fit, teacher: Fit | None, rows: TokenRows, facts: dict[str, Any]
+) -> tuple[GanBertForSequenceClassification, Lesson]:
+    """Train the teacher, let it label, train the student; return the student, as saved, and what all of it took.
 
     Args:
         student: its folder is ready; the teacher's stands in it until the end.
-        rows: the corpus of both as token ids.
-        lesson: steps of the teacher, 0 for no teacher.
+        teacher: of `teacher_of`, if there is to be one; its memory is free afterwards.
+        rows: the corpus as the student's token ids.
         facts: of the student's run.
 
     Raises:
         RunError, InterruptedRunError: as `train` does.
     """
-    steps, tell = lesson + student.steps, student.settings.on_step
-    taught = None
-    if lesson:
-        student.settings.say(
-            f"The first {lesson} of {steps} steps train a teacher on the labelled rows alone; "
-            "the model then learns from what it says of the unlabelled rows as well."
-        )
-        taught = _teach(student, rows, lesson, facts, tell and (lambda step: tell(step, steps)))
-    student.run(rows, None if taught is None else taught.model, tell and (lambda step: tell(lesson + step, steps)))
-    taken, seconds = student.steps_taken, student.seconds
-    shown = student.times_shown(rows, taken)
-    if taught is not None:
-        taken, seconds, shown = taken + taught.steps, seconds + taught.seconds, shown + taught.shown
-    return Lesson(student.save(), taken, seconds, shown)
+    before = 0 if teacher is None else teacher.steps
+    steps, tell, taught, seconds = before + student.steps, student.settings.on_step, None, 0.0
+    with StopOnSignal(student.settings.say) as stop:
+        if teacher is not None:
+            student.settings.say(
+                f"The first {before} of {steps} steps train a teacher on the labelled rows alone; "
+                "the model then learns from what it says of the unlabelled rows as well."
+            )
+            taught = _teach(teacher, rows, facts, stop, tell and (lambda step: tell(step, steps)))
+            began = time.perf_counter()
+            rows = rows.beside(_soft_targets(teacher, student, rows, stop))
+            seconds = time.perf_counter() - began
+        student.run(rows, stop, tell and (lambda step: tell(before + step, steps)))
+        student.save()
+    lesson = Lesson.of(student, rows, student.steps_taken)
+    model = GanBertForSequenceClassification.from_pretrained(student.folder)
+    return model, lesson if taught is None else lesson.after(taught, seconds)
 
 
 def _teach(
-    student: Fit, rows: TokenRows, steps: int, facts: dict[str, Any], on_step: Callable[[int], None] | None
+    teacher: Fit, rows: TokenRows, facts: dict[str, Any], stop: StopOnSignal, on_step: Callable[[int], None] | None
 ) -> Lesson:
-    """Train a teacher in a folder within the student's, or open the one that an interrupted run left there."""
-    folder = student.folder / TEACHER
-    recipe = dataclasses.replace(student.recipe.plain(), max_steps=steps)
-    seed = (student.seed + TEACHER_SEED) % SEEDS
-    teacher = Fit(recipe, student.corpus, folder, steps, seed, student.settings)
+    """Train a teacher, or find the finished one that an interrupted run left."""
+    folder, settings = teacher.folder, teacher.settings
+    if settings.encoder != facts["encoder"]:  # token ids of its own
+        rows = teacher.tokenize(" (for the teacher)")
     if not is_finished(folder):
-        own_facts = facts | {"recipe": dataclasses.asdict(recipe), "seed": seed}
-        teacher.begin(own_facts, resume=is_unfinished(folder))
-        teacher.run(rows, on_step=on_step)
+        own = {"recipe": dataclasses.asdict(teacher.recipe), "encoder": settings.encoder, "seed": teacher.seed}
+        teacher.begin(facts | own, resume=is_unfinished(folder))
+        teacher.run(rows, stop, on_step)
         teacher.save()
         if is_main_process():
             run_folder.finish(folder, teacher.tokenizer.vocab_files_names.values())
-    model = GanBertForSequenceClassification.from_pretrained(folder)
-    speed_up(model)
-    taken = last_step(folder)  # early stopping may have ended it before its lesson
-    return Lesson(model, taken, teacher.seconds, teacher.times_shown(rows, taken))
+    teacher.release()
+    if stop.came(teacher.arguments.device):
+        raise stop.interruption("before the teacher labelled rows; the teacher is saved")
+    return Lesson.of(teacher, rows, last_step(folder))  # early stopping may have ended it before its lesson
+
+
+def _soft_targets(teacher: Fit, student: Fit, rows: TokenRows, stop: StopOnSignal) -> Dataset:
+    """Return what the teacher says of the unlabelled rows that the student will meet; the main process asks it."""
+    met = np.flatnonzero(student.times_shown(rows, student.steps))
+    asked = np.setdiff1d(met, student.corpus.labelled)
+    with student.arguments.main_process_first(local=False):
+        targets = SoftTargets(teacher.folder, student.corpus, asked)
+        if is_main_process() and targets.read() is None:
+            student.settings.say(f"The teacher labels {len(asked):,} rows.")
+            with suppress(InterruptedRunError):  # all processes stop together, below
+                targets.write(student.settings.compute, stop, progress=student.settings.progress)
+    if stop.came(student.arguments.device):
+        raise stop.interruption("while the teacher labelled rows; the teacher is saved")
+    found = targets.read()
+    if found is None:
+        raise RunError(f"{targets.path}: what the teacher said cannot be read")
+    return found

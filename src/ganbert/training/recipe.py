@@ -22,6 +22,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "max_length": (2, 2**20),  # at least one token between the two that encoders put around a text
     "epochs": (0, 10**6),
     "max_steps": (0, MOST_STEPS),
+    "teacher_steps": (0, MOST_STEPS),
     "max_grad_norm": (0, 1e30),
     "adam_epsilon": (0, 1.0),
 }
@@ -66,9 +67,13 @@ class Recipe(LossWeights):
     real_term: RealTerm = _option("taken_for_fake", "rows of E_real: taken_for_fake (paper), unlabelled or all (code)")
     feature_matching: FeatureMatching = _option("sum", "over the dimensions: sum (paper) or mean (authors' code)")
     joint: bool = _option(False, "study variant: all parameters descend L_D + L_G, as in the PyTorch port")
+    detached_game: bool = _option(False, "the game moves G and D's fake class alone, so it costs no accuracy")
 
     # Beyond the paper
     teacher_share: float = _option(0.0, "share of the steps that go to a teacher of labelled rows alone; 0: none")
+    teacher_steps: int | None = _option(
+        None, "steps of the teacher, beside all those of the student, instead of a share"
+    )
     teacher_weight: float = _option(1.0, "weight of what the teacher says of unlabelled rows")
 
     name_rows_weight: float = _option(
@@ -116,16 +121,22 @@ class Recipe(LossWeights):
         share, cap = self.labelled_share, self.unlabelled_per_labelled
         _require("labelled_share", share, share is None or 0 < share <= 1, "above 0 and at most 1")
         _require("unlabelled_per_labelled", cap, cap is None or 0 <= cap <= 1e12, "0 or above, at most 1e12")
+        _require("detached_game", self.detached_game, not (self.detached_game and self.joint), "false with joint")
         _require("batch_size", self.batch_size, share is None or self.batch_size > 1, "above 1 with labelled_share")
 
     def plain(self) -> Self:
         """Return the same recipe on labelled rows only, without adversary or teacher, for as many steps."""
-        return dataclasses.replace(self, adversarial=False, teacher_share=0.0)
+        return dataclasses.replace(self, adversarial=False, teacher_share=0.0, teacher_steps=None)
+
+    @property
+    def has_teacher(self) -> bool:
+        """Whether a teacher says what unlabelled rows are."""
+        return self.teacher_share > 0 or self.teacher_steps is not None
 
     @property
     def uses_unlabelled(self) -> bool:
         """Whether the run learns from rows without a label."""
-        return self.adversarial or self.teacher_share > 0
+        return self.adversarial or self.has_teacher
 
     def n_unlabelled_used(self, n_labelled: int, n_unlabelled: int) -> int:
         """Return how many of `n_unlabelled` rows the run draws on (paper: |U| = 100 |L| when there is that much).
@@ -172,9 +183,12 @@ class Recipe(LossWeights):
             return math.inf
         return self.n_steps(n_labelled, n_unlabelled) * min(self.batch_size, n_labelled) / n_labelled
 
-    def teacher_steps(self, steps: int) -> int:
-        """Return how many of a run's steps train its teacher."""
-        return min(max(1, round(self.teacher_share * steps)), steps - 1) if self.teacher_share else 0
+    def shared_out(self, steps: int) -> tuple[int, int]:
+        """Return how many steps the teacher takes, and how many the student, where `n_steps` is `steps`."""
+        if self.teacher_steps is not None:
+            return self.teacher_steps, steps
+        of_teacher = min(max(1, round(self.teacher_share * steps)), steps - 1) if self.teacher_share else 0
+        return of_teacher, steps - of_teacher
 
     def config_fields(self) -> dict[str, Any]:
         """Return the fields that describe the model, as `GanBertConfig` takes them."""
@@ -259,8 +273,9 @@ BERT_TUNED = dataclasses.replace(DEFAULT.plain(), contrastive_weight=0.0)
 
 OF_UNLABELLED_ROWS = frozenset(
     {
-        "noise", "noise_size", "feature_dropout", "real_term", "feature_matching", "joint", "generator_lr",
-        "unlabelled_per_labelled", "replication", "labelled_share", "looks_needed", "teacher_share", "teacher_weight",
+        "noise", "noise_size", "feature_dropout", "real_term", "feature_matching", "joint", "detached_game",
+        "generator_lr", "unlabelled_per_labelled", "replication", "labelled_share", "looks_needed",
+        "teacher_share", "teacher_steps", "teacher_weight",
         *(weight.name for weight in fields(LossWeights) if weight.metadata["of_unlabelled"]),
     }
 )  # fmt: skip

@@ -41,9 +41,10 @@ class TrainingResult:
         model, tokenizer: what it holds.
         recipe: what was trained, as it was trained.
         encoder, seed, precision: the other choices of the run.
+        teacher_encoder: of the teacher, if it is another one.
         counts: numbers of labelled and unlabelled rows, classes, and so on.
         steps: optimiser steps.
-        seconds: of the steps taken in this call, without reading, loading and testing.
+        seconds: of the steps and the teacher's labelling in this call, without reading, loading and testing.
         n_cut: training rows longer than the maximum length.
         n_unknown: training rows that are mostly tokens the encoder does not know.
         tokens: that the steps of the whole run read, without padding.
@@ -80,6 +81,7 @@ class TrainingResult:
     fallback: str | None
     examples: tuple[str, ...] = ()
     class_names: ClassNames = field(default_factory=dict)
+    teacher_encoder: str | None = None
 
 
 TEMPLATE = """\
@@ -90,6 +92,7 @@ TEMPLATE = """\
 # Text classifier trained with ganbert
 
 {{ encoder }} fine-tuned on {{ "labelled and unlabelled" if recipe.uses_unlabelled else "labelled" }} texts
+{%- if teacher_encoder %} with a teacher on {{ teacher_encoder }}{% endif %}
 {%- if recipe.adversarial %} (GAN-BERT, Croce et al., ACL 2020){% endif %}.{% if fallback %} {{ fallback }}{% endif %}
 
 ```python
@@ -148,6 +151,7 @@ def write_model_card(result: TrainingResult) -> None:
         _card_data(result),
         template_str=TEMPLATE,
         encoder=markdown(result.encoder),
+        teacher_encoder=None if result.teacher_encoder is None else markdown(result.teacher_encoder),
         recipe=result.recipe,
         fallback=result.fallback,
         folder=json.dumps(printable(result.output.resolve().name), ensure_ascii=False),

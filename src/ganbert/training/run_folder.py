@@ -32,7 +32,7 @@ def check_output(output: Path, *, resume: bool, overwrite: bool, inputs: Iterabl
         output: the folder; nothing is left in it.
         resume: go on with the run that it holds.
         overwrite: replace the model or run that it holds.
-        inputs: tables, and the encoder, if that is a folder; none may lie in the output folder.
+        inputs: tables, and the encoders, if they are folders; none may lie in the output folder.
 
     Raises:
         InputError: it is a file, or a folder with a finished model, an unfinished run, or something else; an input lies
@@ -63,7 +63,8 @@ def in_claimed_folder(run: Train) -> Train:
     @functools.wraps(run)
     def checked(recipe: Recipe, corpus: Corpus, output: Path, **settings: Any) -> TrainingResult:
         resume, overwrite = bool(settings.get("resume")), bool(settings.get("overwrite"))
-        inputs = [*corpus.files, *(settings[name] for name in ("encoder",) if name in settings)]
+        encoders = [settings[name] for name in ("encoder", "teacher_encoder") if settings.get(name) is not None]
+        inputs = [*corpus.files, *encoders]
         check_output(output, resume=resume, overwrite=overwrite, inputs=inputs)
         if not is_main_process():
             return run(recipe, corpus, output, **settings)
@@ -147,10 +148,18 @@ def finish(output: Path, tokenizer_files: Iterable[str] = ()) -> None:
     folders.remove(output, parts & {path.name for path in output.iterdir()})
 
 
-def facts(recipe: Recipe, corpus: Corpus, encoder: str, seed: int, precision: str) -> dict[str, Any]:
+def facts(
+    recipe: Recipe, corpus: Corpus, encoder: str, teacher_encoder: str | None, seed: int, precision: str
+) -> dict[str, Any]:
     """Return what a run depends on; a resumed one must depend on the same."""
-    recipe_fields, data = dataclasses.asdict(recipe), fingerprint(corpus)
-    return {"recipe": recipe_fields, "encoder": encoder, "seed": seed, "precision": precision, "data": data}
+    return {
+        "recipe": dataclasses.asdict(recipe),
+        "encoder": encoder,
+        "teacher_encoder": teacher_encoder,
+        "seed": seed,
+        "precision": precision,
+        "data": fingerprint(corpus),
+    }
 
 
 def fingerprint(corpus: Corpus) -> str:

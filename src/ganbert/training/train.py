@@ -12,13 +12,14 @@ import numpy as np
 from ganbert.data.corpus import Corpus, n_shared_texts
 from ganbert.data.review import describe, slips
 from ganbert.errors import InputError
+from ganbert.model.modeling import GanBertForSequenceClassification
 from ganbert.predict.predictor import Predictor
 from ganbert.runtime import SEEDS, Compute, choose_compute, is_main_process
 from ganbert.training import run_folder
 from ganbert.training.class_name_rows import class_name_rows, why_left_out
 from ganbert.training.fit import Fit, Settings, TokenRows
 from ganbert.training.health import last_health
-from ganbert.training.method import Lesson, affordable, learn
+from ganbert.training.method import Lesson, affordable, learn, teacher_of
 from ganbert.training.recipe import Recipe
 from ganbert.training.report import TrainingResult, plot_training, write_model_card
 from ganbert.wording import printable
@@ -40,6 +41,7 @@ def train(
     output: Path,
     *,
     encoder: str = "minilm",
+    teacher_encoder: str | None = None,
     seed: int = 0,
     compute: Compute | None = None,
     micro_batch_size: int | None = None,
@@ -63,6 +65,7 @@ def train(
         corpus: training rows, and validation and test rows if there are any.
         output: folder for the model; meanwhile it holds checkpoints.
         encoder: a Hub name, a folder, or `minilm`.
+        teacher_encoder: what the teacher stands on, which may be larger; None is the same.
         seed: fixes initial weights, order, noise and dropout.
         compute: device, precision and threads; None is `choose_compute()`.
         micro_batch_size: rows whose activations are in memory at once; None is as many as there is memory for. Slower,
@@ -88,10 +91,14 @@ def train(
         raise InputError(f"--seed {seed}: choose a whole number from 0 to {SEEDS - 1}")
     if early_stopping is not None and corpus.validation is None:
         raise InputError("early stopping needs validation rows")
+    if teacher_encoder is not None and not recipe.has_teacher:
+        raise InputError(f"--teacher-encoder {teacher_encoder!r}: this recipe has no teacher (teacher_share)")
     recipe, fallback = affordable(recipe, corpus)
     if len(corpus.labelled) == 0 and class_name_rows(corpus, recipe) is None:
         reason = why_left_out(corpus, recipe) or "Nothing says what the classes are called."
         raise InputError(f"no labelled row to learn from. {reason}")
+    if not recipe.has_teacher:
+        teacher_encoder = None
     settings = Settings(
         encoder=encoder,
         compute=compute or choose_compute(),
@@ -104,10 +111,10 @@ def train(
         on_step=on_step,
         say=say,
     )
-    steps = recipe.n_steps(len(corpus.labelled), len(corpus.unlabelled))
-    lesson = recipe.teacher_steps(steps)
-    student = Fit(recipe, corpus, output, steps - lesson, seed, settings)
-    facts = run_folder.facts(recipe, corpus, encoder, seed, settings.compute.precision)
+    lesson, steps = recipe.shared_out(recipe.n_steps(len(corpus.labelled), len(corpus.unlabelled)))
+    student = Fit(recipe, corpus, output, steps, seed, settings)
+    teacher = teacher_of(student, lesson, teacher_encoder) if lesson else None
+    facts = run_folder.facts(recipe, corpus, encoder, teacher_encoder, seed, settings.compute.precision)
     student.begin(facts, resume=resume)
     found = slips(corpus) if review else []
     for line in (
@@ -116,8 +123,9 @@ def train(
     ):
         say(line)
     rows = student.tokenize()
-    learned = learn(student, rows, lesson, facts)
-    result = _measured(student, rows, learned, slips=tuple(found), fallback=fallback)
+    model, lessons = learn(student, teacher, rows, facts)
+    known = {"slips": tuple(found), "fallback": fallback, "teacher_encoder": teacher_encoder}
+    result = _measured(student, rows, model, lessons, **known)
     if is_main_process():
         _draw(student, say)
         write_model_card(result)
@@ -130,12 +138,14 @@ def _introduction(corpus: Corpus, found: Sequence[str]) -> list[str]:
     return [*describe(corpus), *corpus.notes, *(f"Warning: {slip}" for slip in found)]
 
 
-def _measured(student: Fit, rows: TokenRows, learned: Lesson, **known: Any) -> TrainingResult:
+def _measured(
+    student: Fit, rows: TokenRows, model: GanBertForSequenceClassification, lesson: Lesson, **known: Any
+) -> TrainingResult:
     """Measure the finished model on the test rows, which nothing has looked at before, and return all of the run."""
     corpus, settings, tokenizer = student.corpus, student.settings, student.tokenizer
     test, n_shared = None, 0
     if corpus.test is not None:
-        predictor = Predictor(learned.model, tokenizer, compute=settings.compute)
+        predictor = Predictor(model, tokenizer, compute=settings.compute)
         predictions = predictor.predict_rows(corpus.test, progress=settings.progress)
         test = predictions.metrics(corpus.test.with_format("numpy")["label"][:])
         n_shared = n_shared_texts(corpus.train, corpus.test)
@@ -147,19 +157,19 @@ def _measured(student: Fit, rows: TokenRows, learned: Lesson, **known: Any) -> T
         )
     return TrainingResult(
         output=student.folder,
-        model=learned.model,
+        model=model,
         tokenizer=tokenizer,
         recipe=student.recipe,
         encoder=settings.encoder,
         seed=student.seed,
         precision=settings.compute.precision,
         counts=corpus.counts(),
-        steps=learned.steps,
-        seconds=learned.seconds,
+        steps=lesson.steps,
+        seconds=lesson.seconds,
         n_cut=rows.counts.n_cut,
         n_unknown=rows.counts.n_unknown,
-        tokens=int(learned.shown @ rows.lengths),
-        labelled_shown=float(learned.shown[corpus.labelled].mean()) if len(corpus.labelled) else 0.0,
+        tokens=lesson.tokens,
+        labelled_shown=float(lesson.shown[corpus.labelled].mean()) if len(corpus.labelled) else 0.0,
         health=last_health(student.trainer.state.log_history),
         n_test_in_train=n_shared,
         test=test,

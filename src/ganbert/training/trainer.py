@@ -1,7 +1,8 @@
 """GanBertTrainer: a `transformers.Trainer` in which encoder, D and G have their own learning rates and norms.
 
-It needs nothing of the rest of this room: give it a model, rows, arguments and callbacks as you would any Trainer.
-`train` uses it with batches planned for the whole run, a teacher, and the callbacks of `callbacks` and `health`.
+It needs nothing of the rest of this room: give it a model, rows, arguments and callbacks as you would any Trainer. Rows
+may have a column `soft_targets` [k], a teacher's probabilities of unlabelled rows (Hinton et al. 2015, section 2).
+`train` uses it with batches planned for the whole run, and the callbacks of `callbacks` and `health`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 import torch
 from accelerate.data_loader import prepare_data_loader
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import DataLoader, Sampler
 from transformers import Trainer
 
@@ -22,34 +23,13 @@ from ganbert.runtime import n_processes, rows_of_all
 from ganbert.training.health import HealthMonitor
 from ganbert.training.recipe import DEFAULT, Recipe
 
-NETWORKS = ("encoder", "discriminator", "generator")
-
-
-class Teacher:
-    """A trained model whose probabilities the student learns on unlabelled rows (Hinton et al. 2015, section 2).
-
-    Args:
-        model: it is frozen.
-        device: of the student.
-    """
-
-    def __init__(self, model: GanBertForSequenceClassification, device: torch.device) -> None:
-        self.model = model.requires_grad_(False).eval()
-        nn.Module.to(self.model, device)
-
-    @torch.no_grad()
-    def soft_targets(self, inputs: dict[str, Tensor]) -> Tensor:
-        """Return the probabilities [b, k] of unlabelled rows, and 0 for labelled ones; `inputs` are the model's."""
-        problem = self.model.problem
-        asked = ~problem.is_labelled(inputs["labels"])
-        inputs = {name: x for name, x in inputs.items() if name != "labels"}
-        if asked.device.type != "cpu":  # choosing rows would wait for the device
-            p = problem.probabilities(self.model(**inputs).logits)
-            return torch.where(asked.unsqueeze(-1), p, 0.0)
-        p = torch.zeros(len(asked), self.model.config.num_labels)
-        if asked.any():
-            p[asked] = problem.probabilities(self.model(**{name: x[asked] for name, x in inputs.items()}).logits)
-        return p
+RATES = {
+    "encoder": "encoder_lr",
+    "discriminator": "discriminator_lr",
+    "fake_class": "discriminator_lr",
+    "generator": "generator_lr",
+}
+"""What has a gradient norm and a learning rate of its own, and the field of the recipe that holds the rate."""
 
 
 class GanBertTrainer(Trainer):
@@ -58,7 +38,6 @@ class GanBertTrainer(Trainer):
     Args:
         recipe: learning rates of the three networks, and weight of the teacher.
         batch_sampler: yields the row numbers of each batch, over the whole run; None leaves batches to the Trainer.
-        teacher: says what unlabelled rows are.
         say: told, a line at a time, what a person should know.
         kwargs: of `transformers.Trainer`.
     """
@@ -68,7 +47,6 @@ class GanBertTrainer(Trainer):
         *,
         recipe: Recipe = DEFAULT,
         batch_sampler: Sampler[list[int]] | None = None,
-        teacher: GanBertForSequenceClassification | None = None,
         say: Callable[[str], None] = lambda message: None,
         **kwargs: Any,
     ) -> None:
@@ -78,7 +56,6 @@ class GanBertTrainer(Trainer):
         self.batch_sampler = batch_sampler
         assert isinstance(self.model, GanBertForSequenceClassification)
         self.health = HealthMonitor(self.model.problem)
-        self.teacher = None if teacher is None else Teacher(teacher, self.args.device)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Batch the training rows as the batch sampler says."""
@@ -110,7 +87,7 @@ class GanBertTrainer(Trainer):
                 [
                     {
                         "params": group,
-                        "lr": getattr(self.recipe, f"{network}_lr"),
+                        "lr": getattr(self.recipe, RATES[network]),
                         "weight_decay": self.args.weight_decay if decays else 0.0,
                     }
                     for (network, decays), group in groups.items()
@@ -141,9 +118,11 @@ class GanBertTrainer(Trainer):
         self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """Return L_D + L_G while training; on validation rows, where no fakes are wanted, L_D_sup."""
-        if model.training and self.teacher is not None:
-            with self.accelerator.autocast():
-                inputs = {**inputs, "soft_targets": self.recipe.teacher_weight * self.teacher.soft_targets(inputs)}
+        if model.training and "soft_targets" in inputs:
+            inputs = {**inputs, "soft_targets": self.recipe.teacher_weight * inputs["soft_targets"]}
+        assert isinstance(self.model, GanBertForSequenceClassification)
+        if self.model.generator is not None:
+            self.model.generator.turn = self.state.global_step  # a resumed run meets the same random numbers
         loss, outputs = super().compute_loss(model, inputs, return_outputs=True, num_items_in_batch=num_items_in_batch)
         assert isinstance(outputs, GanBertOutput)
         if model.training:
@@ -165,13 +144,14 @@ class GanBertTrainer(Trainer):
 
     @cached_property
     def _parameters_by_network(self) -> dict[str, list[tuple[str, nn.Parameter]]]:
-        """Return the named trainable parameters of each network that the model has."""
-        children = {name: getattr(self.model, name, None) for name in NETWORKS}
-        return {
-            network: [(f"{network}.{name}", p) for name, p in child.named_parameters() if p.requires_grad]
-            for network, child in children.items()
-            if child is not None
-        }
+        """Return the named trainable parameters of each network; the fake class of a detached game counts as one."""
+        assert self.model is not None
+        found: dict[str, list[tuple[str, nn.Parameter]]] = {}
+        for name, p in self.model.named_parameters():
+            network = "fake_class" if name.startswith("discriminator.fake_class.") else name.partition(".")[0]
+            if p.requires_grad:
+                found.setdefault(network, []).append((name, p))
+        return found
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the health of the steps since the last log."""
