@@ -24,7 +24,7 @@ from sklearn.metrics import roc_auc_score
 
 from ganbert import DEFAULT, train
 from ganbert.cli.options import quiet_libraries
-from ganbert.compare.conditions import texts_of
+from ganbert.data.corpus import texts_of
 from ganbert.compare.runs import provenance
 from ganbert.compare.splits import Split, few_label_split, set_development_rows_aside
 from ganbert.compare.tasks import task_named

@@ -75,7 +75,7 @@ def test_the_pile_draws_a_cluster_to_where_its_rows_are() -> None:
 
 def test_of_a_large_pile_regular_steps_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = QuickLearner(3).fit(VECTORS, LABELS).predict_proba(VECTORS)
-    monkeypatch.setattr("ganbert.select.quick.PILE_ROWS", 50)
+    monkeypatch.setattr("ganbert.select.clusters.PILE_ROWS", 50)
     part = QuickLearner(3).fit(VECTORS, LABELS).predict_proba(VECTORS)
     assert (part != whole).any()
     assert (part.argmax(axis=1) == whole.argmax(axis=1)).mean() > 0.95

@@ -19,8 +19,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
 
-from ganbert.compare.conditions import FINE_TUNES, Conditions, Method, Outcome, texts_of
+from ganbert.compare.conditions import FINE_TUNES, Conditions, Method, Outcome
 from ganbert.compare.splits import Split
+from ganbert.data.corpus import texts_of
 from ganbert.errors import InputError
 from ganbert.model.encoders import resolve_encoder
 from ganbert.predict.torch_backend import Encoder

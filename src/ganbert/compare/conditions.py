@@ -118,8 +118,3 @@ class Method:
         """Raise `InputError` where the library is not installed."""
         if self.library is not None:
             require("compare", self.library)
-
-
-def texts_of(rows: Any) -> tuple[list[str], list[str] | None]:
-    """Return the texts of rows, and the second ones if they are pairs."""
-    return rows["text"][:], rows["text_pair"][:] if "text_pair" in rows.column_names else None

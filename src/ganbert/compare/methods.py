@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from ganbert.compare.baselines import BASELINES
-from ganbert.compare.conditions import FINE_TUNES, Conditions, Method, Outcome, texts_of
+from ganbert.compare.conditions import FINE_TUNES, Conditions, Method, Outcome
 from ganbert.compare.splits import Split
+from ganbert.data.corpus import texts_of
 from ganbert.errors import InputError
 from ganbert.plugins import Registry, imported
 from ganbert.predict.predictor import Predictor

@@ -16,8 +16,8 @@ import numpy as np
 from datasets import Dataset
 from numpy.typing import NDArray
 
-from ganbert.compare.conditions import texts_of
 from ganbert.data.class_names import ClassNames
+from ganbert.data.corpus import texts_of
 from ganbert.labels import UNLABELLED
 from ganbert.predict.torch_backend import Encoder
 from ganbert.runtime import Compute

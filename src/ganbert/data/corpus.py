@@ -96,6 +96,11 @@ class Corpus:
         """Positions of the unlabelled training rows."""
         return np.flatnonzero(self.labels == UNLABELLED)
 
+    @property
+    def has_pairs(self) -> bool:
+        """Whether a row is a pair of texts."""
+        return "text_pair" in self.train.column_names
+
     def counts(self) -> dict[str, int]:
         """Return how many rows and classes there are, and how many rows were left out."""
         counts = {"labelled": len(self.labelled), "unlabelled": len(self.unlabelled), "classes": len(self.label_names)}
@@ -295,6 +300,11 @@ def read_tables(
 def class_ids(dataset: Dataset) -> NDArray[np.int64]:
     """Return the [n] labels of a dataset. (Its own way to NumPy goes through Python objects.)"""
     return np.asarray(dataset.select_columns(["label"]).with_format("arrow")[:]["label"], dtype=np.int64)
+
+
+def texts_of(rows: Any) -> tuple[list[str], list[str] | None]:
+    """Return the texts of rows, and the second ones if they are pairs."""
+    return rows["text"][:], rows["text_pair"][:] if "text_pair" in rows.column_names else None
 
 
 def n_shared_texts(train: Dataset, other: Dataset) -> int:

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -147,6 +147,18 @@ class Encoder:
         model = GanBertForSequenceClassification.from_encoder(name, num_labels=2, adversarial=False)
         tokenizer = load_tokenizer(name, model.encoder)
         tokenizer.model_max_length = usable_length(tokenizer, model.encoder, max_length)
+        self._open(model, tokenizer, compute)
+
+    @classmethod
+    def of(cls, model: GanBertForSequenceClassification, tokenizer: PreTrainedTokenizerBase, compute: Compute) -> Self:
+        """Return the encoder of a trained model, whose heads `class_probabilities` asks as well."""
+        encoder = cls.__new__(cls)
+        encoder._open(model, tokenizer, compute)
+        return encoder
+
+    def _open(
+        self, model: GanBertForSequenceClassification, tokenizer: PreTrainedTokenizerBase, compute: Compute
+    ) -> None:
         self._backend, self._tokens = TorchModel(model, compute), Tokens.of(tokenizer)
         self._token_rules = tokenizer_digest(tokenizer)
 
@@ -182,3 +194,12 @@ class Encoder:
         lengths = [len(row) for row in ids["input_ids"]]
         on_workers(self._backend, compute, list(length_batches(lengths, lambda n: self._backend.batch_tokens // n)))
         return vectors
+
+    @torch.inference_mode()
+    def class_probabilities(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the probabilities [n, k] of the classes that the heads on this encoder give its vectors [n, d]."""
+        module = self._backend.module
+        weight = module.discriminator.output.weight
+        h = torch.from_numpy(vectors).to(weight.device, weight.dtype)
+        logits: Tensor = module.discriminator(h)[1][:, : module.config.num_labels]
+        return module.problem.probabilities(logits).cpu().numpy()

@@ -60,7 +60,7 @@ def why_left_out(corpus: Corpus, recipe: Recipe) -> str | None:
     """Return in words why class names of the corpus are not among the rows; None if they are, or there are none."""
     if not corpus.class_names:
         return None
-    if "text_pair" in corpus.train.column_names:
+    if corpus.has_pairs:
         return "Class names are not learned from: a name is one text, and these rows are pairs."
     if not recipe.name_rows_weight:
         return "Class names are not learned from: this recipe leaves them out (name_rows_weight=0)."

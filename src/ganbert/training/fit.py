@@ -124,6 +124,14 @@ class Fit:
             self.model.activation_checkpointing_enable()
         self.arguments = _arguments(recipe, folder, steps, seed, settings, validate=corpus.validation is not None)
 
+    def start_from(self, folder: Path) -> None:
+        """Begin with the weights of a finished model of the same encoder and classes; a fake class stays new."""
+        trained = GanBertForSequenceClassification.from_pretrained(folder).state_dict()
+        own = self.model.state_dict()
+        for name, weight in trained.items():  # D's output has one row more where the game is part of D
+            own[name][: len(weight)] = weight
+        self.model.load_state_dict(own)
+
     def begin(self, facts: dict[str, Any], *, resume: bool) -> None:
         """Make the folder ready, and with `resume` find the checkpoint to go on from; errors of `run_folder.begin`."""
         with self.arguments.main_process_first():
@@ -273,7 +281,7 @@ def build_model(
     model = GanBertForSequenceClassification.from_encoder(
         encoder, id2label=names, label2id={name: i for i, name in names.items()}, **recipe.config_fields()
     )
-    model.config.text_pairs = "text_pair" in corpus.train.column_names
+    model.config.text_pairs = corpus.has_pairs
     model.config.columns = dict(corpus.columns) or None
     if corpus.class_names:
         model.config.class_names = [list(corpus.class_names.get(name, ())) for name in corpus.label_names]

@@ -84,7 +84,8 @@ def teacher_of(student: Fit, steps: int, encoder: str | None) -> Fit:
     Raises:
         InputError: there is no such encoder.
     """
-    recipe, settings = dataclasses.replace(student.recipe.plain(), max_steps=steps), student.settings
+    settings, rows = student.settings, student.recipe.labelled_rows_per_batch()  # as many as the student meets at once
+    recipe = dataclasses.replace(student.recipe.plain(), max_steps=steps, batch_size=rows, labelled_share=None)
     if encoder is not None:
         recipe, settings = dataclasses.replace(recipe, pooling="auto"), dataclasses.replace(settings, encoder=encoder)
     seed = (student.seed + TEACHER_SEED) % SEEDS
@@ -152,6 +153,8 @@ def learn(
             began = time.perf_counter()
             rows = rows.beside(_soft_targets(teacher, student, rows, stop))
             seconds = time.perf_counter() - began
+            if student.recipe.warm_start and teacher.settings.encoder == student.settings.encoder:
+                student.start_from(teacher.folder)
         student.run(rows, stop, tell and (lambda step: tell(before + step, steps)))
         student.save()
     lesson = Lesson.of(student, rows, student.steps_taken)
@@ -181,12 +184,11 @@ def _teach(
 
 def _soft_targets(teacher: Fit, student: Fit, rows: TokenRows, stop: StopOnSignal) -> Dataset:
     """Return what the teacher says of the unlabelled rows that the student will meet; the main process asks it."""
-    met = np.flatnonzero(student.times_shown(rows, student.steps))
-    asked = np.setdiff1d(met, student.corpus.labelled)
+    shown = student.times_shown(rows, student.steps)
     with student.arguments.main_process_first(local=False):
-        targets = SoftTargets(teacher.folder, student.corpus, asked)
+        targets = SoftTargets(teacher.folder, student.corpus, shown, student.recipe.cluster_weight)
         if is_main_process() and targets.read() is None:
-            student.settings.say(f"The teacher labels {len(asked):,} rows.")
+            student.settings.say(f"The teacher labels {len(targets.asked):,} rows.")
             with suppress(InterruptedRunError):  # all processes stop together, below
                 targets.write(student.settings.compute, stop, progress=student.settings.progress)
     if stop.came(student.arguments.device):

@@ -75,6 +75,8 @@ class Recipe(LossWeights):
         None, "steps of the teacher, beside all those of the student, instead of a share"
     )
     teacher_weight: float = _option(1.0, "weight of what the teacher says of unlabelled rows")
+    cluster_weight: float = _option(0.0, "how much of that comes from clusters around labelled texts and class names")
+    warm_start: bool = _option(False, "go on from the teacher's weights, where it stands on the same encoder")
 
     name_rows_weight: float = _option(
         0.0, "weight of class names as labelled rows, which fades with the labels of the class; 0: none"
@@ -117,6 +119,7 @@ class Recipe(LossWeights):
             _require(name, getattr(self, name), 0 <= getattr(self, name) < math.inf, "0 or above and finite")
         for name in ("dropout", "input_dropout", "teacher_share"):
             _require(name, getattr(self, name), 0 <= getattr(self, name) < 1, "at least 0 and below 1")
+        _require("cluster_weight", self.cluster_weight, 0 <= self.cluster_weight <= 1, "between 0 and 1")
         _require("warmup", self.warmup, 0 <= self.warmup <= 1, "between 0 and 1")
         share, cap = self.labelled_share, self.unlabelled_per_labelled
         _require("labelled_share", share, share is None or 0 < share <= 1, "above 0 and at most 1")
@@ -126,7 +129,15 @@ class Recipe(LossWeights):
 
     def plain(self) -> Self:
         """Return the same recipe on labelled rows only, without adversary or teacher, for as many steps."""
-        return dataclasses.replace(self, adversarial=False, teacher_share=0.0, teacher_steps=None)
+        return dataclasses.replace(
+            self,
+            adversarial=False,
+            detached_game=False,
+            teacher_share=0.0,
+            teacher_steps=None,
+            cluster_weight=0.0,
+            warm_start=False,
+        )
 
     @property
     def has_teacher(self) -> bool:
@@ -183,8 +194,10 @@ class Recipe(LossWeights):
             return math.inf
         return self.n_steps(n_labelled, n_unlabelled) * min(self.batch_size, n_labelled) / n_labelled
 
-    def shared_out(self, steps: int) -> tuple[int, int]:
+    def shared_out(self, steps: int, n_labelled: int) -> tuple[int, int]:
         """Return how many steps the teacher takes, and how many the student, where `n_steps` is `steps`."""
+        if self.has_teacher and n_labelled == 0:
+            return 1, steps  # nothing to learn: in one step of a rising rate the encoder stays as it came
         if self.teacher_steps is not None:
             return self.teacher_steps, steps
         of_teacher = min(max(1, round(self.teacher_share * steps)), steps - 1) if self.teacher_share else 0
@@ -260,7 +273,7 @@ DEFAULT = Recipe(
     name_rows_weight=1.0,
     max_length=128,
     labelled_share=0.5,
-    looks_needed=40.0,
+    looks_needed=10.0,
     encoder_lr=5e-5,
     discriminator_lr=1e-3,
     generator_lr=1e-3,
@@ -275,7 +288,7 @@ OF_UNLABELLED_ROWS = frozenset(
     {
         "noise", "noise_size", "feature_dropout", "real_term", "feature_matching", "joint", "detached_game",
         "generator_lr", "unlabelled_per_labelled", "replication", "labelled_share", "looks_needed",
-        "teacher_share", "teacher_steps", "teacher_weight",
+        "teacher_share", "teacher_steps", "teacher_weight", "cluster_weight", "warm_start",
         *(weight.name for weight in fields(LossWeights) if weight.metadata["of_unlabelled"]),
     }
 )  # fmt: skip

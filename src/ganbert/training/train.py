@@ -111,7 +111,8 @@ def train(
         on_step=on_step,
         say=say,
     )
-    lesson, steps = recipe.shared_out(recipe.n_steps(len(corpus.labelled), len(corpus.unlabelled)))
+    n_labelled = len(corpus.labelled)
+    lesson, steps = recipe.shared_out(recipe.n_steps(n_labelled, len(corpus.unlabelled)), n_labelled)
     student = Fit(recipe, corpus, output, steps, seed, settings)
     teacher = teacher_of(student, lesson, teacher_encoder) if lesson else None
     facts = run_folder.facts(recipe, corpus, encoder, teacher_encoder, seed, settings.compute.precision)
@@ -182,7 +183,7 @@ def _measured(
 
 def _examples(corpus: Corpus) -> tuple[str, ...]:
     """Return the first labelled text of each of the first classes; none of pairs, which a widget does not take."""
-    if "text_pair" in corpus.train.column_names:
+    if corpus.has_pairs:
         return ()
     _, first = np.unique(corpus.labels[corpus.labelled], return_index=True)
     return tuple(corpus.train["text"][int(row)] for row in corpus.labelled[first[:EXAMPLES]])
