@@ -57,4 +57,4 @@ def drawn_probabilities(n: int, k: int, seed: int = 0) -> NDArray[np.float32]:
     """Return probabilities [n, k], some sharp and some flat."""
     rng = np.random.default_rng(seed)
     scores = np.exp(rng.normal(size=(n, k)) * rng.uniform(0.1, 4, size=(n, 1)))
-    return (scores / scores.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(scores / scores.sum(axis=1, keepdims=True), dtype=np.float32)

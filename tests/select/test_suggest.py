@@ -144,7 +144,7 @@ def test_a_model_gives_the_guesses(ask: Ask, tiny_encoder: str, tmp_path: Path) 
     assert found.counts["classes"] == 3
     predicted = Predictor.load(tmp_path / "model", precision="float32").predict(texts_of(found))
     assert [row.guess for row in found.rows] == predicted.labels
-    np.testing.assert_allclose([row.confidence for row in found.rows], predicted.confidence, atol=1e-5)
+    assert [row.confidence for row in found.rows] == pytest.approx(predicted.confidence.tolist(), abs=1e-5)
     further = ask(TEXTS, {TEXTS[0]: "weather"}, n=10, model=tmp_path / "model")
     assert further.counts["classes"] == 4
     assert {row.guess for row in further.rows} <= {*NAMES}
