@@ -46,7 +46,7 @@ def write_suggestions(
         inside = np.sort(wanted[(wanted >= first) & (wanted < first + len(chunk))])
         parts.append(chunk.take(inside - first))
         first += len(chunk)
-    rows = pa.concat_tables(parts, promote_options="permissive").take(wanted.argsort().argsort())
+    rows = _joined(parts).take(wanted.argsort().argsort())
     if options.label_column not in rows.column_names:
         rows = rows.append_column(options.label_column, pa.nulls(len(rows), pa.string()))
     confidence = [row.confidence for row in suggestions.rows]
@@ -57,3 +57,16 @@ def write_suggestions(
     rows = rows.append_column("confidence", pa.array(confidence, pa.float64()))
     with writer_like(target, source, log, format=options.format) as out:
         out.write(rows)
+
+
+def _joined(parts: list[pa.Table]) -> pa.Table:
+    """Return chunks of a table as one; a JSON column may have numbers here and text there, and is text then."""
+    kinds: dict[str, set[pa.DataType]] = {}
+    for field in (field for part in parts for field in part.schema):
+        kinds.setdefault(field.name, set()).add(field.type)
+    mixed = {name for name, found in kinds.items() if pa.string() in found and len(found - {pa.null()}) > 1}
+    alike = [
+        pa.table({name: part[name].cast(pa.string()) if name in mixed else part[name] for name in part.column_names})
+        for part in parts
+    ]
+    return pa.concat_tables(alike, promote_options="permissive")

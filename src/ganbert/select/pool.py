@@ -29,7 +29,7 @@ class Pool:
         probabilities: [n, k] float32 of the classes, by a learner; all equal where nothing is known. k is 0 where not
             even the classes are.
         anchors: [n] whether a row is labelled, or chosen to be.
-        open: [n] whether a row may be chosen: not an anchor, nor as good as one.
+        open: [n] whether a row may be chosen: never an anchor, nor a near-duplicate of a chosen row.
     """
 
     vectors: NDArray[np.float32]
@@ -64,8 +64,8 @@ Choose: TypeAlias = Callable[[Pool, int, np.random.Generator], Rows]
 def pick(choose: Choose, pool: Pool, n: int, seed: int = 0) -> Rows:
     """Return up to n rows to label next, the most telling first.
 
-    These are a strategy's choices, without those that are as good as labelled: near-duplicates of labelled rows, or of
-    rows chosen before. In place of them the strategy chooses further rows.
+    These are a strategy's choices without near-duplicates of each other, in place of which it chooses further rows.
+    Near-duplicates of labelled rows come last.
 
     Args:
         choose: the strategy.
@@ -74,16 +74,21 @@ def pick(choose: Choose, pool: Pool, n: int, seed: int = 0) -> Rows:
         seed: the same seed gives the same rows.
     """
     limit = near_duplicate_cosine(pool.vectors)
+    later = pool.open & (nearest_cosine(pool.vectors, pool.vectors[pool.anchors]) > limit)
+    pool = replace(pool, open=pool.open & ~later)
     chosen: list[int] = []
-    pool = _with_anchors(pool, np.flatnonzero(pool.anchors), limit)
-    while len(chosen) < n and pool.open.any():
+    while len(chosen) < n and (pool.open | later).any():
+        if not pool.open.any():
+            pool, later = replace(pool, open=later), np.zeros_like(later)
         # In each round the same random numbers: a strategy finds its clusters again, and goes on among them.
         found = choose(pool, n - len(chosen), np.random.default_rng(seed))
         new = _unlike_each_other(pool.vectors, found[pool.open[found]], limit)[: n - len(chosen)]
         if len(new) == 0:
             break
         chosen.extend(new)
-        pool = _with_anchors(pool, np.array(new), limit)
+        anchors, unlike = pool.anchors.copy(), nearest_cosine(pool.vectors, pool.vectors[new]) <= limit
+        anchors[new] = True
+        pool, later = replace(pool, anchors=anchors, open=pool.open & ~anchors & unlike), later & unlike
     return np.array(chosen, dtype=np.int64)
 
 
@@ -96,7 +101,7 @@ def near_duplicate_cosine(vectors: NDArray[np.float32]) -> float:
     if len(vectors) == 0:
         return NEAR
     mean_cosine = float((vectors.mean(axis=0) ** 2).sum())
-    return min(1 - (1 - NEAR) * min(1.0, 2 * (1 - mean_cosine)), 1 - 1e-3)
+    return min(1 - (1 - NEAR) * min(1.0, 2 * (1 - mean_cosine)), 1 - 1e-6)
 
 
 def nearest_cosine(vectors: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -108,14 +113,6 @@ def nearest_cosine(vectors: NDArray[np.float32], others: NDArray[np.float32]) ->
             cosines = vectors[rows] @ others[other : other + BLOCK].T
             nearest[rows] = np.maximum(nearest[rows], cosines.max(axis=1))
     return nearest
-
-
-def _with_anchors(pool: Pool, rows: Rows, limit: float) -> Pool:
-    """Return the pool with these rows as anchors, closed together with their near-duplicates."""
-    anchors, open_rows = pool.anchors.copy(), pool.open.copy()
-    anchors[rows] = True
-    open_rows &= ~anchors & (nearest_cosine(pool.vectors, pool.vectors[rows]) <= limit)
-    return replace(pool, anchors=anchors, open=open_rows)
 
 
 def _unlike_each_other(vectors: NDArray[np.float32], rows: Rows, limit: float) -> list[int]:
