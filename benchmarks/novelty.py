@@ -24,10 +24,10 @@ from sklearn.metrics import roc_auc_score
 
 from ganbert import DEFAULT, train
 from ganbert.cli.options import quiet_libraries
-from ganbert.data.corpus import texts_of
 from ganbert.compare.runs import provenance
 from ganbert.compare.splits import Split, few_label_split, set_development_rows_aside
 from ganbert.compare.tasks import task_named
+from ganbert.data.corpus import texts_of
 from ganbert.predict.predictor import Predictions, Predictor
 from ganbert.training.recipe import Recipe
 

@@ -19,7 +19,7 @@ def names_of_groups(*which: int) -> dict[int, np.ndarray]:
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True))
 
 
 def clusters(labels: np.ndarray, names: dict[int, np.ndarray], k: int = 3) -> np.ndarray:
@@ -35,7 +35,7 @@ def clusters(labels: np.ndarray, names: dict[int, np.ndarray], k: int = 3) -> np
         near /= near.sum(axis=1, keepdims=True)
         centres = unit(seeds + unit(np.stack([(near[:, [c]] * pile).sum(axis=0) for c in range(k)])))
     near = 30 * VECTORS @ centres.T
-    return near - np.log(np.exp(near).sum(axis=1, keepdims=True))
+    return np.asarray(near - np.log(np.exp(near).sum(axis=1, keepdims=True)))
 
 
 @pytest.mark.parametrize("named", [(), (0, 2)], ids=["labels alone", "with names"])

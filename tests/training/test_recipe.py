@@ -81,7 +81,9 @@ def test_max_steps_takes_the_place_of_epochs() -> None:
 def test_steps_are_shared_out_between_teacher_and_student(
     recipe: Recipe, steps: int, expected: tuple[int, int]
 ) -> None:
-    assert recipe.shared_out(steps) == expected
+    assert recipe.shared_out(steps, 10) == expected
+    without_labels = (1, steps) if recipe.has_teacher else expected
+    assert recipe.shared_out(steps, 0) == without_labels
     assert recipe.has_teacher is (recipe.teacher_share > 0 or recipe.teacher_steps is not None)
 
 

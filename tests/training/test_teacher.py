@@ -15,6 +15,8 @@ import pyarrow as pa
 import pytest
 import torch
 from datasets import Dataset, concatenate_datasets
+from numpy.typing import NDArray
+from safetensors.torch import load_file
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, TrainingArguments
 
 from ganbert import GanBertForSequenceClassification, GanBertTrainer, Predictor, Recipe
@@ -22,7 +24,9 @@ from ganbert.data.corpus import Corpus
 from ganbert.data.encode import encode
 from ganbert.data.tokens import Collator, Tokens
 from ganbert.errors import InputError, InterruptedRunError
+from ganbert.predict.torch_backend import Encoder
 from ganbert.runtime import choose_compute
+from ganbert.select.clusters import Clusters, unit
 from ganbert.training.callbacks import StopOnSignal
 from ganbert.training.recipe import BERT, DEFAULT
 from ganbert.training.report import TrainingResult
@@ -30,7 +34,7 @@ from ganbert.training.soft_targets import SoftTargets
 from ganbert.training.train import train
 from tests.conftest import VOCABULARY, tiny_tokenizer, toy_corpus
 
-TAUGHT = replace(DEFAULT, max_steps=10, batch_size=16, looks_needed=0.0)
+TAUGHT = replace(DEFAULT, max_steps=10, batch_size=16, looks_needed=0.0, cluster_weight=0.0)
 Train = Callable[..., TrainingResult]
 
 
@@ -88,6 +92,13 @@ def taught(run: Train, tmp_path: Path) -> tuple[Path, Corpus]:
     return tmp_path / "model" / "teacher", corpus
 
 
+def shown(rows: Any, n: int) -> NDArray[np.int64]:
+    """Return how often each of n rows is met: these once."""
+    times = np.zeros(n, dtype=np.int64)
+    times[rows] = 1
+    return times
+
+
 def column_of(folder: Path) -> list[list[float]]:
     with pa.memory_map(str(folder / "soft_targets.arrow")) as file:
         found: list[list[float]] = pa.ipc.open_stream(file).read_all()["soft_targets"].to_pylist()
@@ -111,19 +122,25 @@ def test_what_it_said_is_found_again_if_it_is_whole_of_these_rows_and_of_this_te
 ) -> None:
     folder, corpus = taught
     met = np.array([row for row, said in enumerate(column_of(folder)) if said and row not in set(corpus.labelled)])
-    found = SoftTargets(folder, corpus, met).read()
+
+    def targets(rows: Any = met, corpus: Corpus = corpus, weight: float = 0.0) -> SoftTargets:
+        return SoftTargets(folder, corpus, shown(rows, len(corpus.train)), weight)
+
+    found = targets().read()
     assert found is not None
     assert Path(found.cache_files[0]["filename"]) == folder / "soft_targets.arrow"  # mapped, not read
-    assert SoftTargets(folder, corpus, met[1:]).read() is None
-    assert SoftTargets(folder, replace(corpus, train=corpus.train.select(range(1999))), met).read() is None
+    assert targets(met[1:]).read() is None
+    assert targets(weight=0.5).read() is None
+    fewer = replace(corpus, train=corpus.train.select(range(1999)))
+    assert targets(met[met < 1999], fewer).read() is None
     manifest = (folder / "manifest.json").read_text()
     (folder / "manifest.json").write_text(manifest.replace('"sha256": {\n', '"sha256": {"model.0": "1",\n'))
-    assert SoftTargets(folder, corpus, met).read() is None
+    assert targets().read() is None
     (folder / "manifest.json").write_text(manifest)
-    assert SoftTargets(folder, corpus, met).read() is not None
+    assert targets().read() is not None
     file = folder / "soft_targets.arrow"
     file.write_bytes(file.read_bytes()[:-3000])
-    assert SoftTargets(folder, corpus, met).read() is None
+    assert targets().read() is None
 
 
 def test_a_signal_leaves_no_file_and_a_student_with_no_row_to_ask_about_gets_zeros(
@@ -131,19 +148,67 @@ def test_a_signal_leaves_no_file_and_a_student_with_no_row_to_ask_about_gets_zer
 ) -> None:
     folder, corpus = taught
     (folder / "soft_targets.arrow").unlink()
-    none = np.empty(0, dtype=np.int64)
     stop = StopOnSignal(lambda message: None)
-    SoftTargets(folder, corpus, none).write(choose_compute(), stop, progress=False)
+    SoftTargets(folder, corpus, shown([], 2000), 0.5).write(choose_compute(), stop, progress=False)
     assert column_of(folder) == [[0.0] * 3] * 30 + [[]] * 1970
     (folder / "soft_targets.arrow").unlink()
     stop.received = signal.SIGTERM
     with pytest.raises(InterruptedRunError, match="while the teacher labelled rows; the teacher is saved"):
-        SoftTargets(folder, corpus, corpus.unlabelled).write(choose_compute(), stop, progress=False)
+        SoftTargets(folder, corpus, shown(corpus.unlabelled, 2000), 0.0).write(choose_compute(), stop, progress=False)
     assert {path.name for path in folder.iterdir()} & {"soft_targets.arrow", "part"} == set()
     assert not list(folder.glob(".*.part"))
 
 
+def test_clusters_around_labels_and_names_draw_what_it_says(
+    run: Train, taught: tuple[Path, Corpus], tiny_encoder: str
+) -> None:
+    """Between its own probabilities and theirs lies their geometric mean, and with all the weight theirs alone."""
+    folder, corpus = taught
+    corpus = replace(corpus, class_names={"tool": ("hammer", "saw")})
+    met = corpus.unlabelled[:700]
+    said = {}
+    for weight in (0.0, 0.5, 1.0):
+        SoftTargets(folder, corpus, shown(met, 2002), weight).write(
+            choose_compute("cpu", "float32"), StopOnSignal(print), progress=False
+        )
+        column = column_of(folder)
+        assert column[2000:] == [[0.0] * 3] * 2  # the rows of the names
+        said[weight] = np.array([column[row] for row in met])
+    between = np.sqrt(said[0.0] * said[1.0])
+    np.testing.assert_allclose(said[0.5], between / between.sum(axis=1, keepdims=True), rtol=1e-3, atol=1e-5)
+
+    encoder = Encoder(str(folder), 64, choose_compute("cpu", "float32"))
+    names = {list(corpus.label_names).index("tool"): unit(encoder(["hammer", "saw"]))}
+    texts = corpus.train["text"][:]
+    vectors = unit(encoder([texts[row] for row in [*corpus.labelled, *met]]))
+    labels = np.concatenate([corpus.labels[corpus.labelled], np.full(700, -100)])
+    clusters = Clusters(3, names).fit(vectors, labels)
+    np.testing.assert_allclose(said[1.0], np.exp(clusters.predict_log_proba(vectors[30:])), rtol=1e-3, atol=1e-5)
+
+
+def test_without_any_label_the_clusters_of_the_names_are_what_the_student_learns(run: Train) -> None:
+    names = {"colour": ("red", "ruby"), "animal": ("cat", "cow"), "tool": ("saw", "file")}
+    corpus = replace(toy_corpus(300, 0, test=90), class_names=names)
+    result = run(replace(TAUGHT, max_steps=60, encoder_lr=1e-3), corpus=corpus)
+    assert result.counts["labelled"] == 0
+    assert result.test is not None
+    assert result.test.figures["accuracy"] > 0.6  # by chance 0.33
+
+
 # How it is used
+
+
+def test_a_student_goes_on_from_its_teacher_if_they_share_an_encoder(run: Train, other_encoder: str) -> None:
+    """With a rate of almost 0 the student stays what its teacher was; on another encoder it begins anew."""
+    still = replace(TAUGHT, encoder_lr=1e-12, discriminator_lr=1e-12, weight_decay=0.0)
+    own = run(still, "own")
+    colder = run(replace(still, warm_start=False), "cold")
+    other = run(still, "other", teacher_encoder=other_encoder)
+    name = "discriminator.hidden.weight"
+    of = {key: load_file(result.output / "model.safetensors")[name] for key, result in
+          (("own", own), ("cold", colder), ("other", other))}  # fmt: skip
+    assert torch.allclose(of["cold"], of["other"], atol=1e-6)
+    assert not torch.allclose(of["own"], of["cold"], atol=1e-3)
 
 
 def test_a_trainer_by_itself_takes_soft_targets_as_a_column_of_its_rows(tiny_encoder: str, tmp_path: Path) -> None:

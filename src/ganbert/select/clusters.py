@@ -16,7 +16,7 @@ from scipy.special import log_softmax, softmax
 from ganbert.labels import UNLABELLED
 
 CONCENTRATION = 30.0
-"""Of all clusters: what cosines are multiplied by."""
+"""Of all clusters: what cosines are multiplied by, divided by their `cosine_range`."""
 ROUNDS = 10
 """Of EM; clusters of a few thousand rows stand still by then."""
 PILE_ROWS = 5000
@@ -56,6 +56,7 @@ class Clusters:
             if label in self.names:
                 fixed[i] += NAME_ROWS * unit(self.names[label].mean(axis=0))
         self.centres = unit(fixed)
+        self._concentration = CONCENTRATION / cosine_range(vectors)
         pile = vectors[spread(np.flatnonzero(~is_labelled))]
         for _ in range(ROUNDS if len(pile) and len(self.known) else 0):
             shares = softmax(self._cosines(pile), axis=1)
@@ -69,7 +70,19 @@ class Clusters:
         return log_p
 
     def _cosines(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.asarray(CONCENTRATION * (vectors @ self.centres.T))
+        return np.asarray(self._concentration * (vectors @ self.centres.T), dtype=np.float32)
+
+
+def cosine_range(vectors: NDArray[np.float32]) -> float:
+    """Return how far apart the cosines of these vectors [n, d] lie, above 0 and at most 1.
+
+    That is 1, unless all rows are much alike: vectors of an encoder that was not made for cosines may all have 0.9 and
+    more. Above a mean cosine of one half it falls, to 0 where all rows are the same.
+    """
+    if len(vectors) == 0:
+        return 1.0
+    mean_cosine = float((vectors.mean(axis=0) ** 2).sum())
+    return max(min(1.0, 2 * (1 - mean_cosine)), 1e-3)
 
 
 def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

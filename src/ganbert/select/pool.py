@@ -9,6 +9,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ganbert.select.clusters import cosine_range
+
 NEAR = 0.95
 """Cosine above which two texts are near-duplicates: labelling both tells little more than labelling one."""
 
@@ -93,15 +95,8 @@ def pick(choose: Choose, pool: Pool, n: int, seed: int = 0) -> Rows:
 
 
 def near_duplicate_cosine(vectors: NDArray[np.float32]) -> float:
-    """Return the cosine above which two rows are near-duplicates.
-
-    That is 0.95, unless all rows are much alike. Vectors of an encoder that was not made for cosines may all have 0.9
-    and more; the limit moves towards 1 then, as far as their mean cosine is above one half.
-    """
-    if len(vectors) == 0:
-        return NEAR
-    mean_cosine = float((vectors.mean(axis=0) ** 2).sum())
-    return min(1 - (1 - NEAR) * min(1.0, 2 * (1 - mean_cosine)), 1 - 1e-6)
+    """Return the cosine above which two rows are near-duplicates: 0.95, and nearer to 1 where all rows are alike."""
+    return min(1 - (1 - NEAR) * cosine_range(vectors), 1 - 1e-3)
 
 
 def nearest_cosine(vectors: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
