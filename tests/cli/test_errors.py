@@ -350,7 +350,10 @@ def test_the_installed_command_exits_with_2_and_one_line(tmp_path: Path) -> None
 
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr == (f"ganbert: no labelled row in {table}: label at least two rows of different classes\n")
+    assert done.stderr == (
+        f"ganbert: no labelled row in {table}: label at least two rows of different classes, "
+        "or say what the classes are called (--class-names FILE)\n"
+    )
     assert not (tmp_path / "model").exists()
 
 
@@ -400,9 +403,8 @@ def test_class_names_that_are_not_there_or_no_help(refused: Callable[..., str], 
     table, pile = write(tmp_path / "t.csv", GOOD), write(tmp_path / "pile.csv", "text\na cat\n")
     names = write(tmp_path / "names.json", '{"animal": "a cat", "tool": "a saw"}')
 
-    assert refused(table, "--class-names", tmp_path / "no.json").startswith(f"{tmp_path / 'no.json'}: cannot be read")
-    assert refused(table, "--class-names", "words").startswith("words: no table format has this ending")
-    assert refused(table, "--class-names", "-").startswith("--class-names -: class names are read from a file")
+    for file in (tmp_path / "no.json", "words", "-"):
+        assert refused(table, "--class-names", file) == f"--class-names {file}: no such file (else auto or none)"
     assert refused("--unlabeled", pile).startswith("no table: name a FILE, or --unlabeled FILE with --labeled FILE or ")
     missing = refused("--unlabeled", pile, "--class-names", names, "--recipe", "paper")
     assert missing.startswith("no labelled row to learn from. Class names are not learned from: this recipe leaves ")

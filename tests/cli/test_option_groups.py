@@ -78,7 +78,7 @@ def test_the_group_of_class_names_says_which_file_and_checks_it(tmp_path: Path) 
     assert (ClassNamesGroup().file, ClassNamesGroup().checked()) == (None, "auto")
     assert (ClassNamesGroup("none").file, ClassNamesGroup("none").checked()) == (None, None)
     names = tmp_path / "names.json"
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="no such file"):
         ClassNamesGroup(str(names)).checked()
     names.write_text('{"a": "b"}', encoding="utf-8")
     assert ClassNamesGroup(str(names)).checked() == ClassNamesGroup(str(names)).file == names

@@ -119,8 +119,8 @@ class ClassNamesGroup:
             return None if self.class_names == "none" else self.class_names
         from ganbert.data.class_names import read_class_names
 
-        if str(self.file) == "-":
-            raise InputError("--class-names -: class names are read from a file, not from standard input")
+        if not self.file.exists():  # nor is it standard input, which may hold the texts
+            raise InputError(f"--class-names {self.class_names}: no such file (else auto or none)")
         read_class_names(self.file)  # at once: `read_corpus` reads it after libraries that take seconds to import
         return self.file
 

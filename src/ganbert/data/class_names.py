@@ -110,7 +110,7 @@ def names_of(classes: Classes, stated: ClassNames | None, *, pairs: bool) -> tup
     for label, more in stated.items():
         if (i := classes.id_of(label)) is not None:
             texts[classes.names[i]] += more
-    names = {label: tuple(found) for label, found in texts.items() if found}
+    names = {label: tuple(dict.fromkeys(found)) for label, found in texts.items() if found}
     return names, [*_taken(names), *_missing(names, classes)] if names else []
 
 
@@ -168,8 +168,9 @@ def _short(value: object) -> str:
 
 def _json_entries(path: Path) -> Iterable[tuple[object, object]]:
     """Return the entries of a JSON object, repeated ones among them."""
+    text = _content(path)
     try:
-        content = json.loads(_content(path), object_pairs_hook=tuple)
+        content = json.loads(text, object_pairs_hook=tuple)
     except (ValueError, RecursionError) as error:
         raise InputError(f"is not JSON ({one_line(error)})", path=path) from None
     if not isinstance(content, tuple):
@@ -181,16 +182,15 @@ def _yaml_entries(path: Path) -> Iterable[tuple[object, object]]:
     """Return the entries of a YAML mapping, repeated ones among them; labels as written, so that `no` stays a word."""
     import yaml  # the rest of the room does without it
 
+    text = _content(path)
     try:
-        loader = yaml.SafeLoader(_content(path))
+        loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
-        if not isinstance(node, yaml.MappingNode):
-            raise InputError("is no YAML mapping such as label: what it is called", path=path)
-        return [(key.value, loader.construct_object(value, deep=True)) for key, value in node.value]
-    except InputError:
-        raise
+        if isinstance(node, yaml.MappingNode):
+            return [(key.value, loader.construct_object(value, deep=True)) for key, value in node.value]
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"is not YAML ({one_line(error)})", path=path) from None
+    raise InputError("is no YAML mapping such as label: what it is called", path=path)
 
 
 def _content(path: Path) -> str:
