@@ -88,7 +88,7 @@ def taught(run: Train, tmp_path: Path) -> tuple[Path, Corpus]:
     """The folder of a finished teacher, whose student was stopped after its first step; and the corpus of both."""
     corpus = toy_corpus(2000, 30)  # more than are labelled at once, and many more than the steps show
     with pytest.raises(InterruptedRunError):
-        run(replace(TAUGHT, max_steps=200), corpus=corpus, on_step=stop_at(101))
+        run(replace(TAUGHT, max_steps=200, pooling="mean"), corpus=corpus, on_step=stop_at(101))
     return tmp_path / "model" / "teacher", corpus
 
 
@@ -180,7 +180,8 @@ def test_clusters_around_labels_and_names_draw_what_it_says(
     encoder = Encoder(str(folder), 64, choose_compute("cpu", "float32"))
     names = {list(corpus.label_names).index("tool"): unit(encoder(["hammer", "saw"]))}
     texts = corpus.train["text"][:]
-    vectors = unit(encoder([texts[row] for row in [*corpus.labelled, *met]]))
+    blocks = [corpus.labelled, met[:512], met[512:]]  # as it does: in others the last digits differ, which matters here
+    vectors = unit(np.concatenate([encoder([texts[row] for row in block]) for block in blocks]))
     labels = np.concatenate([corpus.labels[corpus.labelled], np.full(700, -100)])
     clusters = Clusters(3, names).fit(vectors, labels)
     np.testing.assert_allclose(said[1.0], np.exp(clusters.predict_log_proba(vectors[30:])), rtol=1e-3, atol=1e-5)
@@ -189,7 +190,7 @@ def test_clusters_around_labels_and_names_draw_what_it_says(
 def test_without_any_label_the_clusters_of_the_names_are_what_the_student_learns(run: Train) -> None:
     names = {"colour": ("red", "ruby"), "animal": ("cat", "cow"), "tool": ("saw", "file")}
     corpus = replace(toy_corpus(300, 0, test=90), class_names=names)
-    result = run(replace(TAUGHT, max_steps=60, encoder_lr=1e-3), corpus=corpus)
+    result = run(replace(TAUGHT, max_steps=100, pooling="mean", encoder_lr=1e-3), corpus=corpus)
     assert result.counts["labelled"] == 0
     assert result.test is not None
     assert result.test.figures["accuracy"] > 0.6  # by chance 0.33

@@ -82,7 +82,7 @@ def cosine_range(vectors: NDArray[np.float32]) -> float:
     if len(vectors) == 0:
         return 1.0
     mean_cosine = float((vectors.mean(axis=0) ** 2).sum())
-    return max(min(1.0, 2 * (1 - mean_cosine)), 1e-3)
+    return max(min(1.0, 2 * (1 - mean_cosine)), 1e-5)
 
 
 def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -96,7 +96,7 @@ def pick(choose: Choose, pool: Pool, n: int, seed: int = 0) -> Rows:
 
 def near_duplicate_cosine(vectors: NDArray[np.float32]) -> float:
     """Return the cosine above which two rows are near-duplicates: 0.95, and nearer to 1 where all rows are alike."""
-    return min(1 - (1 - NEAR) * cosine_range(vectors), 1 - 1e-3)
+    return 1 - (1 - NEAR) * cosine_range(vectors)
 
 
 def nearest_cosine(vectors: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
