@@ -337,21 +337,21 @@ def test_a_signal_is_heeded_in_any_step(run: Train, step: int, where: str) -> No
 def test_a_signal_while_it_labels_is_heeded_and_it_is_not_trained_again(
     run: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    predict_rows = Predictor.predict_rows
+    encode_texts = Encoder.__call__
 
-    def interrupted(self: Predictor, *args: Any, **kwargs: Any) -> Any:
+    def interrupted(self: Encoder, *args: Any, **kwargs: Any) -> Any:
         os.kill(os.getpid(), signal.SIGTERM)
-        return predict_rows(self, *args, **kwargs)
+        return encode_texts(self, *args, **kwargs)
 
     monkeypatch.setattr("ganbert.training.soft_targets.AT_ONCE", 8)
-    monkeypatch.setattr(Predictor, "predict_rows", interrupted)
+    monkeypatch.setattr(Encoder, "__call__", interrupted)
     with pytest.raises(InterruptedRunError, match="while the teacher labelled rows; the teacher is saved"):
         run()
     teacher = tmp_path / "model" / "teacher"
     assert not (teacher / "soft_targets.arrow").exists()
     assert not list((tmp_path / "model").glob("checkpoint-*"))
     trained = (teacher / "model.safetensors").stat().st_mtime_ns
-    monkeypatch.setattr(Predictor, "predict_rows", predict_rows)
+    monkeypatch.setattr(Encoder, "__call__", encode_texts)
     with pytest.raises(InterruptedRunError, match="at step 2 of 5"):
         run(resume=True, on_step=stop_at(6))
     assert (teacher / "model.safetensors").stat().st_mtime_ns == trained
@@ -361,5 +361,4 @@ def test_a_signal_while_it_labels_is_heeded_and_it_is_not_trained_again(
         run(resume=True, on_step=stop_at(8), say=said.append)  # of ten
     assert (teacher / "soft_targets.arrow").stat().st_mtime_ns == labelled
     assert not any(line.startswith("The teacher labels") for line in said)
-    monkeypatch.undo()
     assert weights(run(resume=True)) == weights(run(name="whole"))

@@ -1,12 +1,14 @@
-"""The default method on one page: a teacher learns from the labels, a student from labels, teacher and adversary.
+"""The default method on one page: a teacher learns from the labels and looks at the pile, a student learns from both.
 
 1. Is unlabelled text affordable? With few steps a model learns more from labelled rows alone (`affordable`).
-2. A teacher learns first: a plain classifier of the labelled rows, on the student's encoder or another one, perhaps
-   larger. It takes half of the steps, or steps of its own (`teacher_of`, `_teach`).
-3. It labels, once, the unlabelled rows that the student will meet, and is not needed any more (`SoftTargets`).
-4. The student, a new model, takes the other steps, on batches of which half is labelled. It minimises
+2. A teacher learns first: a plain classifier of labelled rows and class names, on the student's encoder or another one,
+   perhaps larger. It takes half of the steps, or steps of its own (`teacher_of`, `_teach`).
+3. It labels, once, the unlabelled rows that the student will meet, and is not needed any more. Its own probabilities are
+   drawn towards those of clusters in its text vectors, around labelled rows and class names (`SoftTargets`).
+4. The student goes on from the teacher's weights, on another encoder from those that it came with. It takes the other
+   steps, on batches of which half is labelled, and minimises
 
-       L = L_D_sup                 labelled rows: their class
+       L = L_D_sup                 labelled rows and names: their class
          + L_D_unsup               all rows and G's vectors: real or invented
          + w_f L_G_unsup           G's vectors: are taken for real (moves G alone)
          + w_m L_G_fm              G's vectors: have the mean features of real rows (moves G alone)
@@ -14,9 +16,11 @@
          + w_c L_C                 labelled rows: lie near others of their class
 
    `ganbert.model.losses` holds the formulas and `TERMS`, the list. The weights are fields of the recipe, as is the
-   teacher's share of the steps. G is thrown away at the end.
+   teacher's share of the steps. The game is detached: L_D_unsup moves the fake class alone, so the classes are what they
+   were without it. G is thrown away at the end.
 
-The paper's own method is the same without teacher and contrast, on all steps.
+The paper's own method is the same without teacher, names and contrast, on all steps, and with a game that moves all of
+D and the encoder.
 """
 
 from __future__ import annotations
