@@ -3,8 +3,8 @@
 1. Is unlabelled text affordable? With few steps a model learns more from labelled rows alone (`affordable`).
 2. A teacher learns first: a plain classifier of labelled rows and class names, on the student's encoder or another one,
    perhaps larger. It takes half of the steps, or steps of its own (`teacher_of`, `_teach`).
-3. It labels, once, the unlabelled rows that the student will meet, and is not needed any more. Its own probabilities are
-   drawn towards those of clusters in its text vectors, around labelled rows and class names (`SoftTargets`).
+3. It labels, once, the unlabelled rows that the student will meet, and is not needed any more. Its own probabilities
+   are drawn towards those of clusters in its text vectors, around labelled rows and class names (`SoftTargets`).
 4. The student goes on from the teacher's weights, on another encoder from those that it came with. It takes the other
    steps, on batches of which half is labelled, and minimises
 
@@ -16,8 +16,8 @@
          + w_c L_C                 labelled rows: lie near others of their class
 
    `ganbert.model.losses` holds the formulas and `TERMS`, the list. The weights are fields of the recipe, as is the
-   teacher's share of the steps. The game is detached: L_D_unsup moves the fake class alone, so the classes are what they
-   were without it. G is thrown away at the end.
+   teacher's share of the steps. The game is detached: L_D_unsup moves the fake class alone, so the classes are what
+   they were without it. G is thrown away at the end.
 
 The paper's own method is the same without teacher, names and contrast, on all steps, and with a game that moves all of
 D and the encoder.
