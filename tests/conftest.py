@@ -9,6 +9,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # before transformers is imported: tests nev
 os.environ["HF_DATASETS_CACHE"] = tempfile.mkdtemp(prefix="ganbert-tests-")  # nor do they meet tokens of other runs
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -68,6 +69,16 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
         )
     ).save_pretrained(folder)
     tiny_tokenizer().save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def reading_encoder(tiny_encoder: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder with the tiny encoder and the pooling "mean", by which a text's vector depends on all of its words."""
+    folder = tmp_path_factory.mktemp("reading") / "encoder"
+    shutil.copytree(tiny_encoder, folder)
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling" / "config.json").write_text('{"pooling_mode_mean_tokens": true}', encoding="utf-8")
     return str(folder)
 
 

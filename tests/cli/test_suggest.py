@@ -31,12 +31,12 @@ def pool(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def suggest(run: Run, tiny_encoder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def suggest(run: Run, reading_encoder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Return a function that runs `ganbert suggest` with a tiny encoder and an empty place for kept vectors."""
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path.parent / f"{tmp_path.name}-cache")
 
     def command(*arguments: object) -> Outcome:
-        return run("suggest", *arguments, *(() if "--encoder" in arguments else ("--encoder", tiny_encoder)))
+        return run("suggest", *arguments, *(() if "--encoder" in arguments else ("--encoder", reading_encoder)))
 
     return command
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +16,6 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty place for kept files."""
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
     return tmp_path / "cache" / "ganbert"
-
-
-@pytest.fixture(scope="session")
-def reading_encoder(tiny_encoder: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A folder with the tiny encoder and the pooling "mean", by which a text's vector depends on all of its words."""
-    folder = tmp_path_factory.mktemp("reading") / "encoder"
-    shutil.copytree(tiny_encoder, folder)
-    (folder / "1_Pooling").mkdir()
-    (folder / "1_Pooling" / "config.json").write_text('{"pooling_mode_mean_tokens": true}', encoding="utf-8")
-    return str(folder)
 
 
 def groups(

@@ -131,9 +131,9 @@ def test_labels_that_mean_none_are_none(ask: Ask) -> None:
     assert ask(frame, n=3, options=TableOptions(none_labels=("unclear",))).counts["labelled"] == 0
 
 
-def test_a_model_gives_the_guesses(ask: Ask, tiny_encoder: str, tmp_path: Path) -> None:
+def test_a_model_gives_the_guesses(ask: Ask, reading_encoder: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    model = GanBertForSequenceClassification.from_encoder(tiny_encoder, num_labels=3, adversarial=False)
+    model = GanBertForSequenceClassification.from_encoder(reading_encoder, num_labels=3, adversarial=False)
     model.config.id2label = dict(enumerate(NAMES))
     model.config.label2id = {name: i for i, name in enumerate(NAMES)}
     for parameter in model.discriminator.parameters():
