@@ -295,5 +295,4 @@ def test_a_signal_while_it_labels_is_heeded_and_it_is_not_trained_again(
         run(resume=True, on_step=stop_at(8), say=said.append)  # of ten
     assert (teacher / "soft_targets.arrow").stat().st_mtime_ns == labelled
     assert not any(line.startswith("The teacher labels") for line in said)
-    monkeypatch.undo()
     assert weights(run(resume=True)) == weights(run(name="whole"))

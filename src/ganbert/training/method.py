@@ -153,7 +153,7 @@ def learn(
             rows = rows.beside(_soft_targets(teacher, student, rows, stop))
             seconds = time.perf_counter() - began
         student.run(rows, stop, tell and (lambda step: tell(before + step, steps)))
-        student.save()
+    student.save()
     lesson = Lesson.of(student, rows, student.steps_taken)
     model = GanBertForSequenceClassification.from_pretrained(student.folder)
     return model, lesson if taught is None else lesson.after(taught, seconds)
