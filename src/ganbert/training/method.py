@@ -160,7 +160,7 @@ def learn(
             if student.recipe.warm_start and teacher.settings.encoder == student.settings.encoder:
                 student.start_from(teacher.folder)
         student.run(rows, stop, tell and (lambda step: tell(before + step, steps)))
-        student.save()
+    student.save()
     lesson = Lesson.of(student, rows, student.steps_taken)
     model = GanBertForSequenceClassification.from_pretrained(student.folder)
     return model, lesson if taught is None else lesson.after(taught, seconds)

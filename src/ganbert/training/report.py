@@ -26,6 +26,7 @@ from ganbert.model.losses import TERMS
 from ganbert.model.modeling import GanBertForSequenceClassification
 from ganbert.storage.disk import write_whole
 from ganbert.training.recipe import Recipe
+from ganbert.training.trainer import RATES
 from ganbert.wording import markdown, printable
 
 LONGEST_EXAMPLE = 200
@@ -232,7 +233,7 @@ PANELS: dict[str, dict[str, tuple[str, dict[str, str]]]] = {
         ),
         "Gradient norms before clipping": (
             "norm",
-            {f"grad_norm_{name}": name for name in ("encoder", "discriminator", "generator")},
+            {f"grad_norm_{name}": name.replace("_", " ") for name in RATES},
         ),
     },
 }
