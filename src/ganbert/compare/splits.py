@@ -242,7 +242,7 @@ def _split(
     known = {label for label in (*labelled["label"], *unlabelled["label"], *truth) if label is not None}
     if class_names and known.isdisjoint(class_names):
         hint = Classes(ordered_labels(known)).hint(class_names)
-        raise InputError(f"--names: the rows have no label {shown(class_names)}, but {shown(sorted(known))}{hint}")
+        raise InputError(f"--names: the rows have no label {shown([*class_names])}, but {shown(sorted(known))}{hint}")
     names = ordered_labels({*labelled["label"][:], *class_names})
     ids = {name: i for i, name in enumerate(names)}
     given = [ids[name] for name in labelled["label"]]
