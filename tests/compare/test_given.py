@@ -22,6 +22,7 @@ from ganbert.compare.runs import Run
 from ganbert.compare.splits import Split, few_label_split
 from ganbert.compare.statistics import sentences, summarise
 from ganbert.compare.store import Results, key_of
+from ganbert.data.rows import TableOptions
 from ganbert.errors import InputError
 from ganbert.runtime import choose_compute
 from tests.compare.test_comparison import NoRows
@@ -55,6 +56,17 @@ def test_a_baseline_learns_a_class_from_its_name_alone(
     likelier = 1 + outcome.probabilities[rows, 1:].argmax(axis=1)
     assert (likelier == truth[rows]).mean() > 0.8
     assert outcome.prediction_seconds is not None
+
+
+def test_a_name_is_that_of_the_class_whose_label_looks_like_its_own(tmp_path: Path) -> None:
+    table = tmp_path / "toy.csv"
+    lines = [f"{text},{label.upper() if i == 1 else label}" for i, (text, label) in enumerate(toy_rows(60))]
+    table.write_text("\n".join(["text,label", *lines]) + "\n")
+    source = TableRows((table,), options=TableOptions(normalize_labels=True))
+    names = {"Colour": ("red",), "COLOUR": ("crimson",), "tool": ("saw",), "other": ("here",)}
+    split = source.split("20", 0, class_names=names)
+    assert split.corpus.class_names == {"colour": ("red", "crimson"), "tool": ("saw",), "other": ("here",)}
+    assert split.corpus.label_names == ("animal", "colour", "other", "tool")
 
 
 def test_without_a_label_names_alone_are_learned_from(tiny_encoder: str) -> None:

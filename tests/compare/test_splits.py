@@ -199,6 +199,12 @@ def test_with_class_names_no_label_is_needed() -> None:
         few_label_split(rows(30, classes=["a"]), rows(3, 1000), 5, seed=0, class_names={"a": ("first",)})
 
 
+def test_names_of_which_none_is_a_label_of_the_rows_are_refused() -> None:
+    said = r"^--names: the rows have no label 'A', 'B', but 'a', 'b', 'c'; 'A' looks like 'a'"
+    with pytest.raises(InputError, match=said):
+        few_label_split(rows(30), rows(3, 1000), 10, seed=0, class_names={"A": ("first",), "B": ("second",)})
+
+
 @dataclass(frozen=True)
 class LastByText:
     """A selection that takes the last texts of the alphabet."""

@@ -128,7 +128,15 @@ def test_labels_that_look_alike_are_one_class_where_that_is_asked_for(ask: Ask) 
 
 def test_labels_that_mean_none_are_none(ask: Ask) -> None:
     frame = pd.DataFrame({"text": TEXTS, "label": "unclear"})
-    assert ask(frame, n=3, options=TableOptions(none_labels=("unclear",))).counts["labelled"] == 0
+    names = {"unclear": "nobody knows", "tool": "hammer"}
+    counts = ask(frame, n=3, options=TableOptions(none_labels=("unclear",)), class_names=names).counts
+    assert (counts["labelled"], counts["classes"]) == (0, 1)
+
+
+def test_a_text_keeps_the_label_that_it_has_in_the_pool(ask: Ask) -> None:
+    frame = pd.DataFrame({"text": TEXTS, "label": [LABELS[text] if i < 3 else None for i, text in enumerate(TEXTS)]})
+    found = ask(frame, TEXTS[:10], n=3)
+    assert (found.counts["labelled"], found.counts["classes"]) == (10, 3)
 
 
 def test_a_model_gives_the_guesses(ask: Ask, reading_encoder: str, tmp_path: Path) -> None:
@@ -148,6 +156,7 @@ def test_a_model_gives_the_guesses(ask: Ask, reading_encoder: str, tmp_path: Pat
     further = ask(TEXTS, {TEXTS[0]: "weather"}, n=10, model=tmp_path / "model")
     assert further.counts["classes"] == 4
     assert {row.guess for row in further.rows} <= {*NAMES}
+    assert not ask(TEXTS, n=1, model=tmp_path / "model", class_names="auto").notes  # it needs none, so it takes none
     own = ask(TEXTS, n=10, model=tmp_path / "model", encoder=str(tmp_path / "model"))
     assert len(own.rows) == 10
 
@@ -157,6 +166,7 @@ def test_pairs_are_chosen_as_pairs(ask: Ask) -> None:
     known = frame.head(20).assign(label=["same", "other"] * 10)
     found = ask(frame, known, n=10, class_names={"same": "they mean the same"})
     assert found.counts == {"pool": 60, "labelled": 20, "classes": 2, "skipped_empty": 0, "skipped_blank": 0}
+    assert not found.notes
     for row in found.rows:
         assert (row.text, row.text_pair) == (TEXTS[row.position], TEXTS[60 + row.position])
         assert row.position >= 20

@@ -29,7 +29,7 @@ from ganbert.data.corpus import Corpus, read_corpus
 from ganbert.data.review import describe, slips
 from ganbert.data.rows import TableOptions
 from ganbert.errors import InputError
-from ganbert.labels import UNLABELLED
+from ganbert.labels import UNLABELLED, Classes, ordered_labels
 from ganbert.training.recipe import DEFAULT
 
 FOLDS = 5
@@ -285,9 +285,18 @@ class TableRows:
             balanced=balanced,
             fewer=wanted.in_percent,
             n_unlabelled=len(train),
-            class_names=class_names,
+            class_names=None if class_names is None else self._as_in_rows(class_names),
             selection=selection,
         )
+
+    def _as_in_rows(self, class_names: ClassNames) -> ClassNames:
+        """Return class names under the spelling that the rows have, where `--normalize-labels` takes both for one."""
+        labels = {label for label in _read(self, self.version).train["label"] if label is not None}
+        classes, texts = Classes(ordered_labels(labels), self.options.normalize_labels), dict[str, list[str]]()
+        for label, more in class_names.items():
+            i = classes.id_of(label)
+            texts.setdefault(label if i is None else classes.names[i], []).extend(more)
+        return {label: tuple(dict.fromkeys(found)) for label, found in texts.items()}
 
     def conditions(self) -> dict[str, Any]:
         """Return how much of a text is kept."""

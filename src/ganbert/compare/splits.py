@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbert.errors import InputError
-from ganbert.labels import UNLABELLED, ordered_labels
+from ganbert.labels import UNLABELLED, Classes, ordered_labels
+from ganbert.wording import shown
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -175,7 +176,7 @@ def few_label_split(
         selection: chooses the rows with a label, in place of the order.
 
     Raises:
-        InputError: there are not so many labelled rows, they are all of one class, or rows of pairs have class names.
+        InputError: there are not so many labelled rows, they are all of one class, or class names are of other rows.
     """
     tested = set(_whole_texts(test))
     texts, labels = _whole_texts(train), train["label"][:]
@@ -237,11 +238,15 @@ def _split(
     """Return a split of these rows; the classes are those of the labelled rows and those with a name."""
     if class_names and "text_pair" in test.column_names:
         raise InputError("--names: a name is one text, and these rows are pairs of texts")
+    truth = test["label"][:]
+    known = {label for label in (*labelled["label"], *unlabelled["label"], *truth) if label is not None}
+    if class_names and known.isdisjoint(class_names):
+        hint = Classes(ordered_labels(known)).hint(class_names)
+        raise InputError(f"--names: the rows have no label {shown([*class_names])}, but {shown(sorted(known))}{hint}")
     names = ordered_labels({*labelled["label"][:], *class_names})
     ids = {name: i for i, name in enumerate(names)}
     given = [ids[name] for name in labelled["label"]]
     corpus = _corpus([labelled, unlabelled], given + [UNLABELLED] * len(unlabelled), names)
-    truth = test["label"][:]
     unseen = dict(sorted(Counter(name for name in truth if name not in ids).items()))
     ids |= {name: len(names) + i for i, name in enumerate(unseen)}
     held = _corpus([test], [ids[name] for name in truth], names).train

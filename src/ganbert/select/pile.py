@@ -54,7 +54,8 @@ class Pile:
             further: labels that need no row.
         """
         counts = Counter(label for label in self.known.values() if label is not None)
-        counts.update(dict.fromkeys(further, 0))
+        is_label = options.label_reader()
+        counts.update(dict.fromkeys((label for label in further if is_label(label) is not None), 0))
         known = Classes(first, options.normalize_labels)
         labels = {label: n for label, n in counts.items() if known.id_of(label) is None}
         for group in look_alikes(labels) if options.normalize_labels else []:
@@ -108,7 +109,7 @@ def read_pile(pool: Texts, labelled: Texts | None, options: TableOptions, folder
     if labelled is not None:
         further = _read(labelled, "required", "labelled", options, folder / "labelled.arrow", like=rows)
         read.append(further)
-        known |= _labels_of(further, all_rows=True)
+        known |= {text: label or known.get(text) for text, label in _labels_of(further, all_rows=True).items()}
     notes = tuple(note for part in read for note in part.notes)
     return Pile(rows, known, sum(part.n_skipped for part in read), sum(part.n_blank for part in read), notes)
 

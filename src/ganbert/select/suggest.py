@@ -97,7 +97,7 @@ def suggest(
             not proposed.
         n: how many texts.
         class_names: what classes are called: a mapping from a label to its text or texts, a file, or
-            "auto", which takes the labels that are words. Pairs of texts do without.
+            "auto", which takes the labels that are words. Pairs of texts do without, and so does a model.
         model: a model folder, whose probabilities take the place of those of a quick learner.
         encoder: what makes the text vectors: a Hub name, a folder, or `minilm`.
         strategy: how to choose (`ganbert suggest --help` lists them), or "auto", the one that measured best.
@@ -117,11 +117,13 @@ def suggest(
     with scratch() as folder:
         pile = read_pile(pool, labelled, options, folder)
         classes = pile.classes(options, predictor.label_names if predictor else (), () if predictor else stated or ())
+        if predictor is not None or pile.rows.has_pairs:  # a model knows what it knows; a pair is called nothing
+            stated = {}
         names, notes = names_of(classes, stated, pairs=pile.rows.has_pairs)
         opened = Encoder(encoder, max_length, compute)
         found = _pool(pile, classes, opened, progress)
         if predictor is None:
-            learner = QuickLearner(len(classes.names), _name_vectors(names, classes, pile, opened))
+            learner = QuickLearner(len(classes.names), _name_vectors(names, classes, opened))
             learner.fit(found.vectors, found.labels)
             probabilities, knows = learner.predict_proba(found.vectors), learner.knows
         else:
@@ -165,10 +167,10 @@ def _pool(pile: Pile, classes: Classes, encoder: Encoder, progress: bool) -> Poo
     return Pool(vectors, labels, np.zeros((len(labels), 0), np.float32), anchors, is_first & ~anchors)
 
 
-def _name_vectors(names: ClassNames, classes: Classes, pile: Pile, encoder: Encoder) -> dict[int, NDArray[np.float32]]:
-    """Return the vectors of the texts that name each class; none for pairs, which a name is not."""
+def _name_vectors(names: ClassNames, classes: Classes, encoder: Encoder) -> dict[int, NDArray[np.float32]]:
+    """Return the vectors of the texts that name each class."""
     named = [(i, text) for label in names if (i := classes.id_of(label)) is not None for text in names[label]]
-    if pile.rows.has_pairs or not named:
+    if not named:
         return {}
     ids, vectors = np.array([i for i, _ in named]), vectors_of(encoder, [text for _, text in named])
     return {int(i): vectors[ids == i] for i in np.unique(ids)}

@@ -12,6 +12,7 @@ import numpy as np
 from datasets import Dataset
 from numpy.typing import NDArray
 
+from ganbert.data.class_names import ClassNames
 from ganbert.data.corpus import Corpus
 from ganbert.training.recipe import Recipe
 
@@ -40,10 +41,9 @@ class ClassNameRows:
 
 def class_name_rows(corpus: Corpus, recipe: Recipe) -> ClassNameRows | None:
     """Return the rows to train on beside those of the corpus; None without names, or where they are left out."""
-    named = [
-        (label, text) for label, name in enumerate(corpus.label_names) for text in corpus.class_names.get(name, ())
-    ]
-    if not named or why_left_out(corpus, recipe) is not None:
+    texts_of = names_learned_from(corpus, recipe)
+    named = [(label, text) for label, name in enumerate(corpus.label_names) for text in texts_of.get(name, ())]
+    if not named:
         return None
     classes, texts = zip(*named, strict=True)
     labelled, n = corpus.labelled, len(corpus.train)
@@ -54,6 +54,11 @@ def class_name_rows(corpus: Corpus, recipe: Recipe) -> ClassNameRows | None:
     weights = np.concatenate([own, names])
     weights /= weights[[*labelled, *range(n, n + len(names))]].mean()
     return ClassNameRows(Dataset.from_dict({"text": texts, "label": classes}), weights)
+
+
+def names_learned_from(corpus: Corpus, recipe: Recipe) -> ClassNames:
+    """Return what the classes are called, as far as the run may know it: in rows and in the teacher's clusters."""
+    return {} if why_left_out(corpus, recipe) is not None else corpus.class_names
 
 
 def why_left_out(corpus: Corpus, recipe: Recipe) -> str | None:

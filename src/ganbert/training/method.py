@@ -43,9 +43,11 @@ from ganbert.runtime import SEEDS, is_main_process
 from ganbert.storage.folders import TEACHER, is_finished, is_unfinished
 from ganbert.training import run_folder
 from ganbert.training.callbacks import StopOnSignal, last_step
+from ganbert.training.class_name_rows import names_learned_from
 from ganbert.training.fit import Fit, TokenRows
 from ganbert.training.recipe import Recipe
 from ganbert.training.soft_targets import SoftTargets
+from ganbert.wording import counted
 
 TEACHER_SEED = 1_000_003
 """Added to a run's seed for its teacher, whose weights and batches are not to be the student's."""
@@ -149,8 +151,9 @@ def learn(
     steps, tell, taught, seconds = before + student.steps, student.settings.on_step, None, 0.0
     with StopOnSignal(student.settings.say) as stop:
         if teacher is not None:
+            known = "labelled rows" if len(student.corpus.labelled) else "class names"
             student.settings.say(
-                f"The first {before} of {steps} steps train a teacher on the labelled rows alone; "
+                f"The first {counted(before, 'step')} of {steps} train a teacher on the {known} alone; "
                 "the model then learns from what it says of the unlabelled rows as well."
             )
             taught = _teach(teacher, rows, facts, stop, tell and (lambda step: tell(step, steps)))
@@ -190,9 +193,11 @@ def _soft_targets(teacher: Fit, student: Fit, rows: TokenRows, stop: StopOnSigna
     """Return what the teacher says of the unlabelled rows that the student will meet; the main process asks it."""
     shown = student.times_shown(rows, student.steps)
     with student.arguments.main_process_first(local=False):
-        targets = SoftTargets(teacher.folder, student.corpus, shown, student.recipe.cluster_weight)
+        names = names_learned_from(student.corpus, student.recipe)
+        corpus = dataclasses.replace(student.corpus, class_names=names)
+        targets = SoftTargets(teacher.folder, corpus, shown, student.recipe.cluster_weight)
         if is_main_process() and targets.read() is None:
-            student.settings.say(f"The teacher labels {len(targets.asked):,} rows.")
+            student.settings.say(f"The teacher labels {counted(len(targets.asked), 'row')}.")
             with suppress(InterruptedRunError):  # all processes stop together, below
                 targets.write(student.settings.compute, stop, progress=student.settings.progress)
     if stop.came(student.arguments.device):

@@ -46,7 +46,7 @@ class SoftTargets:
 
     Args:
         teacher: folder of the finished teacher.
-        corpus: of teacher and student.
+        corpus: of teacher and student, with the class names that they learn from.
         shown: [n + m], how often each row of the corpus, and then of its class names, will stand in a batch.
         cluster_weight: how much of the answer is that of the clusters, from 0 to 1: the teacher's own probabilities to
             the power of 1 minus this, times theirs to the power of this. Without any labelled row all of it is.
@@ -107,7 +107,7 @@ class SoftTargets:
         names = {
             label: unit(encoder(self.corpus.class_names[name]))
             for label, name in enumerate(self.corpus.label_names)
-            if name in self.corpus.class_names and not self.corpus.has_pairs
+            if name in self.corpus.class_names
         }
         rows, some = self.corpus.labelled, spread(np.arange(len(vectors)))
         labelled = unit(encoder(*texts_of(self.corpus.train.select(rows))))
