@@ -21,8 +21,8 @@ from pathlib import Path
 from sklearn.neighbors import KNeighborsClassifier
 
 from ganbert.compare import Conditions, Method, Outcome, Split, TableRows, compare
-from ganbert.compare.conditions import texts_of
 from ganbert.data import sample
+from ganbert.data.corpus import texts_of
 from ganbert.predict.torch_backend import Encoder
 
 NEIGHBOURS = 5

@@ -194,7 +194,7 @@ def test_a_validation_fraction_is_taken_from_each_class(train_and_plot: Run, toy
 
 
 def test_early_stopping_ends_a_run_that_gets_no_better(train_and_plot: Run, toy_table: Toy) -> None:
-    still = ("--learning-rate", 0, "--set", "discriminator_lr=0", "--max-steps", 10)
+    still = ("--recipe", "bert-tuned", "--learning-rate", 0, "--set", "discriminator_lr=0", "--max-steps", 10)
 
     result = train_and_plot(toy_table(), "--validation-fraction", 0.25, "--early-stopping", 2, *still).result
 

@@ -445,7 +445,7 @@ def test_validation_and_early_stopping_are_those_of_train(make: Make) -> None:
     still = {"discriminator_lr": 0.0, "encoder_lr": 0.0}
 
     with pytest.warns(UserWarning, match=r"More steps \(max_steps\) or settings looks_needed=0 use them"):
-        classifier = make(max_steps=10, validation_fraction=0.3, early_stopping=1, settings=still).fit(TEXTS, SOME)
+        classifier = make(max_steps=5, validation_fraction=0.3, early_stopping=1, settings=still).fit(TEXTS, SOME)
 
     assert classifier.n_steps_ == 2
     assert "plain fine-tuning" in str(classifier.fallback_)

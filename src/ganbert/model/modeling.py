@@ -156,20 +156,19 @@ class GanBertForSequenceClassification(PreTrainedModel):
             features, logits = self.discriminator(h)
             k = self.config.num_labels
             output = GanBertOutput(logits=logits[:, :k], fake_logits=logits[:, k] if self.config.adversarial else None)
-            if labels is not None:
-                seen = View(self.problem, self.config, self.training, labels, h, features, logits)
-                views = self._views(replace(seen, soft_targets=soft_targets, sample_weights=sample_weights))
-                output.generated_logits = views["D"].generated_logits
-                add_losses(output, views)
-        return output
+            if labels is None:
+                return output
+            seen = View(self.problem, self.config, self.training, labels, h, features, logits)
+            seen = replace(seen, soft_targets=soft_targets, sample_weights=sample_weights)
+            if self.generator is not None and self.config.detached_game:
+                of_game: GanBertOutput = self._with_losses_of_detached_game(output, seen)
+                return of_game
+            return _with_losses(output, self._views(seen))
 
     def _views(self, real: View) -> dict[Player, View]:
         """Return what D (with the encoder) and G see of a batch: L_D moves D and the encoder, L_G moves G alone."""
         if self.generator is None:
             return {"D": real, "G": real}
-        if self.config.detached_game:
-            views: dict[Player, View] = self._views_of_detached_game(real)
-            return views
         generated = self.generator.sample(len(real.logits))
         if self.config.joint:  # nothing is kept apart
             features, logits = self.discriminator(generated)
@@ -178,8 +177,8 @@ class GanBertForSequenceClassification(PreTrainedModel):
         return self._game(real, generated)
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # it knows no random numbers but the global ones
-    def _views_of_detached_game(self, real: View) -> dict[Player, View]:
-        """Return the same for a game to which all is data but G and D's fake class, with random numbers of its own.
+    def _with_losses_of_detached_game(self, output: GanBertOutput, real: View) -> GanBertOutput:
+        """Add the losses of a game to which all is data but G and D's fake class, with random numbers of its own.
 
         So everything else is trained bit for bit as if there were no game.
         """
@@ -188,9 +187,8 @@ class GanBertForSequenceClassification(PreTrainedModel):
         self.generator.turn += self.training
         with random_numbers_of(seed, real.h.device):
             _, judged = self._judge(real.h.detach(), ("fake_class.",))
-            return self._game(
-                replace(real, judged=judged), self.generator.sample(len(real.logits)), moved=("fake_class.",)
-            )
+            invented = self.generator.sample(len(real.logits))
+            return _with_losses(output, self._game(replace(real, judged=judged), invented, moved=("fake_class.",)))
 
     def _game(self, real: View, generated: Tensor, moved: tuple[str, ...] = ("",)) -> dict[Player, View]:
         """Return both views; `moved` begins the names of those parameters of D that L_D_unsup moves."""
@@ -272,6 +270,12 @@ class GanBertForSequenceClassification(PreTrainedModel):
         """Initialise D and G as `nn.Linear` does; the encoder initialises its own parts."""
         if isinstance(module, nn.Linear):
             module.reset_parameters()
+
+
+def _with_losses(output: GanBertOutput, views: dict[Player, View]) -> GanBertOutput:
+    output.generated_logits = views["D"].generated_logits
+    add_losses(output, views)
+    return output
 
 
 def _pool(vectors: Tensor, mask: Tensor, pooling: str) -> Tensor:
