@@ -153,7 +153,7 @@ def learn(
         if teacher is not None:
             known = "labelled rows" if len(student.corpus.labelled) else "class names"
             student.settings.say(
-                f"The first {counted(before, 'step')} of {steps} train a teacher on the {known} alone; "
+                f"The first {before} of {steps} steps train a teacher on the {known} alone; "
                 "the model then learns from what it says of the unlabelled rows as well."
             )
             taught = _teach(teacher, rows, facts, stop, tell and (lambda step: tell(step, steps)))
