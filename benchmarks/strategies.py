@@ -113,11 +113,7 @@ def measure(
                 pool, development = rows_of(task, root)
                 class_names = TaskRows(task, root).class_names() if names == "labels" else {}
                 selection = Simulated(name, ENCODER, MAX_LENGTH, compute)
-<<<<<<< HEAD
-                row: dict[str, Any] = {"task": task, "strategy": name, "names": names, "seed": seed, "encoder": ENCODER}
-=======
                 row: Row = {"task": task, "strategy": name, "names": names, "seed": seed, "encoder": ENCODER}
->>>>>>> bench
                 row |= {"max_length": MAX_LENGTH, "pool": len(pool), "development": len(development)}
                 row |= outcome(selection, pool, development, class_names, LABELS, seed)
                 row |= {"seconds": round(time.perf_counter() - began, 1), **provenance(compute.device)}

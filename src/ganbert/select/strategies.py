@@ -256,8 +256,8 @@ STRATEGIES = Registry(
 
 
 AUTO = "facility-location"
-"""What "auto" stands for: the best on average over the development rows of seven tasks, in a first search with few seeds
-(docs/results/experiments.md). It adapts by its weights: from what stands for the pile to what is uncertain."""
+"""What "auto" stands for: the best on average over the development rows of seven tasks, in a first search with few
+seeds (docs/results/experiments.md). It adapts by its weights: from what stands for the pile to what is uncertain."""
 
 
 def strategy_named(name: str) -> Strategy:
