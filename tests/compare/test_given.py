@@ -22,7 +22,7 @@ from ganbert.compare.report import write_report
 from ganbert.compare.row_sources import TableRows
 from ganbert.compare.runs import Run
 from ganbert.compare.splits import Split, few_label_split
-from ganbert.compare.statistics import sentences, summarise
+from ganbert.compare.statistics import ceilings, sentences, summarise
 from ganbert.compare.store import Results, key_of
 from ganbert.errors import InputError
 from ganbert.runtime import choose_compute
@@ -235,3 +235,11 @@ def test_a_rate_that_one_run_did_not_measure_is_no_mean() -> None:
     records = [record("bert", 1, 0, rows_per_second=100.0), record("bert", 1, 1)]
     assert summarise(records)[0].rows_per_second is None
     assert summarise(records[:1])[0].rows_per_second == 100.0
+
+
+def test_what_is_possible_is_said_of_each_variant() -> None:
+    records = [record("bert", 1, seed, names=names) for names in ("none", "labels") for seed in range(2)]
+    records = [{**r, "ceiling": 0.9 if r["names"] == "none" else 1.0} for r in records]
+    said = "Classes without a labelled row leave an accuracy of at most 90.0% possible"
+    assert ceilings(summarise(records)) == [f"{said} [no names]."]
+    assert ceilings(summarise(records[:2])) == [f"{said}."]
