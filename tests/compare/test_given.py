@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ from ganbert.compare import simulate
 from ganbert.compare.baselines import embed, self_training, setfit, tfidf
 from ganbert.compare.comparison import compare, runs_of
 from ganbert.compare.conditions import Conditions, Outcome
+from ganbert.compare.methods import method_named
 from ganbert.compare.report import write_report
 from ganbert.compare.row_sources import TableRows
 from ganbert.compare.runs import Run
 from ganbert.compare.splits import Split, few_label_split
-from ganbert.compare.statistics import sentences, summarise
+from ganbert.compare.statistics import ceilings, sentences, summarise
 from ganbert.compare.store import Results, key_of
 from ganbert.data.rows import TableOptions
 from ganbert.errors import InputError
@@ -77,6 +79,19 @@ def test_without_a_label_names_alone_are_learned_from(tiny_encoder: str) -> None
     known = truth < 2
     assert outcome.probabilities.shape == (30, 2)
     assert (outcome.probabilities.argmax(axis=1) == truth)[known].mean() >= 0.8
+
+
+@pytest.mark.parametrize("method", ["bert-tuned", "default"])
+def test_a_fine_tune_gets_the_names_as_training_does(method: str, tiny_encoder: str) -> None:
+    conditions = Conditions(tiny_encoder, 0, choose_compute("cpu", "float32", threads=1), 16, max_steps=4)
+    split = named_split()
+    unnamed = replace(split, corpus=replace(split.corpus, class_names={}))
+    with_names, without = (method_named(method).run(of, conditions).probabilities for of in (split, unnamed))
+    assert with_names.shape == without.shape == (30, 3)
+    assert not np.array_equal(with_names, without)
+    assert method_named(method).run(named_split(0), conditions).probabilities.shape == (30, 2)
+    with pytest.raises(InputError, match=r"no labelled row to learn from\. Class names are not learned from"):
+        method_named("bert-epochs").run(named_split(0), conditions)  # the paper's recipes know nothing of names
 
 
 @pytest.mark.filterwarnings("ignore")  # the library's own
@@ -232,3 +247,11 @@ def test_a_rate_that_one_run_did_not_measure_is_no_mean() -> None:
     records = [record("bert", 1, 0, rows_per_second=100.0), record("bert", 1, 1)]
     assert summarise(records)[0].rows_per_second is None
     assert summarise(records[:1])[0].rows_per_second == 100.0
+
+
+def test_what_is_possible_is_said_of_each_variant() -> None:
+    records = [record("bert", 1, seed, names=names) for names in ("none", "labels") for seed in range(2)]
+    records = [{**r, "ceiling": 0.9 if r["names"] == "none" else 1.0} for r in records]
+    said = "Classes without a labelled row leave an accuracy of at most 90.0% possible"
+    assert ceilings(summarise(records)) == [f"{said} [no names]."]
+    assert ceilings(summarise(records[:2])) == [f"{said}."]

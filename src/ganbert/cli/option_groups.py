@@ -156,6 +156,12 @@ class ComparisonGroup:
 
     def check(self) -> None:
         """Raise `InputError` where there is no such selection, or no file of class names."""
+        for name in _listed(self.selection):
+            if name not in ("random", "suggest"):  # the others take a second to import
+                from ganbert.select.strategies import STRATEGIES
+
+                if name not in STRATEGIES:
+                    raise InputError(f"--selection {name!r}: choose among suggest, {', '.join(STRATEGIES)}")
         for name in _listed(self.names):
             if name not in ("none", "labels") and not os.path.isfile(name):
                 raise InputError(f"--names {name!r}: write none, labels, or a file that there is")

@@ -143,6 +143,7 @@ KnownNames = Annotated[
     str,
     typer.Option(
         "--names",
+        "--class-names",
         metavar="LIST",
         help="What methods may know of the classes' names: none, labels (the labels in words) or a FILE; several with "
         "commas.",

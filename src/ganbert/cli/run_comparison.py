@@ -25,7 +25,7 @@ from ganbert.compare.comparison import check, measure, skipped_by, whole_records
 from ganbert.compare.executors import one_by_one
 from ganbert.compare.intervals import Estimate
 from ganbert.compare.report import rate
-from ganbert.compare.statistics import Summary, sentence, sentences, summarise
+from ganbert.compare.statistics import Summary, ceilings, sentence, sentences, summarise
 from ganbert.compare.store import COMMANDS, RESULTS, Results
 from ganbert.errors import InterruptedRunError, RunError
 from ganbert.metrics import EXPLAINED, SHOWN
@@ -152,9 +152,7 @@ def print_summaries(summaries: Sequence[Summary]) -> None:
         title = f"{task}, {budget} ({here[0].n_labelled} labelled rows), measured on {split}"
         _say(console, title)
         console.print(_table(here))
-        if (ceiling := min(s.ceiling for s in here)) < 1:
-            _say(console, f"Classes without a labelled row leave an accuracy of at most {ceiling:.1%} possible.")
-        for text in sentences(here):
+        for text in [*ceilings(here), *sentences(here)]:
             console.print(Text(printable(text)))
         console.print()
     console.print(Text(WORDS, style="dim"))

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from ganbert.compare import curves
 from ganbert.compare.methods import method_named
-from ganbert.compare.statistics import Summary, sentences, variants
+from ganbert.compare.statistics import Summary, ceilings, sentences, variants
 from ganbert.compare.store import LATER, Record
 from ganbert.metrics import CALIBRATION_BINS, EXPLAINED, METRICS, SHOWN
 from ganbert.storage.disk import write_whole
@@ -41,7 +41,7 @@ class Cell:
     title: str
     summaries: list[Summary]
     sentences: list[str]
-    ceiling: float
+    ceilings: list[str]
     per_class: list[tuple[str, int, list[str]]]
     confusions: dict[str, Confusion]
     calibration: Markup
@@ -86,8 +86,7 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": lambda share: f"{100 * share:.1f}", "markdown": markdown}
-    environment.filters["rate"] = rate
+    environment.filters |= {"markdown": markdown, "rate": rate}
     tasks = list(dict.fromkeys(s.task for s in summaries))
     by_task_and_size = sorted(summaries, key=lambda s: (tasks.index(s.task), s.n_labelled))
     places = dict.fromkeys((s.task, s.split, s.budget) for s in by_task_and_size)
@@ -141,7 +140,7 @@ def _cell(
         title=f"{task}, {budget}: {here[0].n_labelled} labelled rows, {runs[0]['n_test']} {_measured(split)} rows",
         summaries=here,
         sentences=sentences(here),
-        ceiling=min(s.ceiling for s in here),
+        ceilings=ceilings(here),
         per_class=_per_class(by_method),
         confusions={method: _confusion(of_method) for method, of_method in by_method.items()},
         calibration=Markup(curves.svg(curves.calibration({name: _calibration(rs) for name, rs in by_method.items()}))),

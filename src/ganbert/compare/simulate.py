@@ -109,13 +109,13 @@ def _simulation(selection: Simulated, pool: _Pool, seed: int) -> Simulation:
 
 
 def strategy(selection: Simulated, rows: Dataset, class_names: ClassNames, names: list[str], seed: int) -> Choose:
-    """Return a strategy at work on a pool, with a quick learner of what is labelled so far.
+    """Return a strategy at work on a pool. It knows the classes that have a name or a label already, and no others.
 
     Args:
         selection: which strategy, and the vectors that it sees.
         rows: of the pool.
         class_names: what the classes are called.
-        names: of the classes, in the order of their ids.
+        names: of the classes, in the order of their ids; those of `class_names` come first.
         seed: of everything random.
 
     Raises:
@@ -124,12 +124,13 @@ def strategy(selection: Simulated, rows: Dataset, class_names: ClassNames, names
     choose = strategy_named("auto" if selection.name == "suggest" else selection.name).choose
     encoder = Encoder(selection.encoder, selection.max_length, selection.compute)
     vectors = vectors_of(encoder, *texts_of(rows))
-    of_names = {names.index(label): vectors_of(encoder, texts) for label, texts in class_names.items()}
+    named = {i: vectors_of(encoder, class_names[name]) for i, name in enumerate(names[: len(class_names)])}
 
     def chosen(labels: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-        learner = QuickLearner(len(names), of_names).fit(vectors, labels)
-        probabilities = learner.predict_proba(vectors) if learner.knows else np.zeros((len(labels), 0), np.float32)
-        anchors = labels != UNLABELLED
-        return pick(choose, Pool(vectors, labels, probabilities, anchors, ~anchors), n, seed)
+        has_label = labels != UNLABELLED
+        known = np.union1d(np.arange(len(named)), labels[has_label])
+        ids = np.where(has_label, np.searchsorted(known, labels), UNLABELLED)
+        learner = QuickLearner(len(known), named).fit(vectors, ids)
+        return pick(choose, Pool(vectors, ids, learner.predict_proba(vectors), has_label, ~has_label), n, seed)
 
     return chosen

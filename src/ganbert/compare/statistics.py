@@ -177,6 +177,18 @@ def sentences(summaries: Iterable[Summary]) -> list[str]:
     return said
 
 
+def ceilings(summaries: Iterable[Summary]) -> list[str]:
+    """Say what accuracy is possible where measured classes have neither a labelled row nor a name, for each variant."""
+    lowest: dict[str, float] = {}
+    for s in summaries:
+        lowest[s.variant] = min(s.ceiling, lowest.get(s.variant, 1.0))
+    return [
+        f"Classes without a labelled row leave an accuracy of at most {share:.1%} possible{f' [{of}]' if of else ''}."
+        for of, share in lowest.items()
+        if share < 1
+    ]
+
+
 def sentence(summary: Summary) -> str:
     """Say in plain words what the seeds show of a method against its baseline; empty where it is itself one."""
     gain = summary.gain
