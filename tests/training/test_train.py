@@ -126,7 +126,7 @@ def test_a_student_learns_what_its_teacher_says_of_unlabelled_rows(
     assert losses
     assert losses[-1] < losses[0]
     assert ("loss_g_unsupervised" in records[0]) == adversarial
-    assert any(line.startswith("The first 150 steps of 300 train a teacher on the labelled rows") for line in said)
+    assert any(line.startswith("The first 150 of 300 steps train a teacher on the labelled rows") for line in said)
     assert not (result.output / "teacher").exists()
     alone = run(recipe.plain(), toy_corpus(), "alone")  # 300 steps of 16 labelled rows; teacher and student have 8
     assert result.labelled_shown == pytest.approx(0.5 * alone.labelled_shown)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
@@ -156,19 +157,20 @@ class GanBertForSequenceClassification(PreTrainedModel):
             features, logits = self.discriminator(h)
             k = self.config.num_labels
             output = GanBertOutput(logits=logits[:, :k], fake_logits=logits[:, k] if self.config.adversarial else None)
-            if labels is None:
-                return output
-            seen = View(self.problem, self.config, self.training, labels, h, features, logits)
-            seen = replace(seen, soft_targets=soft_targets, sample_weights=sample_weights)
-            if self.generator is not None and self.config.detached_game:
-                of_game: GanBertOutput = self._with_losses_of_detached_game(output, seen)
-                return of_game
-            return _with_losses(output, self._views(seen))
+            if labels is not None:
+                seen = View(self.problem, self.config, self.training, labels, h, features, logits)
+                views = self._views(replace(seen, soft_targets=soft_targets, sample_weights=sample_weights))
+                output.generated_logits = views["D"].generated_logits
+                add_losses(output, views)
+        return output
 
     def _views(self, real: View) -> dict[Player, View]:
         """Return what D (with the encoder) and G see of a batch: L_D moves D and the encoder, L_G moves G alone."""
         if self.generator is None:
             return {"D": real, "G": real}
+        if self.config.detached_game:
+            with self._random_numbers_of_game(real.h.device):
+                return self._views_of_detached_game(real)
         generated = self.generator.sample(len(real.logits))
         if self.config.joint:  # nothing is kept apart
             features, logits = self.discriminator(generated)
@@ -176,19 +178,25 @@ class GanBertForSequenceClassification(PreTrainedModel):
             return {"D": both, "G": both}
         return self._game(real, generated)
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]  # it knows no random numbers but the global ones
-    def _with_losses_of_detached_game(self, output: GanBertOutput, real: View) -> GanBertOutput:
-        """Add the losses of a game to which all is data but G and D's fake class, with random numbers of its own.
+    def _views_of_detached_game(self, real: View) -> dict[Player, View]:
+        """Return the same for a game to which all is data but G and D's fake class."""
+        assert self.generator is not None
+        _, judged = self._judge(real.h.detach(), ("fake_class.",))
+        invented = self.generator.sample(len(real.logits))
+        return self._game(replace(real, judged=judged), invented, moved=("fake_class.",))
 
-        So everything else is trained bit for bit as if there were no game.
+    def _random_numbers_of_game(self, device: torch.device) -> AbstractContextManager[None]:
+        """Return where a detached game draws random numbers of its own.
+
+        So everything else is trained bit for bit as if there were no game. A compiled model is not: torch.compile knows
+        no random numbers but the global ones.
         """
+        if torch.compiler.is_compiling():
+            return nullcontext()
         assert self.generator is not None
         seed = (torch.initial_seed() + (self.generator.turn + 1) * 2654435761) % 2**32
         self.generator.turn += self.training
-        with random_numbers_of(seed, real.h.device):
-            _, judged = self._judge(real.h.detach(), ("fake_class.",))
-            invented = self.generator.sample(len(real.logits))
-            return _with_losses(output, self._game(replace(real, judged=judged), invented, moved=("fake_class.",)))
+        return random_numbers_of(seed, device)
 
     def _game(self, real: View, generated: Tensor, moved: tuple[str, ...] = ("",)) -> dict[Player, View]:
         """Return both views; `moved` begins the names of those parameters of D that L_D_unsup moves."""
@@ -270,12 +278,6 @@ class GanBertForSequenceClassification(PreTrainedModel):
         """Initialise D and G as `nn.Linear` does; the encoder initialises its own parts."""
         if isinstance(module, nn.Linear):
             module.reset_parameters()
-
-
-def _with_losses(output: GanBertOutput, views: dict[Player, View]) -> GanBertOutput:
-    output.generated_logits = views["D"].generated_logits
-    add_losses(output, views)
-    return output
 
 
 def _pool(vectors: Tensor, mask: Tensor, pooling: str) -> Tensor:
