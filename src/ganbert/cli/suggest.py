@@ -29,7 +29,10 @@ def command(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Table to write, in the format of its ending; - is standard output.")
     ],
-    labelled: options.Labelled = None,
+    labelled: Annotated[
+        list[Path] | None,
+        typer.Option("--labeled", "--labelled", help="Table with what you have labelled so far; can be repeated."),
+    ] = None,
     model: Annotated[
         Path | None,
         typer.Option(help="Model folder whose probabilities are to be used.", show_default=False),
@@ -74,7 +77,7 @@ def command(
     class_names = names.checked()
     inputs = [pool, *(labelled or []), *([names.file] if names.file else [])]
     check_table_output(output, inputs=inputs, overwrite=overwrite, format=tables.table_format)
-    check_tables([], table_options, labelled or [], [pool])
+    check_tables(labelled or [], table_options, [], [pool])
 
     # From here on libraries that take seconds to import.
     from ganbert.runtime import choose_compute

@@ -95,7 +95,7 @@ def read_pile(pool: Texts, labelled: Texts | None, options: TableOptions, folder
 
     Args:
         pool: texts to choose from; in tables rows with a label are known.
-        labelled: texts that are known; in tables every row needs a label.
+        labelled: texts that are known; in tables those that have a label, as somebody may have stopped half-way.
         options: how tables are read.
         folder: where Arrow files are made; it must outlive the pile.
 
@@ -107,9 +107,10 @@ def read_pile(pool: Texts, labelled: Texts | None, options: TableOptions, folder
         raise InputError("has no rows to choose from", path=rows.tables[0].path)
     read, known = [rows], _labels_of(rows)
     if labelled is not None:
-        further = _read(labelled, "required", "labelled", options, folder / "labelled.arrow", like=rows)
+        further = _read(labelled, "optional", "labelled", options, folder / "labelled.arrow", like=rows)
         read.append(further)
-        known |= {text: label or known.get(text) for text, label in _labels_of(further, all_rows=True).items()}
+        found = _labels_of(further, all_rows=_are_texts(labelled))
+        known |= {text: label or known.get(text) for text, label in found.items()}
     notes = tuple(note for part in read for note in part.notes)
     return Pile(rows, known, sum(part.n_skipped for part in read), sum(part.n_blank for part in read), notes)
 

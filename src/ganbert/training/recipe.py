@@ -197,7 +197,7 @@ class Recipe(LossWeights):
     def shared_out(self, steps: int, n_labelled: int) -> tuple[int, int]:
         """Return how many steps the teacher takes, and how many the student, where `n_steps` is `steps`."""
         if self.has_teacher and n_labelled == 0:
-            return 1, steps  # nothing to learn: in one step of a rising rate the encoder stays as it came
+            return 1, max(1, steps - 1)  # nothing to learn: in one step of a rising rate the encoder stays as it came
         if self.teacher_steps is not None:
             return self.teacher_steps, steps
         of_teacher = min(max(1, round(self.teacher_share * steps)), steps - 1) if self.teacher_share else 0
